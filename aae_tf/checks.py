@@ -1,0 +1,66 @@
+"""Argument checks that builders and constructors share: each returns its value or names it."""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+
+def is_positive_integer(value: Any) -> bool:
+    """Tells whether `value` is an integer of any kind, not a bool, and at least 1."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+
+
+def check_sizes(argument: str, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Returns `sizes` as a tuple of positive integers, or raises ValueError naming `argument`."""
+    if (
+        not isinstance(sizes, Sequence)
+        or not sizes
+        or not all(is_positive_integer(value) for value in sizes)
+    ):
+        raise ValueError(
+            f"Expected `{argument}` to be a sequence of positive integers. "
+            f"Received: {argument}={sizes!r}"
+        )
+    return tuple(int(value) for value in sizes)
+
+
+def check_dimension(argument: str, value: int) -> int:
+    """Returns `value` as a positive integer, or raises ValueError naming `argument`."""
+    if not is_positive_integer(value):
+        raise ValueError(
+            f"Expected `{argument}` to be a positive integer. Received: {argument}={value!r}"
+        )
+    return int(value)
+
+
+def check_rate(argument: str, value: float) -> float:
+    """Returns `value` if it lies in [0, 1), or raises ValueError naming `argument`."""
+    if not _is_number(value) or not 0.0 <= value < 1.0:
+        raise ValueError(
+            f"Expected `{argument}` to be a number in [0, 1). Received: {argument}={value!r}"
+        )
+    return float(value)
+
+
+def check_non_negative(argument: str, value: float) -> float:
+    """Returns `value` if it is a finite number >= 0, or raises ValueError naming `argument`."""
+    if not _is_number(value) or not 0.0 <= value < float("inf"):
+        raise ValueError(
+            f"Expected `{argument}` to be a finite number, zero or more. "
+            f"Received: {argument}={value!r}"
+        )
+    return float(value)
+
+
+def check_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
+    """Returns `value` if it is one of `choices`, or raises ValueError naming `argument`."""
+    if value not in choices:
+        raise ValueError(
+            f"Expected `{argument}` to be one of {', '.join(map(repr, choices))}. "
+            f"Received: {argument}={value!r}"
+        )
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -1,0 +1,172 @@
+"""Matching a code to its prior by a game against a discriminator."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from aae_tf import networks
+from aae_tf.checks import check_choice, check_non_negative, check_rate
+from aae_tf.divergences.divergence import Divergence
+from aae_tf.divergences.objectives import OBJECTIVES
+from aae_tf.divergences.terms import DivergenceTerms
+from aae_tf.divergences.weighting import weighted_mean
+
+
+@keras.saving.register_keras_serializable(package="aae_tf")
+class Adversarial(Divergence):
+    """Trains a discriminator to tell codes from prior samples, and the encoder to fool it.
+
+    One pass of the discriminator over codes and prior samples together gives both players'
+    losses.
+
+    Args:
+        discriminator: built `keras.Model` from [batch, code_dim] to logits [batch, 1], not
+            probabilities; None builds `networks.mlp_discriminator` with two hidden layers of
+            1000 ReLU.
+        objective: "non_saturating" (binary cross-entropy; the encoder maximises log D),
+            "least_squares", or "wasserstein" (give it a `gradient_penalty`).
+        label_smoothing: in [0, 1); the discriminator's target for prior samples is 1 minus this.
+            Not for "wasserstein", which has no targets.
+        input_noise: standard deviation of the Gaussian noise added to everything the
+            discriminator sees in training, in units of the code; zero or more.
+        gradient_penalty: weight of the mean squared deviation from 1 of the gradient's norm at
+            random points between prior samples and codes; zero or more.
+        weight: factor of the encoder's adversarial loss in its total loss, zero or more.
+        name: name of the layer.
+
+    Logs:
+        `<code>_divergence`: the encoder's loss, nats for "non_saturating"; ln 2 = 0.69 at a draw.
+        `<code>_discriminator_loss`: the discriminator's, nats for "non_saturating"; 2 ln 2 = 1.39
+        at a draw, the gradient penalty included.
+        `<code>_discriminator_accuracy`: in [0, 1]; 0.5 when codes and prior samples look alike.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the discriminator's shapes do not fit.
+        TypeError: if `discriminator` is not a Keras model.
+
+    Example:
+
+    >>> from aae_tf import networks
+    >>> divergence = Adversarial(
+    ...     networks.mlp_discriminator(2, units=(16,)), objective="least_squares", weight=0.5)
+    >>> divergence.objective
+    'least_squares'
+
+    References:
+        Makhzani et al. 2016, section 2; Goodfellow et al. 2014; Mao et al. 2017; Arjovsky et al.
+        2017; Gulrajani et al. 2017, equation 3 (the penalty); Salimans et al. 2016, section 3.4
+        (one-sided label smoothing).
+    """
+
+    def __init__(
+        self,
+        discriminator: keras.Model | None = None,
+        objective: str = "non_saturating",
+        label_smoothing: float = 0.0,
+        input_noise: float = 0.0,
+        gradient_penalty: float = 0.0,
+        weight: float = 1.0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(weight=weight, name=name, **kwargs)
+        if discriminator is not None and not isinstance(discriminator, keras.Model):
+            raise TypeError(
+                "Expected `discriminator` to be a keras.Model or None. "
+                f"Received: discriminator={discriminator!r}"
+            )
+        self.objective = check_choice("objective", objective, tuple(OBJECTIVES))
+        self.label_smoothing = check_rate("label_smoothing", label_smoothing)
+        if self.label_smoothing and objective == "wasserstein":
+            raise ValueError(
+                "Expected `label_smoothing` to be 0 with objective='wasserstein', which has no "
+                f"targets to smooth. Received: label_smoothing={label_smoothing!r}"
+            )
+        self.input_noise = check_non_negative("input_noise", input_noise)
+        self.gradient_penalty = check_non_negative("gradient_penalty", gradient_penalty)
+        self.discriminator = discriminator
+
+    @property
+    def has_discriminator(self) -> bool:
+        """True: `trainable_variables` are the discriminator's."""
+        return True
+
+    def build_discriminator(self, code_dim: int, seed: int) -> None:
+        """Builds the paper's discriminator if none was given, and checks the shapes."""
+        if self.discriminator is None:
+            self.discriminator = networks.mlp_discriminator(code_dim, seed=seed)
+        shapes = (self.discriminator.input_shape, self.discriminator.output_shape)
+        if shapes != ((None, code_dim), (None, 1)):
+            raise ValueError(
+                f"Expected `discriminator` to map [batch, {code_dim}] to logits [batch, 1]. "
+                f"Received: discriminator with input_shape={shapes[0]}, output_shape={shapes[1]}"
+            )
+
+    def compare(
+        self,
+        codes: tf.Tensor,
+        seed: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> DivergenceTerms:
+        """Plays one round: both losses and the accuracy, from one pass of the discriminator."""
+        prior_seed, noise_seed, penalty_seed = tf.unstack(tf.random.split(seed, 3))
+        real = self.sample_prior(codes, prior_seed)
+        points = tf.concat([real, codes], axis=0)
+        if training and self.input_noise:
+            points += self.input_noise * tf.random.stateless_normal(tf.shape(points), noise_seed)
+        logits = tf.cast(self.discriminator(points, training=training)[:, 0], tf.float32)
+        real_logits, code_logits = tf.split(logits, 2)
+
+        game = OBJECTIVES[self.objective]
+        discriminator_loss = tf.reduce_mean(
+            game.real(real_logits, self.label_smoothing)
+        ) + weighted_mean(game.generated(code_logits), sample_weight)
+        if training and self.gradient_penalty:
+            discriminator_loss += self.gradient_penalty * self._penalty(
+                real, tf.stop_gradient(codes), penalty_seed, sample_weight
+            )
+        threshold = game.threshold(real_logits, code_logits)
+        accuracy = 0.5 * (
+            tf.reduce_mean(tf.cast(real_logits > threshold, tf.float32))
+            + weighted_mean(tf.cast(code_logits < threshold, tf.float32), sample_weight)
+        )
+        encoder_loss = weighted_mean(game.encoder(code_logits), sample_weight)
+        return DivergenceTerms(encoder_loss, discriminator_loss, accuracy)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments; the discriminator as it is built."""
+        return {
+            **super().get_config(),
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "objective": self.objective,
+            "label_smoothing": self.label_smoothing,
+            "input_noise": self.input_noise,
+            "gradient_penalty": self.gradient_penalty,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Adversarial":
+        """Builds the divergence from what `get_config` returned."""
+        config = dict(config)
+        config["discriminator"] = keras.saving.deserialize_keras_object(config["discriminator"])
+        return cls(**config)
+
+    def _penalty(
+        self,
+        real: tf.Tensor,
+        codes: tf.Tensor,
+        seed: tf.Tensor,
+        sample_weight: tf.Tensor | None,
+    ) -> tf.Tensor:
+        share = tf.random.stateless_uniform([tf.shape(codes)[0], 1], seed)
+        between = codes + share * (real - codes)
+        with tf.GradientTape() as tape:
+            tape.watch(between)
+            logits = self.discriminator(between, training=True)
+        squared_norm = tf.reduce_sum(tf.square(tape.gradient(logits, between)), axis=1)
+        # The root has no finite slope at zero, where a ReLU discriminator can be flat.
+        norm = tf.sqrt(squared_norm + np.finfo("float32").eps)
+        return weighted_mean(tf.square(norm - 1.0), sample_weight)
