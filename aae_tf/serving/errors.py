@@ -1,0 +1,58 @@
+"""What goes wrong: a server that cannot start, and a request that cannot be answered."""
+
+import grpc
+
+
+class ServerError(ValueError):
+    """The server cannot start; the message is one line that says what to change."""
+
+
+class ServingError(Exception):
+    """A request failed, in TensorFlow Serving's own terms.
+
+    Raised inside the server, where each protocol front renders it, and by `Client`, which
+    reads it back from either protocol.
+
+    Args:
+        code: The canonical status code. Over REST a client knows only the HTTP status, so
+            there FAILED_PRECONDITION and OUT_OF_RANGE read back as INVALID_ARGUMENT.
+        message: The server's message.
+
+    Example:
+        >>> ServingError(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(a)")
+        ServingError(<StatusCode.NOT_FOUND: (5, 'not found')>, 'Servable not found ...
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code.name}: {self.message}"
+
+
+def invalid_argument(message: str) -> ServingError:
+    """Return the error that nearly every malformed request gets."""
+    return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+# HTTP status of each code, as the real server maps them.
+HTTP_STATUS = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.UNKNOWN: 500,
+    grpc.StatusCode.INTERNAL: 500,
+    grpc.StatusCode.DATA_LOSS: 500,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}

@@ -1,0 +1,194 @@
+"""The JSON body of a REST predict request, by TensorFlow Serving's rules.
+
+Differs from the real server, whose parser is RapidJSON: nesting is limited by Python's
+recursion limit, invalid UTF-8 is refused, and infinity is spelt `Infinity` only, not `Inf`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+
+from aae_tf.serving.errors import ServingError, invalid_argument
+from aae_tf.serving.json_values import echo, is_base64, to_array
+
+
+def parse_document(body: bytes) -> dict[str, Any]:
+    """Parse the body of a request.
+
+    What follows the first value is ignored, and of keys given twice the first counts.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if `body` is not JSON, or not an object.
+    """
+    try:
+        text = body.decode("utf-8-sig").lstrip(" \t\n\r")
+        if not text:
+            raise invalid_argument("JSON Parse error: The document is empty")
+        document, _ = _DECODER.raw_decode(text)
+    except json.JSONDecodeError as error:
+        reason = "Invalid value." if error.msg == "Expecting value" else error.msg
+        raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from error
+    except UnicodeDecodeError as error:
+        raise invalid_argument(
+            f"JSON Parse error: Invalid encoding in string. at offset: {error.start}"
+        ) from error
+    except RecursionError as error:
+        raise invalid_argument("JSON Parse error: The document is nested too deeply.") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise invalid_argument(f"JSON Parse error: {error}") from error
+    if not isinstance(document, dict):
+        raise invalid_argument(f"JSON Value: {echo(document)} Is not object")
+    return document
+
+
+def read_signature_name(document: Mapping[str, Any]) -> str:
+    """Return the document's `signature_name`, or `""` where it has none.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if it is not a string.
+    """
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise invalid_argument(
+            f"JSON Value: {echo(document)} not formatted correctly. "
+            "'signature_name' key must be a string value."
+        )
+    return name
+
+
+def read_inputs(
+    document: Mapping[str, Any], signature_name: str, signature: SignatureDef
+) -> tuple[dict[str, np.ndarray], bool]:
+    """Read the inputs, in row form (`instances`) or columnar form (`inputs`).
+
+    Args:
+        document: The parsed request.
+        signature_name: As the request has it, for an error.
+        signature: The signature that is to run.
+
+    Returns:
+        The arrays by name, and whether the request, and so its answer, is in row form.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, or UNIMPLEMENTED for a dtype that JSON cannot carry.
+    """
+    if not signature.inputs:
+        raise invalid_argument(
+            f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
+        )
+    if "instances" in document and "inputs" in document:
+        raise invalid_argument(
+            f"JSON Value: {echo(document)} Not formatted correctly expecting only one of "
+            "'inputs' or 'instances' keys to exist "
+        )
+    if "inputs" in document:
+        return _read_columns(document["inputs"], signature.inputs), False
+    if "instances" not in document:
+        raise invalid_argument("Missing 'inputs' or 'instances' key")
+    rows = document["instances"]
+    if not isinstance(rows, list):
+        raise invalid_argument(
+            f"JSON Value: {echo(document)} Expecting 'instances' to be an list/array"
+        )
+    if not rows:
+        raise invalid_argument(f"JSON Value: {echo(document)} No values in 'instances' array")
+    return _read_rows(rows, signature.inputs), True
+
+
+def _read_columns(columns: Any, infos: Mapping[str, TensorInfo]) -> dict[str, np.ndarray]:
+    if not isinstance(columns, dict) or is_base64(columns):
+        if len(infos) > 1:
+            raise invalid_argument(
+                "inputs is a plain value/list, but expecting an object as multiple input "
+                "tensors required as per tensorinfo_map"
+            )
+        (name,) = infos
+        columns = {name: columns}
+    for name in infos:
+        if name not in columns:
+            raise invalid_argument(f"Missing named input: {name} in 'inputs' object.")
+    return {name: to_array(columns[name], info.dtype) for name, info in infos.items()}
+
+
+def _read_rows(rows: list[Any], infos: Mapping[str, TensorInfo]) -> dict[str, np.ndarray]:
+    if not isinstance(rows[0], dict) and len(infos) > 1:
+        raise invalid_argument(
+            "instances is a plain list, but expecting list of objects as multiple input "
+            "tensors required as per tensorinfo_map"
+        )
+    named = _is_object(rows[0])
+    for index, row in enumerate(rows):
+        if named and not _is_object(row):
+            raise invalid_argument(f"Expecting object but got list at item {index} of input list")
+        if _is_object(row) and not named:
+            raise invalid_argument(
+                f"Expecting value/list but got object at item {index} of input list"
+            )
+        if named and row.keys() != infos.keys():
+            raise _keys_error(index, row, infos)
+    if not named:
+        (name,) = infos
+        return {name: _stack(rows, infos[name].dtype)}
+    return {
+        name: _stack([row[name] for row in rows], info.dtype, f" key: {name}")
+        for name, info in infos.items()
+    }
+
+
+def _stack(values: list[Any], dtype: int, key: str = "") -> np.ndarray:
+    """Convert one value per row to one array; an error names the first row that differs."""
+    try:
+        return to_array(values, dtype)
+    except ServingError:
+        arrays: list[np.ndarray] = []
+        for index, value in enumerate(values):
+            try:
+                arrays.append(_convert_row(value, dtype, arrays))
+            except ServingError as error:
+                raise invalid_argument(
+                    f"Failed to process element: {index}{key} of 'instances' list. Error: {error}"
+                ) from error
+        return np.stack(arrays)
+
+
+def _convert_row(value: Any, dtype: int, before: list[np.ndarray]) -> np.ndarray:
+    array = to_array(value, dtype)
+    if before and array.size != before[0].size:
+        raise invalid_argument(f"Expecting tensor size: {before[0].size} but got: {array.size}")
+    if before and array.shape != before[0].shape:
+        raise invalid_argument(
+            f"Expecting shape {list(before[0].shape)} but got: {list(array.shape)}"
+        )
+    return array
+
+
+def _keys_error(index: int, row: dict[str, Any], infos: Mapping[str, TensorInfo]) -> ServingError:
+    for name in row:
+        if name not in infos:
+            return invalid_argument(
+                f"Failed to process element: {index} key: {name} of 'instances' list. Error: "
+                f"INVALID_ARGUMENT: JSON object: does not have named input: {name}"
+            )
+    return invalid_argument(
+        f"Failed to process element: {index} of 'instances' list. JSON object: {echo(row)} "
+        f"keys must be equal to: {','.join(sorted(infos))}"
+    )
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and not is_base64(value)
+
+
+def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        found.update(reversed(pairs))
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_first_wins)

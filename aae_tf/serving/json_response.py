@@ -1,0 +1,124 @@
+"""The JSON body of a REST predict answer, by TensorFlow Serving's rules."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from aae_tf.serving.errors import invalid_argument
+from aae_tf.serving.json_values import dtype_name
+
+_INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64)
+_NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
+def write_outputs(outputs: Mapping[str, np.ndarray], row_form: bool) -> bytes:
+    """Write the outputs of a signature; a single one goes without its name.
+
+    Floats get 6 significant digits where those read back as the same number, otherwise 9
+    (float) or 17 (double). NaN and infinities are bare tokens, which strict parsers refuse.
+    Strings are raw, but base64 objects where the output's name ends in `_bytes`.
+
+    Args:
+        outputs: Arrays by name.
+        row_form: True for `{"predictions": [...]}` with an entry per row, False for
+            `{"outputs": ...}` with whole arrays.
+
+    Returns:
+        The document, as UTF-8.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for no outputs, a dtype that JSON cannot carry, such as
+            half, or in row form for outputs without a common number of rows.
+
+    Example:
+        >>> write_outputs({"y": np.float32([3.0, 1 / 3])}, row_form=True)
+        b'{"predictions": [3.0, 0.333333343]}'
+    """
+    if not outputs:
+        raise invalid_argument("Cannot convert empty tensor map to JSON")
+    text = _write_rows(outputs) if row_form else _write_columns(outputs)
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _write_columns(outputs: Mapping[str, np.ndarray]) -> str:
+    values = {name: _nest(_tokens(name, array), array.shape)[0] for name, array in outputs.items()}
+    if len(values) == 1:
+        (value,) = values.values()
+        return f'{{"outputs": {value}}}'
+    return f'{{"outputs": {_object(values)}}}'
+
+
+def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:
+    rows = None
+    for name, array in outputs.items():
+        if array.ndim == 0:
+            raise invalid_argument(f"Tensor name: {name} has no shape information ")
+        if rows is not None and len(array) != rows:
+            raise invalid_argument(
+                f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {rows}"
+            )
+        rows = len(array)
+    columns = [_nest(_tokens(n, a), a.shape, keep=1) for n, a in outputs.items()]
+    if len(columns) == 1:
+        items = columns[0]
+    else:
+        items = [
+            _object(dict(zip(outputs, row, strict=True))) for row in zip(*columns, strict=True)
+        ]
+    return f'{{"predictions": [{", ".join(items)}]}}'
+
+
+def _nest(tokens: list[str], shape: tuple[int, ...], keep: int = 0) -> list[str]:
+    """Join the tokens of an array into lists, innermost first, down to `keep` dimensions."""
+    for axis in range(len(shape) - 1, keep - 1, -1):
+        size = shape[axis]
+        tokens = [
+            f"[{', '.join(tokens[i * size : (i + 1) * size])}]"
+            for i in range(math.prod(shape[:axis]))
+        ]
+    return tokens
+
+
+def _object(values: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{json.dumps(name)}: {value}" for name, value in values.items()) + "}"
+
+
+def _tokens(name: str, array: np.ndarray) -> list[str]:
+    """Write every value of `array`, in order."""
+    flat = array.ravel()
+    if flat.dtype in (np.float32, np.float64):
+        return _float_tokens(flat)
+    if flat.dtype in _INTEGERS:
+        return list(map(str, flat.tolist()))
+    if flat.dtype == np.bool_:
+        return ["true" if value else "false" for value in flat.tolist()]
+    if flat.dtype == object and name.endswith("_bytes"):
+        return [f'{{"b64": "{base64.b64encode(value).decode()}"}}' for value in flat.tolist()]
+    if flat.dtype == object:
+        # Bytes that are not UTF-8 pass through, as the server lets them.
+        return [
+            json.dumps(value.decode("utf-8", "surrogateescape"), ensure_ascii=False)
+            for value in flat.tolist()
+        ]
+    kind = dtype_name(tf.as_dtype(flat.dtype).as_datatype_enum)
+    raise invalid_argument(f"Failed to write JSON value for tensor type: {kind}")
+
+
+def _float_tokens(flat: np.ndarray) -> list[str]:
+    values = flat.tolist()
+    tokens = ("%.6g " * len(values) % tuple(values)).split()
+    with np.errstate(over="ignore"):
+        exact = np.array(list(map(float, tokens))).astype(flat.dtype) == flat
+    full = "%.9g" if flat.dtype == np.float32 else "%.17g"
+    for index in np.flatnonzero(~exact & np.isfinite(flat)).tolist():
+        tokens[index] = full % values[index]
+    return [
+        token if "." in token or "e" in token else _NON_FINITE.get(token, f"{token}.0")
+        for token in tokens
+    ]

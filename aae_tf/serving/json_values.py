@@ -1,0 +1,172 @@
+"""Arrays from nested JSON lists, by TensorFlow Serving's rules for each dtype."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import json
+from typing import Any
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+
+from aae_tf.serving.errors import ServingError, invalid_argument
+
+_INT32 = (-(2**31), 2**31 - 1)
+# Integers that JSON may give for each dtype. As in the server, the range of the narrow ones is
+# that of int32, and values wrap around.
+_INTEGER_RANGES = {
+    types_pb2.DT_INT8: _INT32,
+    types_pb2.DT_INT16: _INT32,
+    types_pb2.DT_INT32: _INT32,
+    types_pb2.DT_UINT8: _INT32,
+    types_pb2.DT_INT64: (-(2**63), 2**63 - 1),
+    types_pb2.DT_UINT32: (0, 2**32 - 1),
+    types_pb2.DT_UINT64: (0, 2**64 - 1),
+}
+_PYTHON_TYPES: dict[int, set[type]] = {
+    types_pb2.DT_FLOAT: {float, int},
+    types_pb2.DT_DOUBLE: {float, int},
+    types_pb2.DT_BOOL: {bool},
+    types_pb2.DT_STRING: {str, dict},
+    **{dtype: {int} for dtype in _INTEGER_RANGES},
+}
+_JSON_TYPES = {
+    type(None): "Null",
+    dict: "Object",
+    list: "Array",
+    str: "String",
+    int: "Number",
+    float: "Number",
+}
+_MAX_ECHO = 256
+
+
+def to_array(value: Any, dtype: int) -> np.ndarray:
+    """Convert a JSON value, a scalar or evenly nested lists, to an array.
+
+    Numbers of any spelling become floats; integers must be spelt as such (1.0 is refused), and
+    `true` is no number. Strings become bytes, and so do `{"b64": "..."}` objects.
+
+    Args:
+        value: What the JSON parser made.
+        dtype: The `DataType` that the signature asks for.
+
+    Returns:
+        The array; strings are object arrays of bytes.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for ragged lists or a value of another type,
+            UNIMPLEMENTED for a dtype that JSON cannot carry, such as half.
+
+    Example:
+        >>> to_array([[1, 2.5], [float("inf"), -3]], types_pb2.DT_FLOAT)
+        array([[ 1. ,  2.5],
+               [ inf, -3. ]], dtype=float32)
+    """
+    shape = []
+    first = value
+    while isinstance(first, list):
+        shape.append(len(first))
+        first = first[0] if first else None
+
+    # Whole levels at a time: the loops over values run inside `set`, `map` and `chain`.
+    values = [value]
+    for level, size in enumerate(shape):
+        if set(map(type, values)) - {list}:
+            other = next(item for item in values if not isinstance(item, list))
+            raise invalid_argument(
+                f"JSON Value: {echo(other)} found at incorrect level: {level + 1} in the JSON "
+                f"DOM. Expected at level: {len(shape)}"
+            )
+        if set(map(len, values)) - {size}:
+            other = next(item for item in values if len(item) != size)
+            raise invalid_argument(
+                f"Encountered list at unexpected size: {len(other)} at level: {level} "
+                f"expected size: {size}"
+            )
+        values = list(itertools.chain.from_iterable(values))
+    if list in set(map(type, values)):
+        raise invalid_argument(
+            f"Encountered list at unexpected level: {len(shape)} expected < {len(shape)}"
+        )
+    return _convert(values, dtype).reshape(shape)
+
+
+def is_base64(value: Any) -> bool:
+    """Tell whether `value` is an object that stands for a binary string."""
+    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
+
+
+def echo(value: Any) -> str:
+    """Return the start of `value` as JSON, for an error message."""
+    try:
+        parts = itertools.islice(json.JSONEncoder().iterencode(value), _MAX_ECHO)
+        return "".join(parts)[:_MAX_ECHO]
+    except RecursionError:  # the encoder stacks more frames per level than the parser
+        return "..."
+
+
+def dtype_name(dtype: int) -> str:
+    """Return the server's name of a `DataType`, such as "float" or "half"."""
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
+
+
+def _convert(values: list[Any], dtype: int) -> np.ndarray:
+    if dtype not in _PYTHON_TYPES:
+        value = echo(values[0] if values else values)
+        raise ServingError(
+            grpc.StatusCode.UNIMPLEMENTED,
+            f"Conversion of JSON Value: {value} to type: {dtype_name(dtype)}",
+        )
+    if not set(map(type, values)) <= _PYTHON_TYPES[dtype]:
+        raise _type_error(next(v for v in values if type(v) not in _PYTHON_TYPES[dtype]), dtype)
+    if dtype == types_pb2.DT_STRING:
+        array = np.empty(len(values), dtype=object)
+        array[:] = [_to_bytes(value) for value in values]
+        return array
+    if dtype in _INTEGER_RANGES and values:
+        low, high = _INTEGER_RANGES[dtype]
+        if min(values) < low or max(values) > high:
+            raise _type_error(next(v for v in values if not low <= v <= high), dtype)
+        return np.array(values, np.uint64 if high >= 2**63 else np.int64).astype(_numpy(dtype))
+    try:
+        # JSON numbers are doubles; what float32 cannot hold becomes infinite or zero.
+        with np.errstate(over="ignore"):
+            return np.array(values, np.float64).astype(_numpy(dtype))
+    except OverflowError as error:
+        raise invalid_argument(
+            "JSON Parse error: Number too big to be stored in double."
+        ) from error
+
+
+def _to_bytes(value: str | dict) -> bytes:
+    if isinstance(value, str):
+        try:
+            return value.encode()
+        except UnicodeEncodeError as error:
+            raise invalid_argument(
+                "JSON Parse error: The surrogate pair in string is invalid."
+            ) from error
+    if not is_base64(value):
+        raise invalid_argument(f"JSON Value: {echo(value)} not formatted correctly for base64 data")
+    text = "".join(value["b64"].split()).rstrip("=")
+    try:
+        # The server accepts missing padding.
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise invalid_argument("Unable to base64 decode") from error
+
+
+def _type_error(value: Any, dtype: int) -> ServingError:
+    kind = str(value) if isinstance(value, bool) else _JSON_TYPES[type(value)]
+    return invalid_argument(
+        f"JSON Value: {echo(value)} Type: {kind} is not of expected type: {dtype_name(dtype)}"
+    )
+
+
+def _numpy(dtype: int) -> Any:
+    return tf.as_dtype(dtype).as_numpy_dtype

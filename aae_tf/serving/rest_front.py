@@ -1,0 +1,203 @@
+"""The REST side of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import socket
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import uvicorn
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
+
+from aae_tf.serving.errors import HTTP_STATUS, ServingError, invalid_argument
+from aae_tf.serving.json_request import parse_document, read_inputs, read_signature_name
+from aae_tf.serving.json_response import write_outputs
+from aae_tf.serving.model_manager import ModelManager
+from aae_tf.serving.model_queries import find_servable, model_metadata, model_status
+from aae_tf.serving.predict import DEFAULT_SIGNATURE, run_signature
+from aae_tf.serving.rest_call import RestCall, parse_rest_call
+
+_LOGGER = logging.getLogger("aae_tf.serving")
+_NOT_FOUND_PAGE = "<html><head><title>404 Not Found</title></head><body>Not Found</body></html>"
+
+
+class RestFront:
+    """Answers TensorFlow Serving's REST API, version 1.
+
+    Differs from the real server: a body above `max_body_bytes` gets 413, and `:classify` and
+    `:regress` get 501.
+
+    Args:
+        manager: The models.
+        max_body_bytes: Largest body to accept, before and after decompression.
+        num_threads: Requests that may run at the same time; the others wait.
+        timeout: Seconds that a run may take, after which 504 is the answer.
+    """
+
+    def __init__(
+        self, manager: ModelManager, max_body_bytes: int, num_threads: int, timeout: float
+    ) -> None:
+        self._manager = manager
+        self._max_body_bytes = max_body_bytes
+        self._timeout = timeout
+        self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="rest-front")
+
+    def start(self, listener: socket.socket) -> None:
+        """Answer on `listener`, a bound socket, from a thread of its own.
+
+        Raises:
+            OSError: the socket cannot listen.
+            RuntimeError: the HTTP server ended while it started; its log has the reason.
+        """
+        listener.listen()
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self,
+                interface="asgi3",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+            )
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="rest-front", daemon=True
+        )
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("Expected the REST server to start, but it ended.")
+            time.sleep(0.005)
+
+    def stop(self, grace: float) -> None:
+        """Refuse new connections, and return when the running requests are answered.
+
+        Args:
+            grace: Seconds after which running requests are cut off.
+        """
+        self._server.config.timeout_graceful_shutdown = math.ceil(grace)
+        self._server.should_exit = True
+        self._thread.join()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as an ASGI application."""
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        path = request.scope["raw_path"].decode("ascii", "replace")
+        if request.scope["query_string"]:
+            # The real server knows no queries: they belong to the name.
+            path += "?" + request.scope["query_string"].decode("ascii", "replace")
+        if not path.lower().startswith("/v1/"):
+            return HTMLResponse(_NOT_FOUND_PAGE, 404)
+        if request.method == "OPTIONS":
+            origin = request.headers.get("origin", "")
+            return Response(status_code=200 if origin.startswith(("http://", "https://")) else 400)
+        try:
+            call = parse_rest_call(request.method, path)
+            body = await self._read_body(request)
+            if body is None:
+                message = f"Expected a body of at most {self._max_body_bytes} bytes."
+                return _error_response(413, message)
+            loop = asyncio.get_running_loop()
+            content = await loop.run_in_executor(self._executor, self._answer, call, body)
+            return Response(content, media_type="application/json")
+        except ServingError as error:
+            return _error_response(HTTP_STATUS[error.code], error.message)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            _LOGGER.exception("%s %s failed", request.method, path)
+            return _error_response(500, "Internal error; the server's log has it")
+
+    async def _read_body(self, request: Request) -> bytes | None:
+        """Return the body, decompressed; None if it is too long."""
+        body = bytearray()
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= self._max_body_bytes:
+                body += chunk
+        # The rest was read, not kept: a client that is still sending would miss the answer.
+        if size > self._max_body_bytes:
+            return None
+        if "gzip" not in request.headers.get("content-encoding", ""):
+            return bytes(body)
+        inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            inflated = inflater.decompress(body, self._max_body_bytes + 1)
+        except zlib.error:
+            return b""  # as the real server has it: "The document is empty"
+        if len(inflated) > self._max_body_bytes:
+            return None
+        return inflated if inflater.eof else b""
+
+    def _answer(self, call: RestCall, body: bytes) -> bytes:
+        if call.verb == "predict":
+            return self._predict(call, body)
+        if call.verb == "status":
+            return _dump(_to_dict(model_status(self._manager, call.spec)))
+        if call.verb == "metadata":
+            return self._metadata(call)
+        raise ServingError(
+            grpc.StatusCode.UNIMPLEMENTED, f":{call.verb} is not implemented by this server."
+        )
+
+    def _predict(self, call: RestCall, body: bytes) -> bytes:
+        # The order of the checks is the real server's: it decides which error wins.
+        document = parse_document(body)
+        requested = read_signature_name(document)
+        servable = find_servable(self._manager, call.spec)
+        name = requested or DEFAULT_SIGNATURE
+        signature = servable.session.signature_defs.get(name)
+        if signature is None:
+            raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
+        inputs, row_form = read_inputs(document, requested, signature)
+        outputs = run_signature(servable, name, inputs, timeout=self._timeout)
+        return write_outputs(outputs, row_form)
+
+    def _metadata(self, call: RestCall) -> bytes:
+        response = model_metadata(self._manager, call.spec)
+        signatures = SignatureDefMap()
+        response.metadata["signature_def"].Unpack(signatures)
+        return _dump(
+            {
+                "model_spec": _to_dict(response.model_spec),
+                "metadata": {"signature_def": _to_dict(signatures)},
+            }
+        )
+
+
+def _error_response(status: int, message: str) -> Response:
+    return Response(_dump({"error": message}), status, media_type="application/json")
+
+
+def _dump(value: dict) -> bytes:
+    return json.dumps(value, indent=1).encode()
+
+
+def _to_dict(message: Message) -> dict:
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
