@@ -1,0 +1,155 @@
+"""The registry of mean embeddings, by the types of distribution and kernel."""
+
+from collections.abc import Callable
+
+import tensorflow_probability as tfp
+
+from aae_tf.mmd.arguments import check_distribution, check_kernel
+from aae_tf.mmd.constants import lift
+from aae_tf.mmd.embedding import MeanEmbedding
+from aae_tf.mmd.types import Distribution, Kernel
+
+tfd = tfp.distributions
+psd_kernels = tfp.math.psd_kernels
+
+Rule = Callable[[Distribution, Kernel], MeanEmbedding]
+
+_RULES: dict[tuple[type, type], Rule] = {}
+_NAMES: list[str] = []
+
+
+class RegisterMeanEmbedding:
+    """Decorator that registers a rule: how a kernel sees a distribution, in closed form.
+
+    A rule holds for subclasses of both classes too; of several, the one nearest in the two
+    method resolution orders is used, and of equally near ones the one nearer to the type of the
+    distribution.
+
+    Args:
+        distribution_class: subclass of `tfd.Distribution`.
+        kernel_class: subclass of `tfp.math.psd_kernels.PositiveSemidefiniteKernel`.
+
+    Raises:
+        TypeError: if a class is not such a subclass, or what is decorated cannot be called.
+        ValueError: if a rule is already registered for the two classes.
+
+    Example:
+
+    >>> class Point(tfd.Deterministic): pass
+    >>> class PointEmbedding(MeanEmbedding):
+    ...     def __init__(self, distribution, kernel):
+    ...         self.loc, self.kernel = distribution.loc, kernel
+    ...     def evaluate(self, points):
+    ...         return self.kernel.apply(points, self.loc)
+    ...     def norm(self):
+    ...         return self.kernel.apply(self.loc, self.loc)
+    >>> kernel_class = psd_kernels.MaternOneHalf
+    >>> RegisterMeanEmbedding(Point, kernel_class)(PointEmbedding) is PointEmbedding
+    True
+
+    References:
+        The manner of `tfd.RegisterKL`.
+    """
+
+    def __init__(
+        self,
+        distribution_class: type[Distribution],
+        kernel_class: type[Kernel],
+    ) -> None:
+        for name, value, base in (
+            ("distribution_class", distribution_class, tfd.Distribution),
+            ("kernel_class", kernel_class, psd_kernels.PositiveSemidefiniteKernel),
+        ):
+            if not isinstance(value, type) or not issubclass(value, base):
+                raise TypeError(
+                    f"Expected `{name}` to be a subclass of {base.__name__}. "
+                    f"Received: {name}={value!r}"
+                )
+        self._key = instance_class(distribution_class), instance_class(kernel_class)
+        self._name = f"({distribution_class.__name__}, {kernel_class.__name__})"
+
+    def __call__(self, rule: Rule) -> Rule:
+        """Registers `rule` and returns it."""
+        if not callable(rule):
+            raise TypeError(f"Expected `rule` to be callable. Received: rule={rule!r}")
+        if self._key in _RULES:
+            raise ValueError(
+                f"Expected `rule` to be the first for {self._name}. "
+                f"Received: rule={rule!r}, after {_RULES[self._key]!r}"
+            )
+        _RULES[self._key] = rule
+        _NAMES.append(self._name)
+        return rule
+
+
+def has_mean_embedding(distribution: Distribution, kernel: Kernel) -> bool:
+    """Tells whether the mean embedding of `distribution` under `kernel` has a closed form.
+
+    The parts of a product, a mixture or a sum count too. Where the answer is no, sample the
+    distribution and use `squared_mmd_two_samples`.
+
+    Args:
+        distribution: `tfd.Distribution` with event_shape [d] and batch_shape [].
+        kernel: kernel of `tfp.math.psd_kernels` with feature_ndims 1 and batch_shape [].
+
+    Returns:
+        True or False.
+
+    Raises:
+        TypeError: if an argument is no distribution or no kernel.
+        ValueError: if its shapes are others, or a parameter of the kernel is not positive.
+
+    Example:
+
+    >>> kernel = psd_kernels.ExponentiatedQuadratic(length_scale=2.0)
+    >>> has_mean_embedding(tfd.Sample(tfd.Normal(0.0, 1.0), 8), kernel)
+    True
+    >>> has_mean_embedding(tfd.Sample(tfd.Cauchy(0.0, 1.0), 8), kernel)
+    False
+    """
+    check_distribution(distribution)
+    check_kernel(kernel)
+    try:
+        embed(distribution, kernel)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def embed(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
+    """Applies the registered rule, outside the graph being traced where that is possible.
+
+    Args:
+        distribution: `tfd.Distribution`, possibly a batch.
+        kernel: kernel of `tfp.math.psd_kernels`, possibly a batch.
+
+    Returns:
+        The mean embedding.
+
+    Raises:
+        NotImplementedError: if no rule is registered for the two types, or for those of a part.
+    """
+    candidates = [
+        (depth + kernel_depth, depth, _RULES[distribution_class, kernel_class])
+        for depth, distribution_class in enumerate(type(distribution).__mro__)
+        for kernel_depth, kernel_class in enumerate(type(kernel).__mro__)
+        if (distribution_class, kernel_class) in _RULES
+    ]
+    if not candidates:
+        raise NotImplementedError(
+            "Expected a mean embedding to be registered for the types of `distribution` and "
+            f"`kernel`. Received: {type(distribution).__name__} and {type(kernel).__name__}; "
+            f"registered: {', '.join(sorted(_NAMES))}"
+        )
+    rule = min(candidates, key=lambda candidate: candidate[:2])[2]
+    return lift(lambda: rule(distribution, kernel), distribution, kernel)
+
+
+def instance_class(cls: type) -> type:
+    """Returns the class that every instance made by calling `cls` has among its ancestors.
+
+    `tfd.Independent(...)` and its like are composite tensors only if all their parts are;
+    otherwise they are instances of a private parent, `_Independent`, and not of the class called.
+    """
+    composite, parent = tfp.experimental.AutoCompositeTensor, cls.__bases__[0]
+    return parent if issubclass(cls, composite) and not issubclass(parent, composite) else cls

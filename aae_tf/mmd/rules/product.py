@@ -1,0 +1,45 @@
+"""Vectors of independent scalars under Gaussian kernels, which are products over coordinates.
+
+A rule for a class of scalar distributions takes the last axis of their batch shape as the
+coordinates of a vector: `tfd.Normal` of batch shape [d] stands for its product over [d].
+"""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from aae_tf.mmd.embedding import MeanEmbedding
+from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
+from aae_tf.mmd.types import Distribution, GaussianKernel
+
+tfd = tfp.distributions
+psd_kernels = tfp.math.psd_kernels
+
+
+@RegisterMeanEmbedding(tfd.Independent, psd_kernels.ExponentiatedQuadratic)
+def _independent(distribution: Distribution, kernel: GaussianKernel) -> MeanEmbedding:
+    # Either the coordinates are the base's last batch axis, or the base is a vector already.
+    return embed(distribution.distribution, kernel)
+
+
+@RegisterMeanEmbedding(tfd.Sample, psd_kernels.ExponentiatedQuadratic)
+def _sample(distribution: Distribution, kernel: GaussianKernel) -> MeanEmbedding:
+    base = distribution.distribution
+    if base.event_shape.rank == 1:
+        return embed(base, kernel)
+    shape = distribution.batch_shape + distribution.event_shape
+    parameters = {
+        name: tf.convert_to_tensor(getattr(base, name))[..., tf.newaxis]
+        for name, properties in base.parameter_properties().items()
+        if base.parameters[name] is not None
+        and properties.is_tensor
+        and properties.event_ndims == 0
+    }
+    coordinates = base.copy(
+        **{name: tf.broadcast_to(value, shape) for name, value in parameters.items()}
+    )
+    if coordinates.batch_shape != shape:
+        raise NotImplementedError(
+            "Expected the parameters of a scalar distribution to be scalars. "
+            f"Received: distribution={distribution!r}"
+        )
+    return embed(coordinates, kernel)
