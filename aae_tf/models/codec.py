@@ -213,7 +213,7 @@ class Codec(keras.Model):
 
         export.export_model(self, filepath, **kwargs)
         if verbose is None or verbose:
-            keras.utils.io_utils.print_msg(f"Saved every signature at '{filepath}'.")
+            print(f"Saved every signature at '{filepath}'.")
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that every model of the family has."""

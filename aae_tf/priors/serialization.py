@@ -1,0 +1,284 @@
+"""JSON form of distributions, so that a prior is saved with its model."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+# Only public classes of these modules are looked up by name: loading a file imports nothing and
+# calls nothing else. Kernels are here because distributions (Gaussian processes) take them.
+_NAMESPACES = {
+    "tfp.distributions": (tfp.distributions, tfp.distributions.Distribution),
+    "tfp.bijectors": (tfp.bijectors, tfp.bijectors.Bijector),
+    "tfp.math.psd_kernels": (
+        tfp.math.psd_kernels,
+        tfp.math.psd_kernels.PositiveSemidefiniteKernel,
+    ),
+    "tf.linalg": (tf.linalg, tf.linalg.LinearOperator),
+}
+_BASES = tuple(base for _, base in _NAMESPACES.values())
+_REGISTERED = "registered:"
+_RULE = (
+    "to be a number, string, bool, None, array, constant tensor, dtype, shape, distribution, "
+    "bijector, kernel or linear operator, or a list, tuple or dict of them"
+)
+
+
+def serialize(distribution: Any) -> dict[str, Any]:
+    """Describe a distribution by its class and constructor arguments, as JSON.
+
+    The description is recursive: arguments may be numbers, strings, arrays, constant tensors,
+    dtypes, shapes, other distributions, public bijectors, kernels and linear operators, and lists,
+    tuples and dicts of these. Floating-point values survive `json.dumps` and `json.loads` exactly.
+    A class of your own takes part when it is registered with
+    `keras.saving.register_keras_serializable` and its `get_config` returns such values.
+
+    Args:
+        distribution: `tfd.Distribution`; a `tfb.Bijector`, a `tfp.math.psd_kernels` kernel or a
+            `tf.linalg.LinearOperator` is described in the same way.
+
+    Returns:
+        A dict of JSON types with the keys `type` (the public name, such as
+        `"tfp.distributions.Normal"`) and `arguments`.
+
+    Raises:
+        TypeError: if `distribution` is none of the above.
+        ValueError: if the class is neither public nor registered, or an argument cannot be saved:
+            a function, a variable, a symbolic tensor. The message names the argument.
+
+    Example:
+        >>> import tensorflow_probability as tfp
+        >>> config = serialize(tfp.distributions.Normal(loc=0.0, scale=2.0))
+        >>> config["type"], config["arguments"]["scale"]
+        ('tfp.distributions.Normal', 2.0)
+        >>> float(deserialize(config).stddev())
+        2.0
+    """
+    if not isinstance(distribution, _BASES):
+        raise TypeError(
+            "Expected distribution to be a tfd.Distribution. "
+            f"Received: distribution={distribution!r}."
+        )
+    config = _encode_object(distribution)
+    try:
+        deserialize(config)
+    except Exception as error:  # Whatever a constructor raises, loading would raise it too late.
+        raise ValueError(
+            f"Expected {config['type']} to be built again by the arguments that describe it. "
+            f"Received: arguments={config['arguments']!r}, which raise {error!r}."
+        ) from error
+    return config
+
+
+def deserialize(config: dict[str, Any]) -> Any:
+    """Build the distribution that `serialize` described.
+
+    Only public classes of `tfp.distributions`, `tfp.bijectors`, `tfp.math.psd_kernels` and
+    `tf.linalg`, and classes registered with Keras, are looked up: no module is imported and no
+    code is read from `config`.
+
+    Args:
+        config: dict made by `serialize`, possibly after a round trip through JSON.
+
+    Returns:
+        A distribution with the class and the constructor arguments of the original.
+
+    Raises:
+        ValueError: if `config` is not such a dict, or names an unknown class.
+
+    Example:
+        >>> deserialize({"type": "tfp.distributions.Uniform", "arguments": {"high": 3.0}}).mean()
+        <tf.Tensor: shape=(), dtype=float32, numpy=1.5>
+    """
+    if not isinstance(config, dict) or not isinstance(config.get("arguments"), dict):
+        raise ValueError(
+            "Expected config to be a dict with the keys 'type' and 'arguments'. "
+            f"Received: config={config!r}."
+        )
+    return _decode_object(config)
+
+
+def _encode_object(value: Any) -> dict[str, Any]:
+    cls = type(value)
+    name = _public_name(cls)
+    if name is None:
+        registered = keras.saving.get_registered_name(cls)
+        if keras.saving.get_registered_object(registered) is not cls:
+            raise ValueError(
+                f"Expected {cls.__module__}.{cls.__qualname__} to be a public class of "
+                f"{', '.join(_NAMESPACES)}, or a class with `get_config` that is registered with "
+                "`keras.saving.register_keras_serializable`, so that it can be saved. "
+                f"Received: {value!r}."
+            )
+        name, arguments = _REGISTERED + registered, value.get_config()
+    else:
+        arguments = _constructor_arguments(value)
+    return {
+        "type": name,
+        "arguments": {
+            key: _encode(argument, f"argument `{key}` of {name}")
+            for key, argument in arguments.items()
+        },
+    }
+
+
+def _constructor_arguments(value: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for key, parameter in inspect.signature(type(value).__init__).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments.update(value.parameters.get(key, {}))
+        elif key in value.parameters:
+            argument = value.parameters[key]
+            # A default that is a function (`kwargs_split_fn`) needs no saving.
+            if not (callable(argument) and argument is parameter.default):
+                arguments[key] = argument
+    return arguments
+
+
+def _public_name(cls: type) -> str | None:
+    for namespace, (module, base) in _NAMESPACES.items():
+        if not issubclass(cls, base):
+            continue
+        # `tfd.Independent(...)` and its like build an instance of a private parent, `_Independent`,
+        # when an argument is no composite tensor.
+        name = cls.__name__.removeprefix("_")
+        public = getattr(module, name, None)
+        if public is cls or (public is not None and cls.__name__ != name and cls in public.__mro__):
+            return f"{namespace}.{name}"
+    return None
+
+
+def _encode(value: Any, where: str) -> Any:
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, np.generic):
+        return _encode_array(np.asarray(value), "array", where)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"type": "float", "value": str(value)}
+    if isinstance(value, np.ndarray):
+        return _encode_array(value, "array", where)
+    if isinstance(value, tf.Tensor) and not tf.is_symbolic_tensor(value):
+        return _encode_array(value.numpy(), "tensor", where)
+    if isinstance(value, (tf.DType, np.dtype)) or (
+        isinstance(value, type) and issubclass(value, np.generic)
+    ):
+        return {"type": "dtype", "name": tf.as_dtype(value).name}
+    if isinstance(value, tf.TensorShape):
+        return {"type": "shape", "value": None if value.rank is None else value.as_list()}
+    if isinstance(value, dict):
+        return {
+            "type": "dict",
+            "items": {key: _encode(item, f"{where}, key {key!r}") for key, item in value.items()},
+        }
+    if isinstance(value, (list, tuple)):
+        items = [_encode(item, f"{where}, element {i}") for i, item in enumerate(value)]
+        return {"type": "tuple", "items": items} if isinstance(value, tuple) else items
+    if isinstance(value, _BASES):
+        return _encode_object(value)
+    raise _unsaveable(value, where)
+
+
+def _unsaveable(value: Any, where: str) -> ValueError:
+    if isinstance(value, (tf.Variable, keras.Variable, tfp.util.DeferredTensor)):
+        advice = "Pass a constant instead: `tf.constant(variable)`; priors are not trained."
+    elif isinstance(value, tf.Tensor):
+        advice = "Build the distribution outside of `tf.function`, from constants."
+    else:
+        advice = (
+            "Write a distribution class with `get_config` and register it with "
+            "`keras.saving.register_keras_serializable`."
+        )
+    return ValueError(
+        f"Expected {where} {_RULE}, so that it can be saved. Received: {value!r}. {advice}"
+    )
+
+
+def _encode_array(array: np.ndarray, kind: str, where: str) -> dict[str, Any]:
+    try:
+        dtype = tf.as_dtype(array.dtype)
+    except TypeError:
+        raise _unsaveable(array, where) from None
+    flat = array.ravel()
+    if dtype.is_complex:
+        flat = flat.view(dtype.real_dtype.as_numpy_dtype)
+    if dtype.is_complex or dtype.is_floating:
+        # Every float is exact in float64, and Python's float text reads back to the same float64.
+        numbers = flat.astype(np.float64).tolist()
+        values = [x if math.isfinite(x) else str(x) for x in numbers]
+    elif dtype.is_integer or dtype.is_bool:
+        values = flat.tolist()
+    else:
+        raise _unsaveable(array, where)
+    return {"type": kind, "dtype": dtype.name, "shape": list(array.shape), "values": values}
+
+
+def _decode_object(config: dict[str, Any]) -> Any:
+    cls = _find_class(config.get("type"))
+    arguments = {key: _decode(value) for key, value in config["arguments"].items()}
+    if config["type"].startswith(_REGISTERED) and hasattr(cls, "from_config"):
+        return cls.from_config(arguments)
+    return cls(**arguments)
+
+
+def _find_class(name: Any) -> Any:
+    cls: Any = None
+    bases: tuple[type, ...] = ()
+    if isinstance(name, str) and name.startswith(_REGISTERED):
+        cls = keras.saving.get_registered_object(name.removeprefix(_REGISTERED))
+        bases = _BASES
+    elif isinstance(name, str):
+        namespace, _, attribute = name.rpartition(".")
+        module, base = _NAMESPACES.get(namespace, (None, object))
+        bases = (base,)
+        if not attribute.startswith("_"):
+            cls = getattr(module, attribute, None)
+    if not (isinstance(cls, type) and issubclass(cls, bases)):
+        raise ValueError(
+            f"Expected type to be a public class of {', '.join(_NAMESPACES)}, or 'registered:' and "
+            "the name under which a class is registered with Keras (import the module that "
+            f"registers it before loading). Received: type={name!r}."
+        )
+    return cls
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("arguments"), dict):
+        return _decode_object(value)
+    try:
+        return _DECODERS[value["type"]](value)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"Expected a value that `serialize` wrote. Received: value={value!r}."
+        ) from error
+
+
+def _decode_array(value: dict[str, Any]) -> np.ndarray:
+    dtype = tf.as_dtype(value["dtype"])
+    # Strings stand for what JSON has no numbers for: 'inf', '-inf', 'nan'.
+    numbers = [float(x) if isinstance(x, str) else x for x in value["values"]]
+    if dtype.is_complex:
+        flat = np.array(numbers, dtype.real_dtype.as_numpy_dtype).view(dtype.as_numpy_dtype)
+    else:
+        flat = np.array(numbers, dtype.as_numpy_dtype)
+    return flat.reshape(value["shape"])
+
+
+_DECODERS = {
+    "array": lambda value: _decode_array(value)[()],
+    "tensor": lambda value: tf.constant(_decode_array(value)),
+    "float": lambda value: float(value["value"]),
+    "dtype": lambda value: tf.as_dtype(value["name"]),
+    "shape": lambda value: tf.TensorShape(value["value"]),
+    "tuple": lambda value: tuple(_decode(item) for item in value["items"]),
+    "dict": lambda value: {key: _decode(item) for key, item in value["items"].items()},
+}

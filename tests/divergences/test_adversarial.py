@@ -1,0 +1,194 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from scipy.special import expit
+
+from aae_tf import networks, priors
+from aae_tf.divergences import Adversarial
+
+tfd = tfp.distributions
+
+CODES = np.random.default_rng(0).normal(size=(50, 2)).astype("float32") * 2.0 + 1.0
+SEED = (3, 4)
+
+
+def _connected(prior=None, units=(8,), **kwargs):
+    divergence = Adversarial(networks.mlp_discriminator(2, units=units, seed=1), **kwargs)
+    divergence.connect(priors.gaussian(2, scale=3.0) if prior is None else prior, seed=0)
+    return divergence
+
+
+def _logits(divergence, codes=CODES, scale=3.0):
+    """The logits of the prior's samples and of the codes, each side on its own."""
+    prior_seed = tf.random.split(SEED, 3)[0]
+    real = divergence.prior.sample(len(codes), seed=prior_seed)
+    return tuple(divergence.discriminator(p / scale).numpy()[:, 0] for p in (real, codes))
+
+
+def test_non_saturating_losses_are_binary_cross_entropies():
+    divergence = _connected()
+    real, code = _logits(divergence)
+    terms = divergence.compare(CODES, SEED)
+    discriminator = -np.log(expit(real)).mean() - np.log1p(-expit(code)).mean()
+    np.testing.assert_allclose(terms.discriminator_loss, discriminator, rtol=1e-5)
+    np.testing.assert_allclose(terms.encoder_loss, -np.log(expit(code)).mean(), rtol=1e-5)
+    accuracy = ((real > 0).mean() + (code < 0).mean()) / 2
+    np.testing.assert_allclose(terms.discriminator_accuracy, accuracy, rtol=1e-6)
+
+
+def test_label_smoothing_lowers_the_target_of_prior_samples_only():
+    divergence = _connected(label_smoothing=0.2)
+    real, code = _logits(divergence)
+    cross_entropy = -0.8 * np.log(expit(real)) - 0.2 * np.log1p(-expit(real))
+    expected = cross_entropy.mean() - np.log1p(-expit(code)).mean()
+    terms = divergence.compare(CODES, SEED)
+    np.testing.assert_allclose(terms.discriminator_loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(terms.encoder_loss, -np.log(expit(code)).mean(), rtol=1e-5)
+
+
+def test_least_squares_losses_have_targets_one_and_zero():
+    divergence = _connected(objective="least_squares", label_smoothing=0.1)
+    real, code = _logits(divergence)
+    terms = divergence.compare(CODES, SEED)
+    expected = 0.5 * ((real - 0.9) ** 2).mean() + 0.5 * (code**2).mean()
+    np.testing.assert_allclose(terms.discriminator_loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(terms.encoder_loss, 0.5 * ((code - 1) ** 2).mean(), rtol=1e-5)
+    accuracy = ((real > 0.5).mean() + (code < 0.5).mean()) / 2
+    np.testing.assert_allclose(terms.discriminator_accuracy, accuracy, rtol=1e-6)
+
+
+def test_wasserstein_losses_are_differences_of_means():
+    divergence = _connected(objective="wasserstein")
+    real, code = _logits(divergence)
+    terms = divergence.compare(CODES, SEED)
+    np.testing.assert_allclose(terms.discriminator_loss, code.mean() - real.mean(), rtol=1e-4)
+    np.testing.assert_allclose(terms.encoder_loss, -code.mean(), rtol=1e-5)
+    middle = (real.mean() + code.mean()) / 2
+    accuracy = ((real > middle).mean() + (code < middle).mean()) / 2
+    np.testing.assert_allclose(terms.discriminator_accuracy, accuracy, rtol=1e-6)
+
+
+def test_extreme_logits_give_finite_losses_and_gradients():
+    divergence = _connected(units=(4,))
+    divergence.set_weights([1e4 * w for w in divergence.get_weights()])
+    codes = tf.constant(1e3 * CODES)
+    with tf.GradientTape() as tape:
+        tape.watch(codes)
+        terms = divergence.compare(codes, SEED)
+        total = terms.encoder_loss + terms.discriminator_loss
+    assert np.isfinite(total) and np.isfinite(tape.gradient(total, codes)).all()
+
+
+def test_gradient_penalty_of_a_linear_critic_is_known():
+    # A critic w'z + b has the gradient w everywhere.
+    inputs = keras.Input((2,))
+    critic = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    divergence = Adversarial(critic, objective="wasserstein", gradient_penalty=10.0)
+    divergence.connect(priors.gaussian(2), seed=0)
+    slope = np.float32([[3.0], [4.0]])
+    divergence.set_weights([slope, np.zeros(1, "float32")])
+    without = divergence.compare(CODES, SEED, training=False).discriminator_loss
+    with_penalty = divergence.compare(CODES, SEED, training=True).discriminator_loss
+    np.testing.assert_allclose(with_penalty - without, 10.0 * (5.0 - 1.0) ** 2, rtol=1e-4)
+
+
+def test_gradient_penalty_reaches_the_critic_and_not_the_codes():
+    divergence = _connected(objective="wasserstein", gradient_penalty=5.0)
+    codes = tf.constant(CODES)
+    weights = [v.value for v in divergence.trainable_variables]
+    gradients = []
+    for training in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch(codes)
+            terms = divergence.compare(codes, SEED, training=training)
+        gradients.append(tape.gradient(terms.discriminator_loss, [codes, weights[0]]))
+    np.testing.assert_allclose(gradients[0][0], gradients[1][0], atol=1e-7)
+    assert not np.allclose(gradients[0][1], gradients[1][1])
+
+
+def test_input_noise_is_for_training():
+    divergence = _connected(input_noise=0.5)
+    plain = _connected()
+    plain.set_weights(divergence.get_weights())
+    expected = plain.compare(CODES, SEED).discriminator_loss
+    np.testing.assert_allclose(divergence.compare(CODES, SEED).discriminator_loss, expected)
+    noisy = divergence.compare(CODES, SEED, training=True).discriminator_loss
+    assert abs(noisy - expected) > 1e-4
+
+
+def test_weights_count_codes_and_zero_removes_them():
+    divergence = _connected()
+    weight = np.random.default_rng(1).integers(0, 3, len(CODES)).astype("float32")
+    _, code = _logits(divergence)
+    weighted = divergence.compare(CODES, SEED, sample_weight=weight)
+    expected = -np.log(expit(np.repeat(code, weight.astype(int)))).mean()
+    np.testing.assert_allclose(weighted.encoder_loss, expected, rtol=1e-5)
+    nothing = divergence.compare(CODES, SEED, sample_weight=np.zeros(len(CODES), "float32"))
+    assert nothing.encoder_loss == 0.0
+
+
+def test_the_game_is_the_same_in_any_unit_of_the_code():
+    small = _connected(priors.gaussian(2, scale=0.01))
+    large = _connected(priors.gaussian(2, scale=100.0))
+    large.set_weights(small.get_weights())
+    a = small.compare(0.01 * CODES, SEED)
+    b = large.compare(100.0 * CODES, SEED)
+    np.testing.assert_allclose(a, b, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        tfd.Independent(tfd.Cauchy(tf.zeros(2), tf.ones(2)), 1),
+        tfd.Independent(tfd.VonMises(tf.zeros(2), tf.ones(2)), 1),
+        tfd.TransformedDistribution(
+            tfd.Sample(tfd.Normal(0.0, 1.0), 2), tfp.bijectors.Softplus()
+        ),
+    ],
+    ids=["no moments", "no standard deviation", "moments unknown to TFP"],
+)
+def test_any_distribution_can_be_a_prior(prior):
+    terms = _connected(prior).compare(CODES, SEED)
+    assert all(np.isfinite(value) for value in terms)
+
+
+def test_default_discriminator_is_built_for_the_code():
+    divergence = Adversarial()
+    assert divergence.has_discriminator
+    divergence.connect(priors.gaussian(3), seed=5)
+    assert divergence.discriminator.input_shape == (None, 3)
+    assert len(divergence.trainable_variables) == 6
+
+
+def test_a_divergence_belongs_to_one_code():
+    divergence = _connected()
+    with pytest.raises(ValueError, match="not to belong to another code or model"):
+        divergence.connect(priors.gaussian(2), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Adversarial(objective="hinge"), ValueError, "`objective` to be one of"),
+        (lambda: Adversarial(weight=-1.0), ValueError, "`weight`"),
+        (lambda: Adversarial(label_smoothing=1.0), ValueError, "`label_smoothing`"),
+        (lambda: Adversarial(input_noise=-0.1), ValueError, "`input_noise`"),
+        (lambda: Adversarial(gradient_penalty=-0.1), ValueError, "`gradient_penalty`"),
+        (lambda: Adversarial("mlp"), TypeError, "`discriminator` to be a keras.Model"),
+        (
+            lambda: Adversarial(objective="wasserstein", label_smoothing=0.1),
+            ValueError,
+            "`label_smoothing` to be 0 with objective='wasserstein'",
+        ),
+        (
+            lambda: Adversarial(networks.mlp_discriminator(3)).connect(priors.gaussian(2), 0),
+            ValueError,
+            r"map \[batch, 2\] to logits \[batch, 1\]",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from aae_tf import checks
+
+
+@pytest.mark.parametrize("sizes", [3, (), (0,), (2, -1), (2.0,), "12", (True,), None])
+def test_sizes_that_are_no_positive_integers_are_refused(sizes):
+    with pytest.raises(ValueError, match="`units` to be a sequence of positive integers"):
+        checks.check_sizes("units", sizes)
+
+
+def test_sizes_come_back_as_a_tuple_of_int():
+    assert checks.check_sizes("units", [np.int64(3), 4]) == (3, 4)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
+def test_dimension_that_is_no_positive_integer_is_refused(value):
+    with pytest.raises(ValueError, match="`code_dim` to be a positive integer"):
+        checks.check_dimension("code_dim", value)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, float("nan"), "0.1", None])
+def test_rate_outside_its_range_is_refused(value):
+    with pytest.raises(ValueError, match=r"`dropout` to be a number in \[0, 1\)"):
+        checks.check_rate("dropout", value)
+
+
+@pytest.mark.parametrize("value", [-1e-9, float("inf"), float("nan"), "1", None])
+def test_negative_or_infinite_number_is_refused(value):
+    with pytest.raises(ValueError, match="`weight` to be a finite number, zero or more"):
+        checks.check_non_negative("weight", value)
+
+
+def test_unknown_choice_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="one of 'a', 'b'. Received: letter='c'"):
+        checks.check_choice("letter", "c", ("a", "b"))
