@@ -35,12 +35,18 @@ class Client:
             UNAVAILABLE if there is no server, DEADLINE_EXCEEDED after `timeout`.
 
     Example:
-        ```python
-        with Client(grpc_port=8500) as client:
-            latents = client.encode(images)
-            images = client.decode(latents)
-            samples = client.sample(range(16))["outputs"]
-        ```
+        >>> import tempfile
+        >>> import tensorflow as tf
+        >>> from aae_tf.serving import ModelServer
+        >>> encoder = tf.Module()
+        >>> encoder.kernel = tf.Variable([[1.0], [2.0]])
+        >>> encode = tf.function(lambda inputs: {"latents": inputs @ encoder.kernel})
+        >>> encode = encode.get_concrete_function(tf.TensorSpec([None, 2], name="inputs"))
+        >>> root = tempfile.mkdtemp()
+        >>> tf.saved_model.save(encoder, f"{root}/encoder/1", signatures={"encode": encode})
+        >>> with ModelServer(root) as server, Client(grpc_port=server.grpc_port) as client:
+        ...     client.status("encoder"), client.encode([[3.0, 4.0]])
+        ({1: 'AVAILABLE'}, array([[11.]], dtype=float32))
     """
 
     def __init__(

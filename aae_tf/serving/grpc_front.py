@@ -31,6 +31,8 @@ from aae_tf.serving.predict import DEFAULT_SIGNATURE, check_input_names, run_sig
 _LOGGER = logging.getLogger("aae_tf.serving")
 # Longer texts would not fit the trailers that carry them; the real server cuts there too.
 _MAX_MESSAGE = 1024
+# Seconds: without a deadline, gRPC for Python reports the distance to the end of its clock.
+_NO_DEADLINE = 1e9
 
 
 class GrpcFront:
@@ -125,9 +127,9 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             alias: tensor_proto.to_array(alias, proto, self._max_bytes)
             for alias, proto in request.inputs.items()
         }
-        outputs = run_signature(
-            servable, name, inputs, request.output_filter, context.time_remaining()
-        )
+        remaining = context.time_remaining()
+        timeout = remaining if remaining < _NO_DEADLINE else None
+        outputs = run_signature(servable, name, inputs, request.output_filter, timeout)
         response = PredictResponse()
         response.model_spec.name = servable.name
         response.model_spec.version.value = servable.version

@@ -42,7 +42,7 @@ class RestTransport:
         self._port = port
         self._timeout = timeout
         self._idle: SimpleQueue[http.client.HTTPConnection] = SimpleQueue()
-        self._signatures: dict[str, Mapping[str, SignatureDef]] = {}
+        self._signatures: dict[str, dict[str, SignatureDef]] = {}
 
     def predict(
         self,
@@ -59,8 +59,13 @@ class RestTransport:
             "signature_name": signature_name,
             "inputs": {name: _to_json(array) for name, array in inputs.items()},
         }
+        name = signature_name or "serving_default"
+        # First, so that a server that stops after the answer costs nothing. A signature that
+        # is unknown is the server's to refuse.
+        if name not in self._signatures.get(path, ()):
+            self._signatures[path] = self._fetch_signatures(path)
         outputs = self._call("POST", f"{path}:predict", json.dumps(document).encode())["outputs"]
-        infos = self._output_infos(path, signature_name or "serving_default")
+        infos = self._signatures[path][name].outputs
         if len(infos) == 1:
             outputs = dict.fromkeys(infos, outputs)
         return {name: _from_json(outputs[name], info) for name, info in infos.items()}
@@ -80,11 +85,10 @@ class RestTransport:
             except Empty:
                 return
 
-    def _output_infos(self, path: str, signature_name: str) -> Mapping[str, TensorInfo]:
-        if signature_name not in self._signatures.get(path, ()):
-            metadata = self._call("GET", f"{path}/metadata")["metadata"]["signature_def"]
-            self._signatures[path] = ParseDict(metadata, SignatureDefMap()).signature_def
-        return self._signatures[path][signature_name].outputs
+    def _fetch_signatures(self, path: str) -> dict[str, SignatureDef]:
+        answer = self._call("GET", f"{path}/metadata")
+        message = ParseDict(answer["metadata"]["signature_def"], SignatureDefMap())
+        return dict(message.signature_def)
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> Any:
         try:
@@ -157,9 +161,9 @@ def _from_json(value: Any, info: TensorInfo) -> np.ndarray:
         array = np.array(_decode_strings(value), dtype=object)
     else:
         array = np.array(value, dtype=dtype.as_numpy_dtype)
-    if array.size == 0:
-        # Empty lists do not tell the sizes of the dimensions within.
-        array = array.reshape([max(dim.size, 0) for dim in info.tensor_shape.dim])
+    if array.shape == (0,) and not info.tensor_shape.unknown_rank:
+        # An empty list does not tell the sizes within.
+        array = array.reshape([0, *(max(dim.size, 0) for dim in info.tensor_shape.dim[1:])])
     return array
 
 

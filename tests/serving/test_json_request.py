@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from aae_tf.serving.errors import ServingError
+from aae_tf.serving.json_request import parse_document, read_inputs, read_signature_name
+
+DT_FLOAT, DT_HALF = 1, 19
+
+
+def signature(**dtypes) -> SignatureDef:
+    signature = SignatureDef()
+    for name, dtype in dtypes.items():
+        signature.inputs[name].dtype = dtype
+    return signature
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
+def test_any_bytes_are_a_document_or_refused(body):
+    try:
+        document = parse_document(body)
+    except ServingError:
+        return
+    assert isinstance(document, dict)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.dictionaries(st.text(), st.none() | st.floats(allow_nan=False) | st.lists(st.text())))
+def test_a_document_is_what_was_written(document):
+    assert parse_document(json.dumps(document).encode()) == document
+
+
+def test_the_first_of_repeated_keys_counts_at_any_depth():
+    assert parse_document(b'{"a": {"b": 1, "b": 2}, "a": 3}') == {"a": {"b": 1}}
+
+
+def test_signature_name():
+    assert read_signature_name({}) == ""
+    assert read_signature_name({"signature_name": "encode"}) == "encode"
+
+
+def test_rows_and_columns_agree():
+    infos = signature(a=DT_FLOAT, b=DT_FLOAT)
+    rows = {"instances": [{"a": [1, 2], "b": 3}, {"b": 6, "a": [4, 5]}]}
+    columns = {"inputs": {"a": [[1, 2], [4, 5]], "b": [3, 6]}}
+    by_row, row_form = read_inputs(rows, "", infos)
+    by_column, column_form = read_inputs(columns, "", infos)
+    assert row_form and not column_form
+    for name, expected in {"a": [[1, 2], [4, 5]], "b": [3, 6]}.items():
+        np.testing.assert_array_equal(by_row[name], np.float32(expected))
+        np.testing.assert_array_equal(by_column[name], np.float32(expected))
+
+
+def test_a_row_of_an_unsupported_dtype_is_named():
+    # The real server wraps every row's error, UNIMPLEMENTED too, in INVALID_ARGUMENT.
+    message = "^INVALID_ARGUMENT: Failed to process element: 0 of .* Error: UNIMPLEMENTED: "
+    with pytest.raises(ServingError, match=message):
+        read_inputs({"instances": [1.0]}, "", signature(x=DT_HALF))
+
+
+def test_default_signature_without_inputs():
+    with pytest.raises(ServingError, match="Failed to get input map for signature: DEFAULT"):
+        read_inputs({"inputs": 1}, "", signature())

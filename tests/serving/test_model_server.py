@@ -1,0 +1,306 @@
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+
+from aae_tf.export.saved_model_session import SavedModelSession
+from aae_tf.serving import Client, ModelServer, ServerError, ServingError
+from aae_tf.serving.rest_front import RestFront
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def hp2_root(root, tmp_path) -> Path:
+    """A copy of one model's folder, for a test to change."""
+    shutil.copytree(root / "hp2" / "00000123", tmp_path / "hp2" / "123")
+    return tmp_path
+
+
+def test_models_are_folders_with_numbered_versions(server, odd_name):
+    assert server.models == {
+        "defaulted": 1,
+        "hp2": 123,  # 00000123
+        "kinds": 1,
+        "linear": 1,
+        odd_name: 20170111173521,
+    }
+
+
+def test_the_highest_version_is_served(hp2_root):
+    for name in ("2", "9", "124.tmp", "-200", "0x200", "9223372036854775808"):
+        (hp2_root / "hp2" / name).mkdir()
+    with ModelServer(hp2_root) as server:
+        assert server.models == {"hp2": 123}
+
+
+def test_ports_are_chosen_opened_on_loopback_only_and_closed(hp2_root):
+    server = ModelServer(hp2_root)
+    assert (server.grpc_port, server.rest_port, server.models) == (0, 0, {})
+    with server:
+        ports = (server.grpc_port, server.rest_port)
+        assert len({*ports, 0}) == 3
+        assert all(map(is_open, ports))
+        with socket.socket() as other:
+            other.bind(("127.0.0.2", server.rest_port))  # free: the server is not there
+    assert not any(map(is_open, ports))
+    assert server.models == {}
+
+
+def test_a_stopped_server_starts_again_on_its_ports(hp2_root):
+    server = ModelServer(hp2_root)
+    for _ in range(2):
+        with server, Client(grpc_port=server.grpc_port) as client:
+            ports = (server.grpc_port, server.rest_port)
+            assert client.status("hp2") == {123: "AVAILABLE"}
+    assert ports == (server.grpc_port, server.rest_port)
+    server.stop()  # once more does nothing
+
+
+def test_ipv6(hp2_root):
+    if not socket.has_ipv6:
+        pytest.skip("this Python has no IPv6")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with ModelServer(hp2_root, host="::1") as server:
+        for port in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):
+            with Client("::1", **port) as client:
+                assert client.status("hp2") == {123: "AVAILABLE"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"grpc_port": -1}, r"Expected `grpc_port` to be from 0 to 65535\. Received: grpc_port=-1"),
+        ({"rest_port": 65536}, r"`rest_port` to be from 0 to 65535\. Received: rest_port=65536"),
+        (
+            {"grpc_port": 8500, "rest_port": 8500},
+            r"`grpc_port` and `rest_port` to differ\. Received: grpc_port=8500, rest_port=8500",
+        ),
+        ({"max_body_bytes": 0}, r"`max_body_bytes` to be above 0\. Received: max_body_bytes=0"),
+        ({"request_timeout": 0.0}, r"`request_timeout` to be above 0\. .*request_timeout=0\.0"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ModelServer("models", **arguments)
+
+
+def test_missing_root(tmp_path):
+    message = r"^Expected `root` to be a readable folder\. Received: root=.*no \(No such file"
+    with pytest.raises(ServerError, match=message):
+        ModelServer(tmp_path / "no").start()
+
+
+@pytest.mark.parametrize("inside", [".", "1", "model/one", "model/1x"])
+def test_root_without_models(tmp_path, inside):
+    (tmp_path / inside).mkdir(parents=True, exist_ok=True)
+    message = r"^Expected `root` to hold a folder per model, .* Received: root="
+    with pytest.raises(ServerError, match=message):
+        ModelServer(tmp_path).start()
+
+
+@pytest.mark.parametrize("argument", ["grpc_port", "rest_port"])
+def test_a_port_in_use(hp2_root, argument):
+    # Before anything is loaded: the model is broken, and yet the port is what is reported.
+    (hp2_root / "hp2" / "123" / "saved_model.pb").unlink()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        message = (
+            rf"^Expected `{argument}` to be free on `host`\. "
+            rf"Received: {argument}={port}, host=127\.0\.0\.1 \(Address already in use\)$"
+        )
+        with pytest.raises(ServerError, match=message):
+            ModelServer(hp2_root, **{argument: port}).start()
+
+
+def test_two_servers_cannot_share_a_port(server, hp2_root):
+    for argument in ("grpc_port", "rest_port"):
+        with pytest.raises(ServerError, match=f"Expected `{argument}` to be free"):
+            ModelServer(hp2_root, **{argument: getattr(server, argument)}).start()
+
+
+def test_an_unknown_host(hp2_root):
+    with pytest.raises(ServerError, match=r"Expected `rest_port` to be free on `host`\."):
+        ModelServer(hp2_root, host="host.invalid").start()
+
+
+def test_a_version_that_does_not_load(hp2_root):
+    shutil.rmtree(hp2_root / "hp2" / "123" / "variables")
+    with pytest.raises(
+        ServerError, match=r"^Expected version 123 of model 'hp2' to load\. Received: .*checkpoint"
+    ):
+        ModelServer(hp2_root).start()
+
+
+def test_a_version_that_is_a_file(hp2_root):
+    (hp2_root / "hp2" / "124").write_text("")
+    with pytest.raises(ServerError, match="Expected version 124 of model 'hp2' to load"):
+        ModelServer(hp2_root).start()
+
+
+def test_what_started_is_stopped_when_the_rest_fails(hp2_root, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def fail(self, listener):
+        raise OSError("no more files")
+
+    monkeypatch.setattr(RestFront, "start", fail)
+    server = ModelServer(hp2_root, grpc_port=port)
+    with pytest.raises(ServerError, match=r"^Expected both protocols to start\. .*no more files"):
+        server.start()
+    assert not is_open(port)
+
+
+def test_nothing_is_printed_and_the_log_tells(hp2_root, capfd, caplog):
+    with caplog.at_level(logging.INFO, "aae_tf.serving"), ModelServer(hp2_root) as server:
+        connection = HTTPConnection("127.0.0.1", server.rest_port)
+        connection.request("GET", "/v1/models/hp2")
+        assert connection.getresponse().read()
+        connection.close()
+    captured = capfd.readouterr()
+    assert captured.out == "" and "GET" not in captured.err
+    assert f"Serving hp2 on 127.0.0.1, gRPC port {server.grpc_port}" in caplog.text
+
+
+@pytest.fixture
+def held(server_with_held_runs):
+    """A server with one request per protocol on hold: (server, release, answers)."""
+    server, entered, release = server_with_held_runs
+    answers: list = []
+
+    def ask(**port):
+        with Client(**port) as client:
+            try:
+                answers.append(client.predict("hp2", {"x": np.float32([2.0])})["y"].tolist())
+            except ServingError as error:
+                answers.append(error)
+
+    threads = [
+        threading.Thread(target=ask, kwargs={name: getattr(server, name)})
+        for name in ("grpc_port", "rest_port")
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert entered.acquire(timeout=30.0)
+
+    def release_and_join():
+        release.set()
+        for thread in threads:
+            thread.join()
+
+    yield server, release_and_join, answers
+    release_and_join()
+
+
+@pytest.fixture
+def server_with_held_runs(hp2_root, monkeypatch):
+    entered, release = threading.Semaphore(0), threading.Event()
+    run = SavedModelSession.run
+
+    def held_run(self, *arguments):
+        entered.release()
+        release.wait(30.0)
+        return run(self, *arguments)
+
+    monkeypatch.setattr(SavedModelSession, "run", held_run)
+    with ModelServer(hp2_root) as server:
+        yield server, entered, release
+        release.set()
+
+
+def test_stop_answers_running_requests_and_refuses_new_ones(held):
+    server, release, answers = held
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    time.sleep(0.3)
+    assert stopping.is_alive()
+    for port in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):
+        with Client(**port) as client, pytest.raises(ServingError) as caught:
+            client.status("hp2")
+        assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    release()
+    stopping.join()
+    assert answers == [[3.0], [3.0]]
+
+
+def test_stop_cuts_off_what_outlasts_the_grace(held):
+    server, release, answers = held
+    start = time.monotonic()
+    server.stop(grace=0.2)
+    assert time.monotonic() - start < 10.0
+    release()
+    assert [type(answer) for answer in answers] == [ServingError, ServingError]
+
+
+MAIN = """
+import json, sys
+from aae_tf.serving import ModelServer
+
+with ModelServer(sys.argv[1]) as server:
+    print(json.dumps([server.grpc_port, server.rest_port]), flush=True)
+    server.run_until_signal()
+print("stopped")
+"""
+
+
+def test_sigterm_drains_and_the_process_exits_with_0(root):
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAIN, str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+    try:
+        grpc_port, rest_port = json.loads(process.stdout.readline())
+        connection = HTTPConnection("127.0.0.1", rest_port, timeout=60.0)
+        body = json.dumps({"signature_name": "loop", "inputs": 300_000})
+        connection.request("POST", "/v1/models/kinds:predict", body)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())) == (200, {"outputs": 300_000})
+        connection.close()
+        out, err = process.communicate(timeout=60.0)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, err
+    assert out == "stopped\n"
+    assert "Traceback" not in err
+    assert not is_open(grpc_port) and not is_open(rest_port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_the_server_and_get_their_handlers_back(hp2_root, number):
+    before = signal.getsignal(number)
+    server = ModelServer(hp2_root)
+    server.start()
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), number))
+    timer.start()
+    server.run_until_signal(grace=1.0)
+    timer.join()
+    assert signal.getsignal(number) is before
+    assert server.models == {}
