@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf import mmd, priors
+from aae_tf import mmd
 from aae_tf.checks import check_choice
 from aae_tf.divergences.divergence import Divergence
+from aae_tf.divergences.kernel_config import deserialize_kernel, serialize_kernel
 from aae_tf.divergences.terms import DivergenceTerms
 
 tfd = tfp.distributions
@@ -115,7 +116,7 @@ class MMD(Divergence):
         """Returns the constructor's arguments; the kernel as it is in use."""
         return {
             **super().get_config(),
-            "kernel": None if self.kernel is None else priors.serialize(self.kernel),
+            "kernel": None if self.kernel is None else serialize_kernel(self.kernel),
             "estimator": self.estimator,
             "prior_terms": self.prior_terms,
             "standardized": self.standardized,
@@ -126,5 +127,5 @@ class MMD(Divergence):
         """Builds the divergence from what `get_config` returned."""
         config = dict(config)
         if config["kernel"] is not None:
-            config["kernel"] = priors.deserialize(config["kernel"])
+            config["kernel"] = deserialize_kernel(config["kernel"])
         return cls(**config)

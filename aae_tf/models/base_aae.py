@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import keras
@@ -51,7 +51,7 @@ class BaseAAE(Codec):
     for, and
 
     - `sample_codes`: inputs to one sample of each code, for training;
-    - `extra_losses`, if it has any: further terms of the encoder's loss, by log key.
+    - `extra_losses` and `extra_log_keys`, if it has any: further terms of the encoder's loss.
 
     What happens in a step is the same for all.
 
@@ -68,7 +68,6 @@ class BaseAAE(Codec):
         decoder: built Keras model, [batch, n] to outputs of the encoder's input shape.
         divergences: divergence of each code by the name of the code, the prefix of its logs.
         code_outputs: for the same names, the key of that code in `sample_codes`.
-        extra_log_keys: the keys that `extra_losses` returns.
         seed: non-negative integer that fixes noise and prior samples; None draws anew.
         name: name of the model.
 
@@ -76,13 +75,14 @@ class BaseAAE(Codec):
         Makhzani et al. 2016, sections 2 and 2.1.
     """
 
+    extra_log_keys: tuple[str, ...] = ()
+
     def __init__(
         self,
         encoder: keras.Model,
         decoder: keras.Model,
         divergences: dict[str, Divergence],
         code_outputs: dict[str, str],
-        extra_log_keys: Sequence[str] = (),
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
@@ -95,7 +95,7 @@ class BaseAAE(Codec):
         self._code_outputs = dict(code_outputs)
         self._trackers = {
             key: keras.metrics.Mean(name=key)
-            for key in ("reconstruction_loss", *_log_keys(divergences), *extra_log_keys)
+            for key in ("reconstruction_loss", *_log_keys(divergences), *self.extra_log_keys)
         }
         self.built = True
 
@@ -104,7 +104,7 @@ class BaseAAE(Codec):
         raise NotImplementedError(f"{type(self).__name__} does not implement `sample_codes`.")
 
     def extra_losses(self, codes: Tensors, batch: Batch) -> Tensors:
-        """Gives further scalar terms of the encoder's loss, by log key; none by default."""
+        """Gives further scalar terms of the encoder's loss, one for each of `extra_log_keys`."""
         return {}
 
     def compile(
@@ -194,8 +194,10 @@ class BaseAAE(Codec):
             "auto_scale_loss": auto_scale_loss,
         }
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """Returns the arguments of `compile`, optimizers included, for a saved model."""
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns the arguments of `compile`, optimizers included; None before it is called."""
+        if not self.compiled:
+            return None
         return keras.saving.serialize_keras_object(self._compile_arguments)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -219,18 +221,19 @@ class BaseAAE(Codec):
         Raises:
             ValueError: if inputs are not finite, or their shape is not the encoder's.
         """
-        call = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
-        self._check_data("x", x)
-        validation = call.arguments.get("validation_data")
+        call = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        validation = call.get("validation_data")
         # Keras takes a tuple for (inputs, labels, weights) and anything else for inputs.
         self._check_data(
             "validation_data", validation[0] if isinstance(validation, tuple) else validation
         )
+        y = self._check_data("x", x, y, call.get("sample_weight"))
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the losses as `keras.Model.evaluate` does, on checked inputs; see `fit`."""
-        self._check_data("x", x)
+        call = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
+        y = self._check_data("x", x, y, call.get("sample_weight"))
         return super().evaluate(x, y, *args, **kwargs)
 
     def reset_metrics(self) -> None:
@@ -378,9 +381,12 @@ class BaseAAE(Codec):
             sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
         return Batch(inputs, labels, sample_weight)
 
-    def _check_data(self, argument: str, x: Any) -> None:
-        if isinstance(x, np.ndarray | tf.Tensor | list):
-            self._check_inputs(argument, x)
+    def _check_data(self, argument: str, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        if not isinstance(x, np.ndarray | tf.Tensor | list):
+            return y
+        self._check_inputs(argument, x)
+        # Without labels Keras drops the weights without a word. -1 stands for unknown.
+        return np.full(len(x), -1) if y is None and sample_weight is not None else y
 
     def _discriminator_tape(self) -> contextlib.AbstractContextManager[Any]:
         return self._discriminators.tape() if self._discriminators else contextlib.nullcontext()

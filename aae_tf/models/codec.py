@@ -225,6 +225,20 @@ class Codec(keras.Model):
             "seed": self.seed,
         }
 
+    def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Saves as `keras.Model.save` does; what cannot be saved is refused before a byte is written.
+
+        Args:
+            filepath: path that ends in ".keras".
+            *args: further arguments of `keras.Model.save`.
+            **kwargs: further arguments of `keras.Model.save`.
+
+        Raises:
+            ValueError: if a prior or a kernel cannot be saved; the message says why.
+        """
+        self.get_config()
+        super().save(filepath, *args, **kwargs)
+
     def save_own_variables(self, store: Any) -> None:
         """Stores the states of all random generators, which Keras does not, to go on from."""
         super().save_own_variables(store)
@@ -233,7 +247,7 @@ class Codec(keras.Model):
 
     def load_own_variables(self, store: Any) -> None:
         """Restores the states of all random generators."""
-        own = {key: value for key, value in store.items() if key != "random_states"}
+        own = {key: store[key] for key in store.keys() if key != "random_states"}  # noqa: SIM118
         super().load_own_variables(own)
         for state, value in zip(self._random_states(), store["random_states"], strict=True):
             state.assign(value)

@@ -50,7 +50,7 @@ class ReconstructionLoss:
             self._compare = identifier
             self._check_rank(decoder)
         elif _ends_in_sigmoid(decoder):
-            self._decode = keras.Model(decoder.inputs, decoder.layers[-1].input)
+            self._decode = keras.Model(decoder.input, decoder.layers[-1].input)
             self._compare = _bernoulli_from_logits
         else:
             self._compare = _bernoulli_from_probabilities

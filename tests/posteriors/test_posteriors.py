@@ -25,9 +25,7 @@ def test_deterministic_is_the_linear_head():
     parameters = posterior(FEATURES)
     expected = FEATURES @ kernel + bias
     np.testing.assert_allclose(posterior.mean(parameters), expected, atol=1e-6)
-    np.testing.assert_array_equal(
-        posterior.sample(parameters, [0, 1]), posterior.mean(parameters)
-    )
+    np.testing.assert_array_equal(posterior.sample(parameters, [0, 1]), posterior.mean(parameters))
 
 
 def test_gaussian_samples_have_the_stated_law():
@@ -94,7 +92,9 @@ def test_seed_fixes_the_sample(name):
 
 @pytest.mark.parametrize("name", ["deterministic", "gaussian", "universal"])
 def test_seed_fixes_the_initial_weights(name):
-    first, again, other = (_connected(posteriors.get(name), seed=s).get_weights() for s in (1, 1, 2))
+    first, again, other = (
+        _connected(posteriors.get(name), seed=s).get_weights() for s in (1, 1, 2)
+    )
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first[0], other[0])

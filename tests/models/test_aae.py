@@ -1,0 +1,242 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from aae_tf import AAE, data, mmd, networks, posteriors, priors
+from aae_tf.divergences import MMD, Adversarial
+
+tfd = tfp.distributions
+
+
+def test_methods_agree_with_each_other(make_aae, images):
+    model = make_aae(posterior="gaussian")
+    codes = model.encode(images)
+    assert codes.shape == (64, 2) and codes.dtype == np.float32
+    outputs = model.reconstruct(images)
+    np.testing.assert_allclose(model.decode(codes), outputs, atol=1e-6)
+    np.testing.assert_allclose(model.predict(images, verbose=0), outputs, atol=1e-6)
+    np.testing.assert_allclose(model(images), outputs, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7])
+def test_methods_take_any_number_of_rows_in_any_batches(make_aae, images, rows):
+    model = make_aae()
+    x = images[:rows]
+    assert model.encode(x).shape == (rows, 2)
+    assert model.reconstruct(x).shape == (rows, 8, 8, 1)
+    assert model.sample(rows, seed=0).shape == (rows, 8, 8, 1)
+    np.testing.assert_allclose(model.encode(x, batch_size=3), model.encode(x), atol=1e-6)
+    np.testing.assert_allclose(
+        model.decode(model.encode(x), batch_size=2), model.reconstruct(x), atol=1e-6
+    )
+
+
+def test_samples_are_decoded_draws_of_the_prior(make_aae):
+    prior = tfd.MultivariateNormalDiag(tf.constant([3.0, -1.0]), tf.constant([0.1, 2.0]))
+    model = make_aae(prior=prior)
+    seeds = priors.row_seeds(500, 4)
+    codes = model.seed_codes(tf.constant(seeds))["latents"].numpy()
+    error = np.abs(codes.mean(axis=0) - [3.0, -1.0]) / ([0.1, 2.0] / np.sqrt(500))
+    assert (error < 5).all()
+    np.testing.assert_allclose(model.sample(500, seed=4), model.decode(codes), atol=1e-6)
+
+
+def test_sample_by_seed(make_aae):
+    model = make_aae()
+    np.testing.assert_array_equal(model.sample(4, seed=1), model.sample(4, seed=1))
+    assert not np.allclose(model.sample(4, seed=1), model.sample(4, seed=2))
+    rows = model.sample(seed=[5, 6, 7])
+    np.testing.assert_allclose(model.sample(seed=[7, 5]), rows[[2, 0]], atol=1e-6)
+    twin = make_aae()
+    np.testing.assert_array_equal(model.sample(4), twin.sample(4))
+    assert not np.allclose(model.sample(4), model.sample(4))
+
+
+@pytest.mark.parametrize("name", ["adversarial", "mmd"])
+def test_training_moves_the_codes_to_the_prior_and_the_outputs_to_the_inputs(name):
+    x = data.load("digits").x_train
+    divergence = {
+        "adversarial": lambda: Adversarial(networks.mlp_discriminator(2, units=(64, 64), seed=3)),
+        "mmd": MMD,
+    }[name]()
+    model = AAE(
+        networks.mlp_encoder((8, 8, 1), units=(64,), seed=1),
+        networks.mlp_decoder((8, 8, 1), 2, units=(64,), seed=2),
+        prior=priors.gaussian(2, 2.0),
+        divergence=divergence,
+        seed=0,
+    )
+    kernel = tfp.math.psd_kernels.ExponentiatedQuadratic(length_scale=np.float32(2.0))
+    before = mmd.squared_mmd(model.encode(x), model.prior, kernel)
+    model.compile(keras.optimizers.Adam(3e-3), keras.optimizers.Adam(1e-3))
+    history = model.fit(x, batch_size=64, epochs=30, verbose=0).history
+    after = mmd.squared_mmd(model.encode(x), model.prior, kernel)
+    assert history["reconstruction_loss"][-1] < 0.5 * history["reconstruction_loss"][0]
+    assert after < 0.1 * before
+
+
+def test_any_distribution_serves_as_prior_for_both_divergences(images):
+    prior = tfd.Independent(tfd.Laplace(tf.zeros(3), tf.constant([1.0, 2.0, 3.0])), 1)
+    for divergence in ("adversarial", "mmd"):
+        model = AAE(
+            networks.mlp_encoder((8, 8, 1), units=(4,)),
+            networks.mlp_decoder((8, 8, 1), 3, units=(4,)),
+            prior=prior,
+            divergence=divergence,
+            seed=0,
+        )
+        model.compile()
+        assert np.isfinite(model.fit(images, verbose=0).history["loss"]).all()
+        assert np.isfinite(model.sample(5, seed=0)).all()
+
+
+def test_seed_fixes_training(make_aae, images):
+    def run(seed):
+        model = make_aae(posterior="universal", seed=seed)
+        model.compile()
+        return model.fit(images, batch_size=16, epochs=2, shuffle=False, verbose=0).history["loss"]
+
+    assert run(3) == run(3)
+    assert run(3) != run(4)
+    assert run(None) != run(None)
+
+
+def test_arguments_are_attributes(make_aae):
+    prior, posterior, divergence = priors.gaussian(2), posteriors.Gaussian(), MMD()
+    model = make_aae(prior=prior, posterior=posterior, divergence=divergence, seed=7, name="mine")
+    assert model.prior is prior and model.posterior is posterior
+    assert model.divergence is divergence
+    assert model.seed == 7 and model.name == "mine"
+
+
+def _encoder(*args, **kwargs):
+    return networks.mlp_encoder((8, 8, 1), *args, units=(4,), **kwargs)
+
+
+def _unbuilt():
+    return keras.Sequential([keras.layers.Dense(2)])
+
+
+def _two_inputs():
+    a, b = keras.Input((2,)), keras.Input((3,))
+    return keras.Model([a, b], keras.layers.Concatenate()([a, b]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"encoder": "mlp"}, TypeError, "`encoder` to be a keras.Model"),
+        ({"decoder": None}, TypeError, "`decoder` to be a keras.Model"),
+        ({"encoder": _unbuilt}, ValueError, "`encoder` to be a built model with one input"),
+        ({"encoder": _two_inputs}, ValueError, "`encoder` to be a built model with one input"),
+        (
+            {"encoder": lambda: keras.Sequential([keras.Input((8, 8, 1)), keras.layers.ReLU()])},
+            ValueError,
+            "add a Flatten layer",
+        ),
+        (
+            {"decoder": lambda: networks.mlp_decoder((8, 8, 3), 2, units=(4,))},
+            ValueError,
+            "`decoder` to give outputs of the shape that `encoder` takes",
+        ),
+        ({"prior": priors.gaussian(3)}, ValueError, r"prior's width, \[batch, 3\]"),
+        ({"prior": "gaussian"}, TypeError, "`prior` to be a tfp.distributions.Distribution"),
+        ({"prior": tfd.Normal(0.0, 1.0)}, ValueError, r"event_shape \[code_dim\]"),
+        ({"prior": tfd.Normal([0.0, 0.0], 1.0)}, ValueError, "one distribution, not a batch"),
+        (
+            {"prior": tfd.MultivariateNormalDiag(np.zeros(2), np.ones(2))},
+            TypeError,
+            "float32 samples",
+        ),
+        (
+            {"prior": tfd.MultivariateNormalDiag(tf.Variable(tf.zeros(2)), tf.ones(2))},
+            ValueError,
+            "`prior` to have no tf.Variable",
+        ),
+        ({"posterior": "cauchy"}, ValueError, "`posterior`"),
+        ({"divergence": "kl"}, ValueError, "`divergence`"),
+        ({"seed": -1}, ValueError, "`seed` to be a non-negative integer"),
+        ({"seed": 0.5}, ValueError, "`seed` to be a non-negative integer"),
+    ],
+)
+def test_bad_constructor_arguments_are_named(make_aae, arguments, error, message):
+    built = {
+        key: value() if callable(value) and not isinstance(value, tfd.Distribution) else value
+        for key, value in arguments.items()
+    }
+    with pytest.raises(error, match=message):
+        make_aae(**built)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"schedule": "both"}, "`schedule` to be one of 'joint', 'alternating'"),
+        ({"reconstruction_loss": "mse"}, "`reconstruction_loss` to be one of"),
+        ({"regularization_optimizer": "sgd"}, "`regularization_optimizer` to be None"),
+    ],
+)
+def test_bad_compile_arguments_are_named(make_aae, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_aae().compile(**arguments)
+
+
+def test_bad_inputs_are_refused_before_training(make_aae, images):
+    model = make_aae()
+    model.compile()
+    broken = images.copy()
+    broken[3, 2, 1, 0] = np.nan
+    for call in (
+        lambda: model.fit(broken),
+        lambda: model.fit(images, validation_data=broken),
+        lambda: model.fit(images, validation_data=(broken, None)),
+        lambda: model.evaluate(broken),
+        lambda: model.encode(broken),
+        lambda: model.reconstruct(broken),
+    ):
+        with pytest.raises(ValueError, match=r"finite values. Received: \w+\[3, 2, 1, 0\]=nan"):
+            call()
+    with pytest.raises(
+        ValueError, match=r"rows of shape \(8, 8, 1\). Received: x.shape=\(64, 8, 8"
+    ):
+        model.fit(images[..., 0])
+    with pytest.raises(TypeError, match="array of floats"):
+        model.fit((255 * images).astype("uint8"))
+    with pytest.raises(ValueError, match=r"rows of shape \(2,\). Received: z.shape=\(4, 3\)"):
+        model.decode(np.zeros((4, 3), "float32"))
+    assert model.optimizer.iterations == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seed": 1}, "`n` to be given"),
+        ({"n": 3, "seed": [1, 2]}, "one integer for each of `n` rows"),
+        ({"seed": [[1]]}, "one integer for each of `n` rows"),
+        ({"seed": [0.5]}, "one integer for each of `n` rows"),
+    ],
+)
+def test_bad_arguments_of_sample_are_named(make_aae, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_aae().sample(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("mean_codes", (None,)),
+        ("seed_codes", (None,)),
+        ("decoder_inputs", (None,)),
+        ("prior_log_prob", (None,)),
+        ("sample_codes", (None, None, True)),
+    ],
+)
+def test_the_base_class_names_what_a_variant_lacks(make_aae, method, arguments):
+    from aae_tf.models import BaseAAE
+
+    whole = make_aae()
+    model = BaseAAE(whole.encoder, whole.decoder, {"latent": Adversarial()}, {"latent": "latents"})
+    with pytest.raises(NotImplementedError, match=f"BaseAAE does not implement `{method}`"):
+        getattr(model, method)(*arguments)

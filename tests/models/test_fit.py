@@ -1,0 +1,158 @@
+"""Plain Keras around the train step: callbacks, data of every kind, compilation, precision."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from aae_tf.divergences import MMD
+
+KEYS = [
+    "latent_discriminator_accuracy",
+    "latent_discriminator_loss",
+    "latent_divergence",
+    "loss",
+    "reconstruction_loss",
+]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"jit_compile": True},
+        {"jit_compile": True, "schedule": "alternating"},
+        {"steps_per_execution": 3},
+        {"run_eagerly": True},
+        {"reconstruction_loss": "bernoulli"},
+        {"reconstruction_loss": lambda x, y: tf.abs(x - y)},
+        {"optimizer": keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.01, 10))},
+    ],
+    ids=lambda options: "-".join(f"{k}={type(v).__name__}" for k, v in options.items()),
+)
+def test_fit_and_evaluate_under_every_way_to_compile(make_aae, images, options):
+    model = make_aae(posterior="gaussian")
+    model.compile(**options)
+    history = model.fit(images, batch_size=16, epochs=2, validation_data=images[:20], verbose=0)
+    assert sorted(history.history) == sorted(KEYS + ["val_" + key for key in KEYS])
+    assert all(np.isfinite(values).all() for values in history.history.values())
+
+
+def _dataset(x):
+    return tf.data.Dataset.from_tensor_slices(x).batch(16)
+
+
+class _Sequence(keras.utils.PyDataset):
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return (self.x[16 * index : 16 * (index + 1)],)
+
+
+def test_every_kind_of_data_trains_alike(make_aae, images):
+    labels = np.zeros(len(images))
+    losses = []
+    for x in (
+        images,
+        tf.constant(images),
+        _dataset(images),
+        _dataset((images, labels)),
+        _Sequence(images),
+    ):
+        model = make_aae()
+        model.compile()
+        history = model.fit(
+            x, batch_size=16 if hasattr(x, "ndim") else None, shuffle=False, verbose=0
+        )
+        losses.append(history.history["loss"])
+    assert losses == [losses[0]] * 5
+
+
+def test_weight_zero_is_absence(make_aae, images):
+    weight = (np.arange(64) < 40).astype("float32")
+    model = make_aae()
+    model.compile()
+    weighted = model.evaluate(
+        images, sample_weight=weight, batch_size=64, verbose=0, return_dict=True
+    )
+    part = model.evaluate(images[:40], batch_size=64, verbose=0, return_dict=True)
+    np.testing.assert_allclose(
+        weighted["reconstruction_loss"], part["reconstruction_loss"], rtol=1e-5
+    )
+    np.testing.assert_allclose(weighted["latent_divergence"], part["latent_divergence"], rtol=1e-5)
+
+
+def test_evaluating_changes_nothing(make_aae, images):
+    first, second = make_aae(posterior="gaussian"), make_aae(posterior="gaussian")
+    for model in (first, second):
+        model.compile()
+    once = first.evaluate(images, verbose=0, return_dict=True)
+    assert once == first.evaluate(images, verbose=0, return_dict=True)
+    a = first.fit(images, verbose=0, shuffle=False, validation_data=images).history
+    b = second.fit(images, verbose=0, shuffle=False).history
+    assert a["loss"] == b["loss"]
+
+
+def test_callbacks_see_the_losses(make_aae, images, tmp_path):
+    model = make_aae()
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+    callbacks = [
+        keras.callbacks.EarlyStopping("val_loss", patience=1),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", "val_loss", save_best_only=True),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+    ]
+    history = model.fit(images, validation_data=images, epochs=9, callbacks=callbacks, verbose=0)
+    assert len(history.epoch) == 2
+    loaded = keras.models.load_model(tmp_path / "best.keras")
+    np.testing.assert_array_equal(loaded.encode(images), model.encode(images))
+    assert (tmp_path / "log.csv").read_text().startswith("epoch,latent_discriminator_accuracy")
+
+
+def test_terminate_on_nan_sees_a_diverging_loss(make_aae, images):
+    model = make_aae(decoder=_linear_decoder())
+    model.compile(keras.optimizers.SGD(1e6))
+    history = model.fit(
+        images, epochs=9, batch_size=16, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0
+    )
+    assert len(history.epoch) < 9
+
+
+def _linear_decoder():
+    from aae_tf import networks
+
+    return networks.mlp_decoder((8, 8, 1), 2, units=(16,), output_activation="linear", seed=0)
+
+
+def test_last_batch_of_one_example_stays_finite(make_aae, images):
+    for divergence in ("adversarial", "mmd", MMD(estimator="biased"), MMD(prior_terms="sampled")):
+        model = make_aae(divergence=divergence)
+        model.compile()
+        losses = model.fit(images[:17], batch_size=16, epochs=2, verbose=0).history["loss"]
+        assert np.isfinite(losses).all(), divergence
+        assert np.isfinite(model.encode(images)).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_and_gives_float32(images, policy):
+    keras.config.set_dtype_policy(policy)
+    from aae_tf import AAE, networks, priors
+
+    model = AAE(
+        networks.mlp_encoder((8, 8, 1), units=(16,)),
+        networks.mlp_decoder((8, 8, 1), 2, units=(16,)),
+        prior=priors.gaussian(2),
+        seed=0,
+    )
+    model.compile(schedule="alternating")
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (policy == "mixed_float16")
+    for optimizer in (model.discriminator_optimizer, model.regularization_optimizer):
+        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == scaled
+    losses = model.fit(images, batch_size=16, epochs=10, verbose=0).history["reconstruction_loss"]
+    assert losses[-1] < losses[0]
+    assert model.encode(images).dtype == np.float32
+    assert model.reconstruct(images).dtype == np.float32
