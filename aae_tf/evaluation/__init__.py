@@ -1,0 +1,9 @@
+"""What a trained model is worth: numbers as JSON, pictures as Matplotlib figures."""
+
+from aae_tf.evaluation.evaluate_model import evaluate_model
+from aae_tf.evaluation.latent_scatter import latent_scatter
+from aae_tf.evaluation.manifold import manifold
+from aae_tf.evaluation.reconstructions import reconstructions
+from aae_tf.evaluation.sample_grid import sample_grid
+
+__all__ = ["evaluate_model", "latent_scatter", "manifold", "reconstructions", "sample_grid"]

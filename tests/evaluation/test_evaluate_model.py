@@ -1,0 +1,101 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from aae_tf import AAE, evaluation, networks, priors
+from aae_tf.mmd import default_kernel
+
+tfd = tfp.distributions
+
+X = np.random.default_rng(0).random((2100, 6), dtype=np.float32)
+
+
+def make(divergence, prior=None, posterior="deterministic"):
+    model = AAE(
+        networks.mlp_encoder((6,), units=(16,), seed=1),
+        networks.mlp_decoder((6,), 2, units=(16,), seed=2),
+        prior=prior or priors.gaussian(2),
+        posterior=posterior,
+        divergence=divergence,
+        seed=0,
+    )
+    model.compile(keras.optimizers.Adam(1e-3))
+    return model
+
+
+def unbiased_mmd(x, prior, kernel, num_samples=4000):
+    """MMD^2 by NumPy and samples of the prior."""
+    y = prior.sample(num_samples, seed=[5, 6]).numpy()
+    gram = np.asarray(kernel.matrix(x, x), np.float64)
+    within = (gram.sum() - np.trace(gram)) / (len(x) * (len(x) - 1))
+    prior_gram = np.asarray(kernel.matrix(y, y), np.float64)
+    prior_within = (prior_gram.sum() - np.trace(prior_gram)) / (num_samples * (num_samples - 1))
+    return within - 2.0 * np.asarray(kernel.matrix(x, y), np.float64).mean() + prior_within
+
+
+def test_measures_an_adversarial_model():
+    model = make("adversarial")
+    numbers = evaluation.evaluate_model(model, X)
+    errors = 0.5 * np.square(X - model.reconstruct(X)).sum(axis=1)
+    codes = model.encode(X)
+    assert numbers["half_squared_error"] == pytest.approx(errors.mean(), rel=1e-5)
+    np.testing.assert_allclose(numbers["code_mean"], codes.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(numbers["code_stddev"], codes.std(axis=0), rtol=1e-4)
+    logs = model.evaluate(X, batch_size=100, verbose=0, return_dict=True)
+    for key in ("latent_discriminator_accuracy", "latent_divergence", "loss"):
+        assert numbers[key] == pytest.approx(logs[key])
+    # The discriminator's part, by hand: it has seen nothing yet, so this is far from 0 and 1.
+    discriminator = model.divergence.discriminator
+    accuracy = 0.5 * (
+        np.mean(discriminator(codes).numpy() < 0)
+        + np.mean(discriminator(model.prior.sample(20_000, seed=[0, 9])).numpy() > 0)
+    )
+    assert numbers["latent_discriminator_accuracy"] == pytest.approx(accuracy, abs=0.05)
+    kernel = default_kernel(model.prior)
+    expected = unbiased_mmd(codes, model.prior, kernel)
+    assert numbers["mmd_squared"] == pytest.approx(expected, rel=0.1)
+    assert json.loads(json.dumps(numbers)) == numbers
+
+
+def test_measures_a_model_without_discriminator_under_a_prior_without_closed_form():
+    prior = tfd.Sample(tfd.Laplace(0.0, 1.0), 2)
+    model = make("mmd", prior)
+    numbers = evaluation.evaluate_model(model, X)
+    assert "latent_discriminator_accuracy" not in numbers
+    assert numbers["standardized_mmd"] > 10
+    expected = unbiased_mmd(model.encode(X), prior, default_kernel(prior))
+    assert numbers["mmd_squared"] == pytest.approx(expected, rel=0.1)
+
+
+def test_mmd_is_noise_where_codes_are_prior_samples():
+    # An encoder that ignores its input, and a Gaussian posterior with its prior's parameters.
+    model = make("mmd", posterior="gaussian")
+    for variable in model.posterior.trainable_variables:
+        variable.assign(tf.zeros_like(variable))
+    numbers = evaluation.evaluate_model(model, X, seed=3)
+    assert abs(numbers["mmd_squared"]) < 3e-3
+    np.testing.assert_allclose(numbers["code_mean"], 0.0, atol=5 / np.sqrt(len(X)))
+    np.testing.assert_allclose(numbers["code_stddev"], 1.0, atol=5 / np.sqrt(2 * len(X)))
+
+
+def test_is_a_function_of_the_seed():
+    model = make("mmd", posterior="gaussian")
+    first = evaluation.evaluate_model(model, X[:50], seed=1)
+    assert evaluation.evaluate_model(model, X[:50], seed=1) == first
+    assert evaluation.evaluate_model(model, X[:50], seed=2) != first
+
+
+def test_refuses_arguments():
+    model = make("mmd")
+    with pytest.raises(ValueError, match="Expected `x` to have at least two rows"):
+        evaluation.evaluate_model(model, X[:1])
+    with pytest.raises(ValueError, match="Expected x to have rows of shape"):
+        evaluation.evaluate_model(model, X[:, :3])
+    with pytest.raises(ValueError, match="Expected x to have finite values"):
+        evaluation.evaluate_model(model, X * np.nan)
+    with pytest.raises(ValueError, match="Expected `batch_size` to be a positive integer"):
+        evaluation.evaluate_model(model, X, batch_size=0)
