@@ -33,5 +33,5 @@ def test_negative_or_infinite_number_is_refused(value):
 
 
 def test_unknown_choice_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="one of 'a', 'b'. Received: letter='c'"):
+    with pytest.raises(ValueError, match=r"one of 'a', 'b'\. Received: letter='c'"):
         checks.check_choice("letter", "c", ("a", "b"))

@@ -226,7 +226,7 @@ class Codec(keras.Model):
         }
 
     def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        """Saves as `keras.Model.save` does; what cannot be saved is refused before a byte is written.
+        """Saves as `keras.Model.save` does; refuses what cannot be saved before it writes.
 
         Args:
             filepath: path that ends in ".keras".
@@ -298,6 +298,6 @@ def _check_network(argument: str, network: Any) -> None:
         )
     if not network.built or not isinstance(getattr(network, "input_shape", None), tuple):
         raise ValueError(
-            f"Expected `{argument}` to be a built model with one input: make it with the "
-            f"functional API, or give a Sequential its keras.Input. Received: {argument}={network!r}"
+            f"Expected `{argument}` to be a built model with one input: make it with the functional "
+            f"API, or give a Sequential its keras.Input. Received: {argument}={network!r}"
         )

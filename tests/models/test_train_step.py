@@ -111,7 +111,9 @@ def test_joint_step_moves_both_players_from_the_same_codes(make_aae, images, wei
         codes = oracle.codes().numpy()
         before = oracle.discriminator.get_weights()
         oracle.descend(
-            lambda: oracle.telling(codes), oracle.discriminator_variables(), DISCRIMINATOR_RATE
+            lambda: oracle.telling(codes),  # noqa: B023  (called at once)
+            oracle.discriminator_variables(),
+            DISCRIMINATOR_RATE,
         )
         after = oracle.discriminator.get_weights()
         oracle.discriminator.set_weights(before)
@@ -198,7 +200,7 @@ def test_both_schedules_evaluate_alike(make_aae, images):
 
 def test_regularizers_of_each_side_join_that_side_s_loss(images):
     def network(build, *args, regularizer, **kwargs):
-        clone = keras.models.clone_model(
+        return keras.models.clone_model(
             build(*args, units=(4,), **kwargs),
             clone_function=lambda layer: layer.__class__.from_config(
                 {**layer.get_config(), "kernel_regularizer": regularizer}
@@ -206,8 +208,6 @@ def test_regularizers_of_each_side_join_that_side_s_loss(images):
                 else layer.get_config()
             ),
         )
-        return clone
-
     decay = keras.regularizers.L2(0.1)
     model = AAE(
         network(networks.mlp_encoder, (8, 8, 1), regularizer=decay),
