@@ -1,4 +1,5 @@
 import json
+import time
 
 import numpy as np
 import pytest
@@ -37,6 +38,41 @@ def test_a_document_is_what_was_written(document):
 
 def test_the_first_of_repeated_keys_counts_at_any_depth():
     assert parse_document(b'{"a": {"b": 1, "b": 2}, "a": 3}') == {"a": {"b": 1}}
+
+
+def nested(depth: int, value: str = "1") -> bytes:
+    """A document of `depth` lists and objects in turn."""
+    half = depth // 2
+    lists = '{"a": [' * half + value + "]}" * half
+    return (f'{{"a": {lists}}}' if depth % 2 else lists).encode()
+
+
+STRING = json.dumps('[[[{{{\\"[')
+
+
+@pytest.mark.parametrize("depth", [1, 2, 255, 256])
+@pytest.mark.parametrize("value", ["1", STRING])
+def test_depth_allowed(depth, value):
+    assert list(parse_document(nested(depth, value))) == ["a"]
+
+
+@pytest.mark.parametrize("depth", [257, 1000, 200_000])
+def test_depth_refused(depth):
+    with pytest.raises(ServingError, match="are nested more than 256 deep"):
+        parse_document(nested(depth, STRING))
+
+
+def test_many_lists_beside_each_other_are_not_deep():
+    document = parse_document(json.dumps({"a": [[i] for i in range(1000)]}).encode())
+    assert len(document["a"]) == 1000
+
+
+@pytest.mark.parametrize("text", ['"' + '\\"' * 500_000, '"' * 1_000_001, '"\\' * 300_000])
+def test_strings_without_an_end_take_linear_time(text):
+    start = time.process_time()
+    with pytest.raises(ServingError, match="JSON Parse error"):
+        parse_document(f'{{"a": {text}'.encode())
+    assert time.process_time() - start < 2.0
 
 
 def test_signature_name():

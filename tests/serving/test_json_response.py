@@ -71,6 +71,33 @@ def test_floats_read_back_exactly(array):
         assert values.shape == array.shape
 
 
+def by_the_rule(value: np.floating) -> str:
+    """The rule for one finite number, word for word."""
+    text = f"{value:.6g}"
+    if type(value)(text) != value:
+        text = f"{value:.9g}" if type(value) is np.float32 else f"{value:.17g}"
+    return text if "." in text or "e" in text else f"{text}.0"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_digits_follow_the_rule(dtype):
+    generator = np.random.default_rng(0)
+    mantissas = generator.integers(-(10**7), 10**7, 3000)
+    info = np.finfo(dtype)
+    powers = 10.0 ** generator.integers(int(np.log10(info.tiny)), int(np.log10(info.max)) - 6, 3000)
+    values = np.concatenate(
+        [
+            (mantissas * powers).astype(dtype),  # 7 digits at most, of any magnitude
+            generator.normal(size=3000).astype(dtype),
+            10.0 ** np.arange(-30, 30, dtype=dtype),
+            np.arange(-5, 5) * info.smallest_subnormal,
+            [info.max, info.tiny, 0.0, -0.0, 999999.5, 0.1, 1 / 3],
+        ]
+    ).astype(dtype)
+    tokens = columns(y=values).removeprefix('{"outputs": [').removesuffix("]}").split(", ")
+    assert tokens == [by_the_rule(value) for value in values]
+
+
 @pytest.mark.parametrize("shape", [(0,), (0, 2), (2, 0), (2, 0, 3), (1, 2, 3)])
 def test_nesting(shape):
     array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)

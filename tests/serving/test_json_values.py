@@ -155,10 +155,11 @@ def test_is_base64(value, expected):
     assert is_base64(value) is expected
 
 
-def test_echo_is_short_even_of_what_is_long_or_deep():
+def test_echo_is_short_even_of_what_is_long():
     assert echo({"a": [1, float("nan")]}) == '{"a": [1, NaN]}'
     assert len(echo(list(range(10**6)))) == 256
-    assert echo(json.loads("[" * 900 + "]" * 900)).startswith(("[[", "..."))
+    assert len(echo("a" * 1000)) == 256
+    assert echo(json.loads("[" * 256 + "]" * 256)) == "[" * 256
 
 
 def test_dtype_names_are_the_servers():

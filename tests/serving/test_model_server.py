@@ -254,9 +254,18 @@ def test_stop_cuts_off_what_outlasts_the_grace(held):
 
 
 MAIN = """
-import json, sys
+import json, sys, time
+from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving import ModelServer
 
+run = SavedModelSession.run
+
+def slow_run(self, *arguments):
+    print("running", flush=True)
+    time.sleep(1.0)
+    return run(self, *arguments)
+
+SavedModelSession.run = slow_run
 with ModelServer(sys.argv[1]) as server:
     print(json.dumps([server.grpc_port, server.rest_port]), flush=True)
     server.run_until_signal()
@@ -264,9 +273,9 @@ print("stopped")
 """
 
 
-def test_sigterm_drains_and_the_process_exits_with_0(root):
+def test_sigterm_drains_and_the_process_exits_with_0(hp2_root):
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, str(root)],
+        [sys.executable, "-c", MAIN, str(hp2_root)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -276,12 +285,11 @@ def test_sigterm_drains_and_the_process_exits_with_0(root):
     try:
         grpc_port, rest_port = json.loads(process.stdout.readline())
         connection = HTTPConnection("127.0.0.1", rest_port, timeout=60.0)
-        body = json.dumps({"signature_name": "loop", "inputs": 300_000})
-        connection.request("POST", "/v1/models/kinds:predict", body)
-        time.sleep(0.3)
+        connection.request("POST", "/v1/models/hp2:predict", '{"instances": [2.0]}')
+        assert process.stdout.readline() == "running\n"
         process.send_signal(signal.SIGTERM)
         answer = connection.getresponse()
-        assert (answer.status, json.loads(answer.read())) == (200, {"outputs": 300_000})
+        assert (answer.status, json.loads(answer.read())) == (200, {"predictions": [3.0]})
         connection.close()
         out, err = process.communicate(timeout=60.0)
     finally:

@@ -287,7 +287,7 @@ TWO = {"a": [1.0, 1.0], "b": 10.0}
             id="init-op",
         ),
         pytest.param(HP2, [1], 400, "JSON Value: [1] Is not object", id="not-an-object"),
-        pytest.param(HP2, "[" * 100_000, 400, "nested too deeply", id="depth"),
+        pytest.param(HP2, "[" * 100_000, 400, "nested more than 256 deep", id="depth"),
         pytest.param(
             HP2, "9" * 5000, 400, "JSON Parse error: Exceeds the limit", id="long-integer"
         ),
