@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.priors.checks import check_integer, check_positive
@@ -33,6 +34,8 @@ def gaussian(dim: int, scale: float = 1.0) -> tfp.distributions.Distribution:
     """
     check_integer("dim", dim, minimum=1)
     check_positive("scale", scale)
-    return tfp.distributions.MultivariateNormalDiag(
-        loc=np.zeros(dim, np.float32), scale_diag=np.full(dim, scale, np.float32)
-    )
+    # Constants even where this runs inside a tf.function.
+    with tf.init_scope():
+        return tfp.distributions.MultivariateNormalDiag(
+            loc=np.zeros(dim, np.float32), scale_diag=np.full(dim, scale, np.float32)
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.priors.checks import check_integer, check_positive
@@ -76,9 +77,11 @@ def ring_mixture(
     slope = (radial_scale - tangential_scale) * (radial_scale + tangential_scale) * cos * sin
     factors[:, 1, 0] = slope / factors[:, 0, 0]
     factors[:, 1, 1] = radial_scale * tangential_scale / factors[:, 0, 0]
-    return tfd.MixtureSameFamily(
-        tfd.Categorical(probs=np.full(num_components, 1 / num_components, np.float32)),
-        tfd.MultivariateNormalTriL(
-            loc=means.astype(np.float32), scale_tril=factors.astype(np.float32)
-        ),
-    )
+    # Constants even where this runs inside a tf.function.
+    with tf.init_scope():
+        return tfd.MixtureSameFamily(
+            tfd.Categorical(probs=np.full(num_components, 1 / num_components, np.float32)),
+            tfd.MultivariateNormalTriL(
+                loc=means.astype(np.float32), scale_tril=factors.astype(np.float32)
+            ),
+        )

@@ -20,13 +20,14 @@ def sample_rows(distribution: Any, seeds: Any) -> tf.Tensor:
     """Draw one sample per seed; row i depends on seeds[i] alone, to the last bit.
 
     The same seed gives the same row alone, in any batch, at any place, eagerly or inside a
-    SavedModel. (XLA may contract a product and a sum and so change the last bit.)
+    SavedModel.
 
     Gaussians (`tfd.MultivariateNormal*` with a location and a scale), `tfd.Independent` and
     `tfd.Sample` of `tfd.Normal` or `tfd.Uniform`, and `tfd.MixtureSameFamily` of these take a fast
     path, loc + scale noise in element-wise operations, with noise from a hash of the seed (see
-    `counter_based`). Any other distribution is sampled row by row, in a loop, by TensorFlow
-    Probability with the seed as its stateless seed.
+    `counter_based`); its bits are the same on every device, unless XLA contracts a product and a
+    sum. Any other distribution is sampled row by row, in a loop, by TensorFlow Probability with
+    the hash of the seed as its stateless seed; its last bits may differ between devices.
 
     Args:
         distribution: `tfd.Distribution` with event_shape [dim] and batch_shape [], whose parameters
@@ -38,7 +39,8 @@ def sample_rows(distribution: Any, seeds: Any) -> tf.Tensor:
 
     Raises:
         TypeError: if `distribution` is no `tfd.Distribution`.
-        ValueError: if the distribution has another event or batch shape, or has variables.
+        ValueError: if the distribution has another event or batch shape, or has variables or
+            symbolic tensors for parameters.
 
     Example:
         >>> import tensorflow_probability as tfp
@@ -63,6 +65,12 @@ def sample_rows(distribution: Any, seeds: Any) -> tf.Tensor:
         raise ValueError(
             "Expected distribution to have constant parameters, because an exported function "
             f"contains them. Received: variables={distribution.variables!r}."
+        )
+    parameters = tf.nest.flatten(distribution, expand_composites=True)
+    if any(tf.is_symbolic_tensor(parameter) for parameter in parameters):
+        raise ValueError(
+            "Expected distribution to be built outside of tf.function and of graphs. "
+            f"Received: distribution={distribution!r}, with symbolic parameters."
         )
     seeds = tf.convert_to_tensor(seeds, tf.int64)
     # Inside a tf.function the parameters are read now, not on every call.

@@ -11,21 +11,28 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-# Only public classes of these modules are looked up by name: loading a file imports nothing and
-# calls nothing else. Kernels are here because distributions (Gaussian processes) take them.
+tfk = tfp.math.psd_kernels
+
 _NAMESPACES = {
     "tfp.distributions": (tfp.distributions, tfp.distributions.Distribution),
     "tfp.bijectors": (tfp.bijectors, tfp.bijectors.Bijector),
-    "tfp.math.psd_kernels": (
-        tfp.math.psd_kernels,
-        tfp.math.psd_kernels.PositiveSemidefiniteKernel,
-    ),
+    "tfp.math.psd_kernels": (tfk, tfk.PositiveSemidefiniteKernel),
     "tf.linalg": (tf.linalg, tf.linalg.LinearOperator),
 }
 _BASES = tuple(base for _, base in _NAMESPACES.values())
+# Loading looks up these names, and no others: it imports nothing and calls nothing else.
+_CLASSES = {
+    f"{namespace}.{name}": value
+    for namespace, (module, base) in _NAMESPACES.items()
+    for name, value in sorted(vars(module).items())
+    if not name.startswith("_") and isinstance(value, type) and issubclass(value, base)
+}
+# The classes of k1 + k2 and k1 * k2 have no public name.
+_CLASSES["tfp.math.psd_kernels.sum"] = type(tfk.Linear() + tfk.Linear())
+_CLASSES["tfp.math.psd_kernels.product"] = type(tfk.Linear() * tfk.Linear())
 _REGISTERED = "registered:"
 _RULE = (
-    "to be a number, string, bool, None, array, constant tensor, dtype, shape, distribution, "
+    "to be a real number, string, bool, None, array, constant tensor, dtype, shape, distribution, "
     "bijector, kernel or linear operator, or a list, tuple or dict of them"
 )
 
@@ -142,15 +149,11 @@ def _constructor_arguments(value: Any) -> dict[str, Any]:
 
 
 def _public_name(cls: type) -> str | None:
-    for namespace, (module, base) in _NAMESPACES.items():
-        if not issubclass(cls, base):
-            continue
+    for name, public in _CLASSES.items():
         # `tfd.Independent(...)` and its like build an instance of a private parent, `_Independent`,
-        # when an argument is no composite tensor.
-        name = cls.__name__.removeprefix("_")
-        public = getattr(module, name, None)
-        if public is cls or (public is not None and cls.__name__ != name and cls in public.__mro__):
-            return f"{namespace}.{name}"
+        # where an argument is no composite tensor.
+        if cls is public or (cls.__name__.startswith("_") and cls is public.__mro__[1]):
+            return name
     return None
 
 
@@ -172,6 +175,11 @@ def _encode(value: Any, where: str) -> Any:
     if isinstance(value, tf.TensorShape):
         return {"type": "shape", "value": None if value.rank is None else value.as_list()}
     if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError(
+                f"Expected {where} to be a dict whose keys are strings, so that it can be saved. "
+                f"Received: {value!r}."
+            )
         return {
             "type": "dict",
             "items": {key: _encode(item, f"{where}, key {key!r}") for key, item in value.items()},
@@ -228,17 +236,11 @@ def _decode_object(config: dict[str, Any]) -> Any:
 
 def _find_class(name: Any) -> Any:
     cls: Any = None
-    bases: tuple[type, ...] = ()
     if isinstance(name, str) and name.startswith(_REGISTERED):
         cls = keras.saving.get_registered_object(name.removeprefix(_REGISTERED))
-        bases = _BASES
     elif isinstance(name, str):
-        namespace, _, attribute = name.rpartition(".")
-        module, base = _NAMESPACES.get(namespace, (None, object))
-        bases = (base,)
-        if not attribute.startswith("_"):
-            cls = getattr(module, attribute, None)
-    if not (isinstance(cls, type) and issubclass(cls, bases)):
+        cls = _CLASSES.get(name)
+    if not (isinstance(cls, type) and issubclass(cls, _BASES)):
         raise ValueError(
             f"Expected type to be a public class of {', '.join(_NAMESPACES)}, or 'registered:' and "
             "the name under which a class is registered with Keras (import the module that "
@@ -256,7 +258,7 @@ def _decode(value: Any) -> Any:
         return _decode_object(value)
     try:
         return _DECODERS[value["type"]](value)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"Expected a value that `serialize` wrote. Received: value={value!r}."
         ) from error

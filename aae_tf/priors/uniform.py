@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.priors.checks import check_integer, check_number
@@ -37,5 +38,7 @@ def uniform(dim: int, low: float = -1.0, high: float = 1.0) -> tfp.distributions
         raise ValueError(
             f"Expected low to be less than high in float32. Received: low={low!r}, high={high!r}."
         )
-    box = tfd.Uniform(low=np.full(dim, low, np.float32), high=np.full(dim, high, np.float32))
-    return tfd.Independent(box, reinterpreted_batch_ndims=1)
+    # Constants even where this runs inside a tf.function.
+    with tf.init_scope():
+        box = tfd.Uniform(low=np.full(dim, low, np.float32), high=np.full(dim, high, np.float32))
+        return tfd.Independent(box, reinterpreted_batch_ndims=1)
