@@ -27,6 +27,10 @@ class SumEmbedding(MeanEmbedding):
         gaussians, others = stack_gaussians(kernels)
         self._gaussians = [] if gaussians is None else [embed(distribution, gaussians)]
         self._others = [embed(distribution, other) for other in others]
+        self._norm = tf.add_n(
+            [tf.reduce_sum(term.norm(), axis=0) for term in self._gaussians]
+            + [term.norm() for term in self._others]
+        )
 
     def evaluate(self, points: tf.Tensor) -> tf.Tensor:
         """Returns mu at `points`."""
@@ -37,10 +41,7 @@ class SumEmbedding(MeanEmbedding):
 
     def norm(self) -> tf.Tensor:
         """Returns E k(X, Y)."""
-        return tf.add_n(
-            [tf.reduce_sum(term.norm(), axis=0) for term in self._gaussians]
-            + [term.norm() for term in self._others]
-        )
+        return self._norm
 
 
 @RegisterMeanEmbedding(tfp.distributions.Distribution, SumKernel)

@@ -1,0 +1,211 @@
+"""Every refusal of a bad argument, by every function that takes the argument."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from aae_tf import mmd
+
+tfd = tfp.distributions
+ExponentiatedQuadratic = tfp.math.psd_kernels.ExponentiatedQuadratic
+
+NORMAL = tfd.MultivariateNormalDiag(tf.zeros(2))
+KERNEL = ExponentiatedQuadratic(length_scale=1.0)
+POINTS = np.zeros((3, 2), np.float32)
+
+OF_DISTRIBUTION = {
+    "mean_embedding": lambda d: mmd.mean_embedding(d, KERNEL, POINTS),
+    "mean_embedding_norm": lambda d: mmd.mean_embedding_norm(d, KERNEL),
+    "squared_mmd": lambda d: mmd.squared_mmd(POINTS, d, KERNEL),
+    "has_mean_embedding": lambda d: mmd.has_mean_embedding(d, KERNEL),
+    "default_kernel": mmd.default_kernel,
+    "null_variance": lambda d: mmd.null_variance(d, KERNEL),
+}
+OF_KERNEL = {
+    "mean_embedding": lambda k: mmd.mean_embedding(NORMAL, k, POINTS),
+    "mean_embedding_norm": lambda k: mmd.mean_embedding_norm(NORMAL, k),
+    "squared_mmd": lambda k: mmd.squared_mmd(POINTS, NORMAL, k),
+    "squared_mmd_two_samples": lambda k: mmd.squared_mmd_two_samples(POINTS, POINTS, k),
+    "has_mean_embedding": lambda k: mmd.has_mean_embedding(NORMAL, k),
+    "null_variance": lambda k: mmd.null_variance(NORMAL, k),
+}
+OF_POINTS = {
+    "points": lambda x: mmd.mean_embedding(NORMAL, KERNEL, x),
+    "samples": lambda x: mmd.squared_mmd(x, NORMAL, KERNEL),
+    "x": lambda x: mmd.squared_mmd_two_samples(x, POINTS, KERNEL),
+    "y": lambda x: mmd.squared_mmd_two_samples(POINTS, x, KERNEL),
+}
+OF_ESTIMATOR = {
+    "squared_mmd": lambda e, x: mmd.squared_mmd(x, NORMAL, KERNEL, e),
+    "x": lambda e, x: mmd.squared_mmd_two_samples(x, POINTS, KERNEL, e),
+    "y": lambda e, x: mmd.squared_mmd_two_samples(POINTS, x, KERNEL, e),
+}
+OF_WEIGHTS = {
+    "weights": lambda w: mmd.squared_mmd(POINTS, NORMAL, KERNEL, weights=w),
+    "x_weights": lambda w: mmd.squared_mmd_two_samples(POINTS, POINTS, KERNEL, x_weights=w),
+}
+
+
+@pytest.mark.parametrize("function", OF_DISTRIBUTION)
+@pytest.mark.parametrize(
+    ("distribution", "error", "message"),
+    [
+        (KERNEL, TypeError, "`distribution` to be a tfd.Distribution. Received: distribution=<"),
+        (tfd.Normal(0.0, 1.0), ValueError, r"event_shape \[d\]; .*event_shape=\(\)"),
+        (tfd.Sample(NORMAL, 3), ValueError, r"event_shape \[d\]; .*event_shape=\(3, 2\)"),
+        (
+            tfd.JointDistributionSequential([NORMAL, NORMAL]),
+            ValueError,
+            r"event_shape \[d\]; .*event_shape=\[TensorShape",
+        ),
+        (
+            tfd.MultivariateNormalDiag(tf.zeros([4, 2])),
+            ValueError,
+            r"batch_shape \[\]. Received: distribution.batch_shape=\(4,\)",
+        ),
+    ],
+)
+def test_distribution(function, distribution, error, message):
+    with pytest.raises(error, match=message):
+        OF_DISTRIBUTION[function](distribution)
+
+
+def test_distribution_of_unknown_length():
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def trace(loc):
+        return mmd.mean_embedding_norm(tfd.MultivariateNormalDiag(loc), KERNEL)
+
+    with pytest.raises(ValueError, match=r"event_shape \[d\]; .*event_shape=\(None,\)"):
+        trace.get_concrete_function()
+
+
+@pytest.mark.parametrize("function", OF_KERNEL)
+@pytest.mark.parametrize(
+    ("kernel", "error", "message"),
+    [
+        (NORMAL, TypeError, "`kernel` to be a kernel of tfp.math.psd_kernels. Received: kernel="),
+        (
+            ExponentiatedQuadratic(feature_ndims=2),
+            ValueError,
+            "feature_ndims 1. Received: kernel.feature_ndims=2",
+        ),
+        (
+            ExponentiatedQuadratic(length_scale=[1.0, 2.0]),
+            ValueError,
+            r"batch_shape \[\]. Received: kernel.batch_shape=\(2,\)",
+        ),
+        (
+            ExponentiatedQuadratic(length_scale=0.0),
+            ValueError,
+            "positive length_scale. Received: kernel.length_scale=0.0",
+        ),
+        (
+            KERNEL + ExponentiatedQuadratic(length_scale=-2.0),
+            ValueError,
+            "positive length_scale. Received: kernel.length_scale=-2.0",
+        ),
+        (
+            ExponentiatedQuadratic(inverse_length_scale=0.0),
+            ValueError,
+            "positive inverse_length_scale. Received: kernel.inverse_length_scale=0.0",
+        ),
+        (
+            ExponentiatedQuadratic(amplitude=np.nan),
+            ValueError,
+            "positive amplitude. Received: kernel.amplitude=nan",
+        ),
+    ],
+)
+def test_kernel(function, kernel, error, message):
+    with pytest.raises(error, match=message):
+        OF_KERNEL[function](kernel)
+    with pytest.raises(error, match=message):
+        tf.function(lambda: OF_KERNEL[function](kernel)).get_concrete_function()
+
+
+@pytest.mark.parametrize("name", OF_POINTS)
+@pytest.mark.parametrize(
+    ("points", "error", "message"),
+    [
+        (np.zeros((3, 2), np.int32), TypeError, "float32 or float64. Received: {}.dtype=int32"),
+        (np.zeros((3, 2), np.float16), TypeError, "float32 or float64. Received: {}.dtype=float16"),
+        (np.zeros(2, np.float32), ValueError, r"shape \[n, d\] .* Received: {}.shape=\(2,\)"),
+        (
+            np.zeros((3, 2, 2), np.float32),
+            ValueError,
+            r"shape \[n, d\] with d known. Received: {}.shape=\(3, 2, 2\)",
+        ),
+        (
+            np.array([[np.nan, 0.0], [0.0, -np.inf]], np.float32),
+            ValueError,
+            "`{}` to be finite. Received: {} with 2 NaN or infinite values",
+        ),
+    ],
+)
+def test_points(name, points, error, message):
+    with pytest.raises(error, match=message.replace("{}", name)):
+        OF_POINTS[name](points)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("points", r"`points` .* `distribution.event_shape` .* points.shape=\(3, 5\)"),
+        ("samples", r"`samples` .* `distribution.event_shape` .* samples.shape=\(3, 5\)"),
+        ("x", r"`y` to have as many columns .* y.shape=\(3, 2\), x.shape=\(3, 5\)"),
+        ("y", r"`y` to have as many columns .* y.shape=\(3, 5\), x.shape=\(3, 2\)"),
+    ],
+)
+def test_dimensions(name, message):
+    with pytest.raises(ValueError, match=message):
+        OF_POINTS[name](np.zeros((3, 5), np.float32))
+
+
+def test_points_of_unknown_dimension():
+    @tf.function(input_signature=[tf.TensorSpec([None, None])])
+    def trace(x):
+        return mmd.squared_mmd(x, NORMAL, KERNEL)
+
+    with pytest.raises(ValueError, match=r"d known. Received: samples.shape=\(None, None\)"):
+        trace.get_concrete_function()
+
+
+def test_two_samples_of_different_dtypes():
+    with pytest.raises(TypeError, match=r"dtype of `x`. Received: x.dtype=float64, y.d"):
+        mmd.squared_mmd_two_samples(POINTS.astype("float64"), POINTS, KERNEL)
+
+
+@pytest.mark.parametrize("function", OF_ESTIMATOR)
+def test_estimator(function):
+    message = "`estimator` to be one of 'unbiased', 'biased'. Received: estimator='linear'"
+    with pytest.raises(ValueError, match=message):
+        OF_ESTIMATOR[function]("linear", POINTS)
+
+
+@pytest.mark.parametrize("function", OF_ESTIMATOR)
+@pytest.mark.parametrize(("estimator", "count"), [("unbiased", 1), ("biased", 0)])
+def test_count(function, estimator, count):
+    name = {"squared_mmd": "samples"}.get(function, function)
+    message = (
+        rf"`{name}` to have at least {count + 1} rows for the {estimator} estimator. "
+        rf"Received: {name}.shape=\({count}, 2\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        OF_ESTIMATOR[function](estimator, POINTS[:count])
+    assert np.isfinite(OF_ESTIMATOR[function](estimator, POINTS[: count + 1]))
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(4), r"one entry per row. Received: {}.shape=\(4,\), rows=3"),
+        (np.ones((3, 1)), r"one entry per row. Received: {}.shape=\(3, 1\), rows=3"),
+        ([1.0, -1.0, 2.0], r"finite and not negative. Received: {}=\[ 1. -1.  2.\]"),
+        ([1.0, np.nan, 2.0], r"finite and not negative. Received: {}=\[ 1. nan  2.\]"),
+    ],
+)
+def test_weights(name, weights, message):
+    with pytest.raises(ValueError, match=f"`{name}` to .*{message}".replace("{}", name)):
+        OF_WEIGHTS[name](weights)
