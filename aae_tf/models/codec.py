@@ -298,6 +298,7 @@ def _check_network(argument: str, network: Any) -> None:
         )
     if not network.built or not isinstance(getattr(network, "input_shape", None), tuple):
         raise ValueError(
-            f"Expected `{argument}` to be a built model with one input: make it with the functional "
-            f"API, or give a Sequential its keras.Input. Received: {argument}={network!r}"
+            f"Expected `{argument}` to be a built model with one input: make it with the "
+            "functional API, or give a Sequential its keras.Input. "
+            f"Received: {argument}={network!r}"
         )

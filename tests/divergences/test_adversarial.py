@@ -143,9 +143,7 @@ def test_the_game_is_the_same_in_any_unit_of_the_code():
     [
         tfd.Independent(tfd.Cauchy(tf.zeros(2), tf.ones(2)), 1),
         tfd.Independent(tfd.VonMises(tf.zeros(2), tf.ones(2)), 1),
-        tfd.TransformedDistribution(
-            tfd.Sample(tfd.Normal(0.0, 1.0), 2), tfp.bijectors.Softplus()
-        ),
+        tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 2), tfp.bijectors.Softplus()),
     ],
     ids=["no moments", "no standard deviation", "moments unknown to TFP"],
 )

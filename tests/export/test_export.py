@@ -126,7 +126,7 @@ def test_versions_count_up_and_are_never_overwritten(make_aae, tmp_path):
     assert {Path(path).name for path in paths.values()} == {"8"}
     (tmp_path / "decoder" / "12").mkdir()
     with pytest.raises(
-        FileExistsError, match="`version` that is not there yet. Received: version=12"
+        FileExistsError, match=r"`version` that is not there yet\. Received: version=12"
     ):
         export.export_servables(model, tmp_path, version=12)
     assert not (tmp_path / "encoder" / "12").exists()
@@ -231,7 +231,7 @@ def test_verification_refuses_explicit_devices(tmp_path):
         with tf.device("/device:GPU:0"):
             return {"y": 2.0 * x}
 
-    with pytest.raises(export.ExportError, match="asks for .*GPU:0"):
+    with pytest.raises(export.ExportError, match=r"asks for .*GPU:0"):
         export.verify_saved_model(_written(tmp_path, _twice(on_gpu)), _twice())
 
 
