@@ -1,0 +1,92 @@
+"""What all callbacks share that draw a figure."""
+
+import io
+import os
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from matplotlib.figure import Figure
+
+from aae_tf.checks import check_dimension
+from aae_tf.models import Codec
+
+
+class FigureCallback(keras.callbacks.Callback):
+    """Writes a figure at the end of every k-th epoch.
+
+    To add a figure: set `name`, implement `draw`, and refuse in `check_model` what cannot be
+    drawn, before training starts.
+
+    Args:
+        directory: where `NAME_EPOCH.png` is written, epochs counted from 1; made if need be.
+        log_dir: where TensorBoard looks; the images are the run `NAME` there, their step is the
+            one of the scalars of `keras.callbacks.TensorBoard`.
+        every: k, in epochs.
+
+    Raises:
+        TypeError: from `fit`, if the model is none of this package.
+        ValueError: if there is neither `directory` nor `log_dir`, or `every` is no positive
+            integer.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        every: int = 1,
+    ) -> None:
+        super().__init__()
+        if directory is None and log_dir is None:
+            raise ValueError(
+                "Expected `directory` or `log_dir` to be given. "
+                "Received: directory=None, log_dir=None"
+            )
+        self.directory = None if directory is None else Path(directory)
+        self.log_dir = None if log_dir is None else Path(log_dir)
+        self.every = check_dimension("every", every)
+        self._writer: tf.summary.SummaryWriter | None = None
+
+    def draw(self) -> Figure:
+        """Draws the figure of `self.model`."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `draw`.")
+
+    def check_model(self) -> None:
+        """Raises where `self.model` cannot be drawn; called before the first step."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Checks the model and opens what is written to."""
+        if not isinstance(self.model, Codec):
+            raise TypeError(
+                f"Expected {type(self).__name__} to be given to the `fit` of a model of aae_tf. "
+                f"Received: model={self.model!r}"
+            )
+        self.check_model()
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        self._writer = None
+        if self.log_dir is not None:
+            # A run of its own: TensorBoard follows only the newest file of a directory.
+            self._writer = tf.summary.create_file_writer(os.fspath(self.log_dir / self.name))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Writes the figure if this epoch is one of every `every`."""
+        if (epoch + 1) % self.every:
+            return
+        buffer = io.BytesIO()
+        self.draw().savefig(buffer)
+        if self.directory is not None:
+            path = self.directory / f"{self.name}_{epoch + 1:04d}.png"
+            path.write_bytes(buffer.getvalue())
+        if self._writer is not None:
+            pixels = tf.io.decode_png(buffer.getvalue(), channels=3)
+            with self._writer.as_default():
+                tf.summary.image(self.name, pixels[tf.newaxis], step=epoch)
+            self._writer.flush()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Closes what was opened."""
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,62 @@
+"""The codes while a model trains."""
+
+import os
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from aae_tf import data, evaluation
+from aae_tf.callbacks.figure_callback import FigureCallback
+from aae_tf.evaluation.label_groups import label_groups
+
+
+class LatentScatter(FigureCallback):
+    """Draws the codes of some inputs over the prior's contours, see `evaluation.latent_scatter`.
+
+    Args:
+        x: float [n, ...], inputs to encode; held-out ones show what the prior will see.
+        labels: integer [n], -1 where unknown; None draws one colour.
+        directory: where `latent_EPOCH.png` is written.
+        log_dir: where TensorBoard looks.
+        every: epochs between two figures.
+
+    Raises:
+        TypeError, ValueError: if an argument is out of its domain; from `fit`, if `x` is not of
+            the encoder's input shape.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras, numpy as np
+    >>> from aae_tf import AAE, networks, priors
+    >>> model = AAE(networks.mlp_encoder((4,), units=(8,)), networks.mlp_decoder((4,), 2, (8,)),
+    ...             prior=priors.gaussian(2), seed=0)
+    >>> model.compile()
+    >>> x, directory = np.zeros((32, 4), "float32"), tempfile.mkdtemp()
+    >>> history = model.fit(x, epochs=2, verbose=0, callbacks=[LatentScatter(x, None, directory)])
+    >>> sorted(os.listdir(directory))
+    ['latent_0001.png', 'latent_0002.png']
+    """
+
+    name = "latent"
+
+    def __init__(
+        self,
+        x: Any,
+        labels: Any | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        every: int = 1,
+    ) -> None:
+        super().__init__(directory, log_dir, every)
+        self.x = data.check_array(x, "x")
+        label_groups(labels, len(self.x))
+        self.labels = labels
+
+    def check_model(self) -> None:
+        """Compares the inputs with what the encoder takes."""
+        data.check_array(self.x, "x", self.model.encoder.input_shape[1:])
+
+    def draw(self) -> Figure:
+        """Draws the codes as they are now."""
+        return evaluation.latent_scatter(self.model.encode(self.x), self.labels, self.model.prior)

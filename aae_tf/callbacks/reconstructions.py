@@ -1,0 +1,62 @@
+"""What a model makes of images while it trains."""
+
+import os
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from aae_tf import data, evaluation
+from aae_tf.callbacks.figure_callback import FigureCallback
+from aae_tf.evaluation.mosaic import check_images
+
+
+class Reconstructions(FigureCallback):
+    """Draws images over their reconstructions, see `evaluation.reconstructions`.
+
+    Args:
+        x: float [n, height, width, channels], images of one or three channels; two dozen fill
+            a page.
+        directory: where `reconstructions_EPOCH.png` is written.
+        log_dir: where TensorBoard looks.
+        every: epochs between two figures.
+
+    Raises:
+        TypeError, ValueError: if an argument is out of its domain; from `fit`, if `x` is not of
+            the encoder's input shape.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras, numpy as np
+    >>> from aae_tf import AAE, networks, priors
+    >>> model = AAE(networks.mlp_encoder((8, 8, 1), units=(8,)),
+    ...             networks.mlp_decoder((8, 8, 1), 2, units=(8,)),
+    ...             prior=priors.gaussian(2), seed=0)
+    >>> model.compile()
+    >>> x, directory = np.zeros((32, 8, 8, 1), "float32"), tempfile.mkdtemp()
+    >>> history = model.fit(
+    ...     x, epochs=4, verbose=0, callbacks=[Reconstructions(x[:12], directory, every=2)])
+    >>> sorted(os.listdir(directory))
+    ['reconstructions_0002.png', 'reconstructions_0004.png']
+    """
+
+    name = "reconstructions"
+
+    def __init__(
+        self,
+        x: Any,
+        directory: str | os.PathLike[str] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        every: int = 1,
+    ) -> None:
+        super().__init__(directory, log_dir, every)
+        check_images("x", x)
+        self.x = x
+
+    def check_model(self) -> None:
+        """Compares the images with what the encoder takes."""
+        data.check_array(self.x, "x", self.model.encoder.input_shape[1:])
+
+    def draw(self) -> Figure:
+        """Draws the reconstructions as they are now."""
+        return evaluation.reconstructions(self.x, self.model.reconstruct(self.x))

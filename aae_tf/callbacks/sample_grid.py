@@ -1,0 +1,64 @@
+"""Samples of a model while it trains."""
+
+import os
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from aae_tf import evaluation
+from aae_tf.callbacks.figure_callback import FigureCallback
+from aae_tf.checks import check_dimension
+from aae_tf.evaluation.mosaic import check_images
+
+
+class SampleGrid(FigureCallback):
+    """Draws samples of the model, always from the same codes, see `evaluation.sample_grid`.
+
+    Args:
+        count: number of samples.
+        seed: integer that fixes their codes.
+        directory: where `samples_EPOCH.png` is written.
+        log_dir: where TensorBoard looks.
+        every: epochs between two figures.
+
+    Raises:
+        ValueError: if an argument is out of its domain; from `fit`, if the decoder gives no
+            images.
+
+    Example:
+
+    >>> import tempfile
+    >>> import keras, numpy as np
+    >>> from aae_tf import AAE, networks, priors
+    >>> model = AAE(networks.mlp_encoder((8, 8, 1), units=(8,)),
+    ...             networks.mlp_decoder((8, 8, 1), 2, units=(8,)),
+    ...             prior=priors.gaussian(2), seed=0)
+    >>> model.compile()
+    >>> x, directory = np.zeros((32, 8, 8, 1), "float32"), tempfile.mkdtemp()
+    >>> history = model.fit(x, verbose=0, callbacks=[SampleGrid(16, directory=directory)])
+    >>> os.listdir(directory)
+    ['samples_0001.png']
+    """
+
+    name = "samples"
+
+    def __init__(
+        self,
+        count: int = 64,
+        seed: int = 0,
+        directory: str | os.PathLike[str] | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
+        every: int = 1,
+    ) -> None:
+        super().__init__(directory, log_dir, every)
+        self.count = check_dimension("count", count)
+        self.seed = seed
+
+    def check_model(self) -> None:
+        """Looks at the shape of what the decoder gives."""
+        shape = self.model.decoder.output_shape[1:]
+        check_images("the decoder's outputs", np.zeros((1, *shape), np.float32))
+
+    def draw(self) -> Figure:
+        """Draws what the codes decode to now."""
+        return evaluation.sample_grid(self.model.sample(self.count, seed=self.seed))
