@@ -7,7 +7,7 @@ from typing import Any
 
 def is_positive_integer(value: Any) -> bool:
     """Tells whether `value` is an integer of any kind, not a bool, and at least 1."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def check_sizes(argument: str, sizes: Sequence[int]) -> tuple[int, ...]:

@@ -89,7 +89,8 @@ class Adversarial(Divergence):
             )
         self.input_noise = check_non_negative("input_noise", input_noise)
         self.gradient_penalty = check_non_negative("gradient_penalty", gradient_penalty)
-        self.discriminator = discriminator
+        # None until connected, where the default is to be built.
+        self.discriminator: Any = discriminator
 
     @property
     def has_discriminator(self) -> bool:

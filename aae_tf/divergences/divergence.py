@@ -9,8 +9,6 @@ import tensorflow_probability as tfp
 from aae_tf.checks import check_non_negative
 from aae_tf.divergences.terms import DivergenceTerms
 
-tfd = tfp.distributions
-
 
 class Divergence(keras.layers.Layer):
     """Base class of what draws a code's aggregated posterior q(z) to its prior p(z).
@@ -33,14 +31,15 @@ class Divergence(keras.layers.Layer):
     def __init__(self, weight: float = 1.0, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.weight = check_non_negative("weight", weight)
-        self.prior: tfd.Distribution | None = None
+        # Known once connected; until then there is nothing to compare with.
+        self.prior: Any = None
 
     @property
     def has_discriminator(self) -> bool:
         """Whether `compare` gives a discriminator's loss, and `trainable_variables` lowers it."""
         return False
 
-    def connect(self, prior: tfd.Distribution, seed: int) -> None:
+    def connect(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Prepares the comparison with `prior`.
 
         Args:

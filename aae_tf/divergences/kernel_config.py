@@ -2,14 +2,14 @@
 
 import functools
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow_probability as tfp
 
 from aae_tf import priors
 
-Kernel = tfp.math.psd_kernels.PositiveSemidefiniteKernel
+Kernel: TypeAlias = tfp.math.psd_kernels.PositiveSemidefiniteKernel
 
 # `+` and `*` build instances of private classes.
 _example = tfp.math.psd_kernels.ExponentiatedQuadratic(np.float32(1.0), np.float32(1.0))

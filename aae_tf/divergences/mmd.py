@@ -12,8 +12,6 @@ from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.kernel_config import deserialize_kernel, serialize_kernel
 from aae_tf.divergences.terms import DivergenceTerms
 
-tfd = tfp.distributions
-
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class MMD(Divergence):
@@ -80,7 +78,7 @@ class MMD(Divergence):
         self.prior_terms = check_choice("prior_terms", prior_terms, ("closed_form", "sampled"))
         self.standardized = bool(standardized)
 
-    def connect(self, prior: tfd.Distribution, seed: int) -> None:
+    def connect(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Chooses the kernel if none was given, and computes what depends on the prior alone."""
         super().connect(prior, seed)
         if self.kernel is None:

@@ -3,12 +3,10 @@
 import numpy as np
 import tensorflow_probability as tfp
 
-tfd = tfp.distributions
-
 _NUM_SAMPLES = 10_000
 
 
-def prior_moments(prior: tfd.Distribution) -> tuple[np.ndarray, np.ndarray]:
+def prior_moments(prior: tfp.distributions.Distribution) -> tuple[np.ndarray, np.ndarray]:
     """Gives the mean and the standard deviation of each coordinate of a prior.
 
     Known ones are the distribution's own; otherwise they come from 10,000 samples with a fixed

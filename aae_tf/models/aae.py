@@ -12,8 +12,6 @@ from aae_tf.models.base_aae import BaseAAE
 from aae_tf.models.check_prior import check_prior
 from aae_tf.models.codec import Tensors
 
-tfd = tfp.distributions
-
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class AAE(BaseAAE):
@@ -79,7 +77,7 @@ class AAE(BaseAAE):
         self,
         encoder: keras.Model,
         decoder: keras.Model,
-        prior: tfd.Distribution,
+        prior: tfp.distributions.Distribution,
         posterior: str | posteriors.Posterior = "deterministic",
         divergence: str | divergences.Divergence = "adversarial",
         seed: int | None = None,

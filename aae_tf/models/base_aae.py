@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,34 +14,7 @@ from aae_tf.divergences import Divergence, DivergenceTerms
 from aae_tf.models.codec import Codec, Tensors
 from aae_tf.models.player import Player
 from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
-
-
-class Batch(NamedTuple):
-    """One batch as the hooks of a model see it.
-
-    Attributes:
-        inputs: float [batch, ...], what is encoded and reconstructed.
-        labels: [batch], what stood beside the inputs, or None.
-        sample_weight: float32 [batch], or None.
-    """
-
-    inputs: tf.Tensor
-    labels: tf.Tensor | None
-    sample_weight: tf.Tensor | None
-
-
-class StepTerms(NamedTuple):
-    """What one step measures.
-
-    Attributes:
-        reconstruction: float32 [batch], the loss of each example.
-        divergences: the terms of each code, by the code's name.
-        extra: scalar losses by log key, already weighted.
-    """
-
-    reconstruction: tf.Tensor
-    divergences: dict[str, DivergenceTerms]
-    extra: Tensors
+from aae_tf.models.step import Batch, StepTerms
 
 
 class BaseAAE(Codec):
@@ -167,7 +140,7 @@ class BaseAAE(Codec):
             return keras.optimizers.get(given)
 
         self._autoencoder = Player(self.optimizer, _variables(self._autoencoder_layers()))
-        self._discriminators = self._regularizer = None
+        self._discriminators: Player | None = None
         self.discriminator_optimizer = self.regularization_optimizer = None
         if any(divergence.has_discriminator for divergence in self._divergences.values()):
             discriminator_optimizer = companion(discriminator_optimizer)

@@ -5,8 +5,6 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-tfd = tfp.distributions
-
 
 def check_prior(argument: str, prior: Any) -> int:
     """Checks that a distribution can be a prior, and returns the width of its samples.
@@ -23,7 +21,7 @@ def check_prior(argument: str, prior: Any) -> int:
         ValueError: if it has a batch shape, an event shape that is not one known dimension, or
             variables.
     """
-    if not isinstance(prior, tfd.Distribution):
+    if not isinstance(prior, tfp.distributions.Distribution):
         raise TypeError(
             f"Expected `{argument}` to be a tfp.distributions.Distribution. "
             f"Received: {argument}={prior!r}"

@@ -259,11 +259,11 @@ class Codec(keras.Model):
         if seed is None:
             seed = int(self.seed_generator.next()[1])
         seeds = np.asarray(seed)
-        if seeds.ndim == 0 and n is None:
-            raise ValueError(
-                "Expected `n` to be given where `seed` is one integer. Received: n=None"
-            )
         if seeds.ndim == 0:
+            if n is None:
+                raise ValueError(
+                    "Expected `n` to be given where `seed` is one integer. Received: n=None"
+                )
             return priors.row_seeds(n, int(seeds))
         if (
             seeds.ndim != 1

@@ -44,11 +44,12 @@ class ReconstructionLoss:
                 f"callable. Received: reconstruction_loss={identifier!r}"
             )
         self._decode = decoder
-        if identifier == "half_squared_error":
-            self._compare = _half_squared_error
-        elif identifier != "bernoulli":
+        self._compare: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+        if not isinstance(identifier, str):
             self._compare = identifier
             self._check_rank(decoder)
+        elif identifier == "half_squared_error":
+            self._compare = _half_squared_error
         elif _ends_in_sigmoid(decoder):
             self._decode = keras.Model(decoder.input, decoder.layers[-1].input)
             self._compare = _bernoulli_from_logits

@@ -30,7 +30,8 @@ class Posterior(keras.layers.Layer):
 
     def __init__(self, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.code_dim: int | None = None
+        # Known once connected.
+        self.code_dim: Any = None
 
     def connect(self, feature_dim: int, code_dim: int, seed: int) -> None:
         """Creates the head's weights.
