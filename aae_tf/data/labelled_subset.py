@@ -30,7 +30,7 @@ def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
 
     Example:
         >>> labelled_subset([0, 0, 1, 1, 1], num_labels=2, seed=0).tolist()
-        []
+        [0, -1, -1, -1, 1]
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 5 (arXiv:1511.05644).

@@ -82,8 +82,9 @@ def read_prepared(name: str, directory: Path) -> Source:
     builder = tfds.builder_from_directory(directory)
     info = builder.info
     # What a data set names as its input and target may be nested, or be features of other kinds.
-    keys = [key for key in info.supervised_keys or () if isinstance(key, str)]
-    features = [info.features[key] for key in keys]
+    features = [
+        info.features[key] if isinstance(key, str) else key for key in info.supervised_keys or ()
+    ]
     if not (
         [type(feature) for feature in features] == [tfds.features.Image, tfds.features.ClassLabel]
         and None not in features[0].shape
