@@ -44,6 +44,7 @@ class MMD(Divergence):
 
     Example:
 
+    >>> from aae_tf import priors
     >>> divergence = MMD(estimator="biased", weight=100.0)
     >>> divergence.connect(priors.gaussian(2), seed=0)
     >>> codes = priors.gaussian(2).sample(64, seed=[0, 1])

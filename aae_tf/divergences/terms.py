@@ -12,6 +12,11 @@ class DivergenceTerms(NamedTuple):
         encoder_loss: scalar; the encoder lowers it to move q towards the prior.
         discriminator_loss: scalar, or None where no discriminator is trained.
         discriminator_accuracy: share of codes and prior samples told apart, in [0, 1], or None.
+
+    Example:
+
+    >>> DivergenceTerms(encoder_loss=tf.constant(0.7)).discriminator_loss is None
+    True
     """
 
     encoder_loss: tf.Tensor

@@ -15,6 +15,12 @@ class Batch(NamedTuple):
         inputs: float [batch, ...], what is encoded and reconstructed.
         labels: [batch], what stood beside the inputs, or None.
         sample_weight: float32 [batch], or None.
+
+    Example:
+
+    >>> batch = Batch(tf.zeros([3, 8, 8, 1]), labels=tf.constant([4, -1, 2]), sample_weight=None)
+    >>> tuple(batch.inputs.shape)
+    (3, 8, 8, 1)
     """
 
     inputs: tf.Tensor

@@ -23,6 +23,7 @@ class Deterministic(Posterior):
 
     Example:
 
+    >>> import numpy as np
     >>> posterior = Deterministic()
     >>> posterior.connect(feature_dim=4, code_dim=2, seed=0)
     >>> sorted(posterior(np.ones((3, 4))))

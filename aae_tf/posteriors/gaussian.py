@@ -34,6 +34,7 @@ class Gaussian(Posterior):
 
     Example:
 
+    >>> import numpy as np
     >>> posterior = Gaussian()
     >>> posterior.connect(feature_dim=4, code_dim=2, seed=0)
     >>> parameters = posterior(np.ones((3, 4)))

@@ -40,6 +40,7 @@ class Universal(Posterior):
 
     Example:
 
+    >>> import numpy as np
     >>> posterior = Universal(noise_dim=3, units=(8,))
     >>> posterior.connect(feature_dim=4, code_dim=2, seed=0)
     >>> tuple(posterior.mean(posterior(np.ones((5, 4)))).shape)
