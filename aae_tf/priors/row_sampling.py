@@ -163,8 +163,12 @@ def _mixture(distribution: Any) -> _LocationScale | None:
     weights = distribution.mixture_distribution
     if family is None or weights.batch_shape.rank != 0:
         return None
-    logits = _values(weights.logits_parameter())
-    return dataclasses.replace(family, cumulative=np.cumsum(special.softmax(logits))[:-1])
+    if weights.probs is None:
+        probs = special.softmax(_values(weights.logits))
+    else:
+        probs = _values(weights.probs)
+    cumulative = np.cumsum(probs) / np.sum(probs)
+    return dataclasses.replace(family, cumulative=cumulative[:-1])
 
 
 def _normal(distribution: Any) -> _LocationScale:

@@ -333,7 +333,7 @@ def test_description_is_readable():
         ),
         (
             lambda: Unregistered(0.0, 1.0),
-            r"Expected .*test_serialization.Unregistered to be a public class of .* registered with",
+            r"Expected .*test_serialization.Unregistered to be a public class .* registered with",
         ),
         (
             lambda: tfd.Sample(Unregistered(0.0, 1.0), 2),
