@@ -1,4 +1,4 @@
-"""Checks of what callers pass: each returns the argument as used, or names what is wrong."""
+"""Checks of what callers pass; every message names the argument."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ def check_distribution(distribution: Any) -> None:
     if not isinstance(distribution, tfp.distributions.Distribution):
         raise TypeError(
             "Expected `distribution` to be a tfd.Distribution. "
-            f"Received: distribution={distribution!r}"
+            f"Received: distribution={distribution!r}."
         )
     event_shape = distribution.event_shape
     is_vector = isinstance(event_shape, tf.TensorShape) and event_shape.rank == 1
     if not is_vector or event_shape[0] is None:
         raise ValueError(
             "Expected `distribution` to have event_shape [d]; `tfd.Sample` and `tfd.Independent` "
-            f"make vectors of scalars. Received: distribution.event_shape={event_shape}"
+            f"make vectors of scalars. Received: distribution.event_shape={event_shape}."
         )
     if distribution.batch_shape != []:
         raise ValueError(
             "Expected `distribution` to have batch_shape []. "
-            f"Received: distribution.batch_shape={distribution.batch_shape}"
+            f"Received: distribution.batch_shape={distribution.batch_shape}."
         )
 
 
@@ -32,17 +32,18 @@ def check_kernel(kernel: Any) -> None:
     """Raises unless `kernel` is one kernel on vectors."""
     if not isinstance(kernel, tfp.math.psd_kernels.PositiveSemidefiniteKernel):
         raise TypeError(
-            f"Expected `kernel` to be a kernel of tfp.math.psd_kernels. Received: kernel={kernel!r}"
+            "Expected `kernel` to be a kernel of tfp.math.psd_kernels. "
+            f"Received: kernel={kernel!r}."
         )
     if kernel.feature_ndims != 1:
         raise ValueError(
             "Expected `kernel` to have feature_ndims 1. "
-            f"Received: kernel.feature_ndims={kernel.feature_ndims}"
+            f"Received: kernel.feature_ndims={kernel.feature_ndims}."
         )
     if kernel.batch_shape != []:
         raise ValueError(
             "Expected `kernel` to have batch_shape []. "
-            f"Received: kernel.batch_shape={kernel.batch_shape}"
+            f"Received: kernel.batch_shape={kernel.batch_shape}."
         )
 
 
@@ -52,18 +53,18 @@ def check_points(argument: str, points: Any) -> tf.Tensor:
     if points.dtype not in (tf.float32, tf.float64):
         raise TypeError(
             f"Expected `{argument}` to be float32 or float64. "
-            f"Received: {argument}.dtype={points.dtype.name}"
+            f"Received: {argument}.dtype={points.dtype.name}."
         )
     if points.shape.rank != 2 or points.shape[1] is None:
         raise ValueError(
             f"Expected `{argument}` to have shape [n, d] with d known. "
-            f"Received: {argument}.shape={points.shape}"
+            f"Received: {argument}.shape={points.shape}."
         )
     known = tf.get_static_value(points)
     if known is not None and not np.isfinite(known).all():
         raise ValueError(
             f"Expected `{argument}` to be finite. "
-            f"Received: {argument} with {np.sum(~np.isfinite(known))} NaN or infinite values"
+            f"Received: {argument} with {np.sum(~np.isfinite(known))} NaN or infinite values."
         )
     return points
 
@@ -75,7 +76,7 @@ def check_dimensions(
     if points.shape[1] != shape[-1]:
         raise ValueError(
             f"Expected `{argument}` to have as many columns as `{reference}` has dimensions. "
-            f"Received: {argument}.shape={points.shape}, {reference}={shape}"
+            f"Received: {argument}.shape={points.shape}, {reference}={shape}."
         )
 
 
@@ -85,7 +86,7 @@ def check_count(argument: str, points: tf.Tensor, estimator: str) -> None:
     if points.shape[0] is not None and points.shape[0] < least:
         raise ValueError(
             f"Expected `{argument}` to have at least {least} rows for the {estimator} estimator. "
-            f"Received: {argument}.shape={points.shape}"
+            f"Received: {argument}.shape={points.shape}."
         )
 
 
@@ -95,11 +96,11 @@ def check_weights(argument: str, weights: Any, points: tf.Tensor) -> tf.Tensor:
     if not weights.shape.is_compatible_with(points.shape[:1]):
         raise ValueError(
             f"Expected `{argument}` to have one entry per row. "
-            f"Received: {argument}.shape={weights.shape}, rows={points.shape[0]}"
+            f"Received: {argument}.shape={weights.shape}, rows={points.shape[0]}."
         )
     known = tf.get_static_value(weights)
     if known is not None and not (np.isfinite(known).all() and (known >= 0.0).all()):
         raise ValueError(
-            f"Expected `{argument}` to be finite and not negative. Received: {argument}={known}"
+            f"Expected `{argument}` to be finite and not negative. Received: {argument}={known}."
         )
     return weights

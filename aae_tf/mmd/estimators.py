@@ -16,7 +16,7 @@ from aae_tf.mmd.kernel_matrix import kernel_matrix
 from aae_tf.mmd.registry import embed
 from aae_tf.mmd.types import Distribution, Kernel
 
-ESTIMATORS = ("unbiased", "biased")
+_ESTIMATORS = ("unbiased", "biased")
 
 
 def squared_mmd(
@@ -36,8 +36,12 @@ def squared_mmd(
 
     The unbiased estimate averages to the true MMD^2, so it averages to zero and is negative about
     half of the time where both sides agree: a negative value is no error, it says that nothing is
-    to be seen above the noise. The biased one is never negative beyond rounding, and too large by
-    about (k(z, z) - E k(X, X')) / n. Both have gradients that are finite everywhere.
+    to be seen above the noise. The biased one is never negative beyond rounding, and on average
+    too large by (k(z, z) - E k(Z, Z')) / n. Both have gradients that are finite everywhere.
+
+    While a `tf.function` is traced, what depends on `distribution` and `kernel` alone is computed
+    once and becomes constants of the graph, unless their parameters are variables or tensors of
+    the graph; gradients then reach those.
 
     Args:
         samples: float32 or float64 [n, d].
@@ -75,7 +79,7 @@ def squared_mmd(
     check_distribution(distribution)
     check_kernel(kernel)
     check_dimensions("samples", samples, "distribution.event_shape", distribution.event_shape)
-    check_choice("estimator", estimator, ESTIMATORS)
+    check_choice("estimator", estimator, _ESTIMATORS)
     check_count("samples", samples, estimator)
     shares = _shares("weights", weights, samples)
 
@@ -132,11 +136,11 @@ def squared_mmd_two_samples(
     if x.dtype != y.dtype:
         raise TypeError(
             "Expected `y` to have the dtype of `x`. "
-            f"Received: x.dtype={x.dtype.name}, y.dtype={y.dtype.name}"
+            f"Received: x.dtype={x.dtype.name}, y.dtype={y.dtype.name}."
         )
     check_dimensions("y", y, "x.shape", x.shape)
     check_kernel(kernel)
-    check_choice("estimator", estimator, ESTIMATORS)
+    check_choice("estimator", estimator, _ESTIMATORS)
     check_count("x", x, estimator)
     check_count("y", y, estimator)
     x_shares = _shares("x_weights", x_weights, x)

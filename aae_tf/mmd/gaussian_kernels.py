@@ -85,6 +85,6 @@ def _positive(name: str, value: tf.Tensor | tf.Variable | None) -> tf.Tensor:
     known = tf.get_static_value(value)
     if known is not None and not np.all(known > 0.0):
         raise ValueError(
-            f"Expected `kernel` to have a positive {name}. Received: kernel.{name}={known}"
+            f"Expected `kernel` to have a positive {name}. Received: kernel.{name}={known}."
         )
     return value

@@ -63,7 +63,7 @@ class RegisterMeanEmbedding:
             if not isinstance(value, type) or not issubclass(value, base):
                 raise TypeError(
                     f"Expected `{name}` to be a subclass of {base.__name__}. "
-                    f"Received: {name}={value!r}"
+                    f"Received: {name}={value!r}."
                 )
         self._key = instance_class(distribution_class), instance_class(kernel_class)
         self._name = f"({distribution_class.__name__}, {kernel_class.__name__})"
@@ -71,11 +71,11 @@ class RegisterMeanEmbedding:
     def __call__(self, rule: Rule) -> Rule:
         """Registers `rule` and returns it."""
         if not callable(rule):
-            raise TypeError(f"Expected `rule` to be callable. Received: rule={rule!r}")
+            raise TypeError(f"Expected `rule` to be callable. Received: rule={rule!r}.")
         if self._key in _RULES:
             raise ValueError(
                 f"Expected `rule` to be the first for {self._name}. "
-                f"Received: rule={rule!r}, after {_RULES[self._key]!r}"
+                f"Received: rule={rule!r}, after {_RULES[self._key]!r}."
             )
         _RULES[self._key] = rule
         _NAMES.append(self._name)
@@ -139,7 +139,7 @@ def embed(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
         raise NotImplementedError(
             "Expected a mean embedding to be registered for the types of `distribution` and "
             f"`kernel`. Received: {type(distribution).__name__} and {type(kernel).__name__}; "
-            f"registered: {', '.join(sorted(_NAMES))}"
+            f"registered: {', '.join(sorted(_NAMES))}."
         )
     rule = min(candidates, key=lambda candidate: candidate[:2])[2]
     return lift(lambda: rule(distribution, kernel), distribution, kernel)

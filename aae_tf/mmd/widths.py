@@ -71,7 +71,7 @@ def default_kernel(
     if not similarities or not all(0.0 < similarity < 1.0 for similarity in similarities):
         raise ValueError(
             "Expected `similarities` to be numbers in (0, 1), at least one. "
-            f"Received: similarities={similarities!r}"
+            f"Received: similarities={similarities!r}."
         )
     with tf.init_scope():
         draws = distribution.sample(_NUM_SAMPLES, seed=[0, seed])
@@ -80,7 +80,7 @@ def default_kernel(
     if not distances.size or not np.isfinite(distances).all():
         raise ValueError(
             "Expected `distribution` to draw finite points that differ. "
-            f"Received: distribution={distribution!r}"
+            f"Received: distribution={distribution!r}."
         )
     dtype = np.float64 if distribution.dtype == tf.float64 else np.float32
     amplitude = dtype(len(similarities) ** -0.5)

@@ -140,7 +140,7 @@ def test_statistics_over_repetitions(shift):
     y = rng.normal(size=(repetitions, 6, dimension))
     weights = rng.uniform(size=count)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def estimates(z, y):
         return tf.stack(
             [
@@ -192,7 +192,7 @@ def test_finite_in_128_dimensions_and_at_coincident_points(dtype, jit_compile):
     )
     kernel = mmd.default_kernel(prior) + ExponentiatedQuadratic(length_scale=np.array(1e-3, dtype))
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def value_and_gradient(x):
         return tfp.math.value_and_gradient(lambda x: mmd.squared_mmd(x, prior, kernel), x)
 

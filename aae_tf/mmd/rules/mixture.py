@@ -47,7 +47,7 @@ def _mixture(distribution: Distribution, kernel: Kernel) -> MixtureEmbedding:
     if distribution.batch_shape.rank != 0 or distribution.event_shape.rank != 1:
         raise NotImplementedError(
             "Expected a mixture not to be part of a mixture or a product. "
-            f"Received: distribution={distribution!r}"
+            f"Received: distribution={distribution!r}."
         )
     return MixtureEmbedding(
         distribution.mixture_distribution.probs_parameter(),

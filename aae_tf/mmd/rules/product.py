@@ -40,6 +40,6 @@ def _sample(distribution: Distribution, kernel: GaussianKernel) -> MeanEmbedding
     if coordinates.batch_shape != shape:
         raise NotImplementedError(
             "Expected the parameters of a scalar distribution to be scalars. "
-            f"Received: distribution={distribution!r}"
+            f"Received: distribution={distribution!r}."
         )
     return embed(coordinates, kernel)
