@@ -19,8 +19,9 @@ class ServingError(Exception):
         message: The server's message.
 
     Example:
-        >>> ServingError(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(a)")
-        ServingError(<StatusCode.NOT_FOUND: (5, 'not found')>, 'Servable not found ...
+        >>> error = ServingError(grpc.StatusCode.NOT_FOUND, "Could not find any versions of a")
+        >>> print(error)
+        NOT_FOUND: Could not find any versions of a
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:

@@ -77,11 +77,7 @@ def run_signature(
             raise invalid_argument(f"duplicate output tensor alias: {name}")
     if timeout is not None and timeout <= 0:
         raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out before the run began")
-    defaults = {
-        name: tf.make_ndarray(value)
-        for name, value in signature.defaults.items()
-        if name not in inputs
-    }
+    defaults = {name: tf.make_ndarray(value) for name, value in signature.defaults.items()}
     try:
         return servable.session.run(
             signature_name, {**defaults, **inputs}, output_filter or None, timeout

@@ -246,7 +246,7 @@ def test_what_is_not_a_model_server(status, body, code):
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as other:
-        thread = threading.Thread(target=other.serve_forever)
+        thread = threading.Thread(target=other.serve_forever, args=(0.01,))
         thread.start()
         try:
             with (

@@ -182,10 +182,18 @@ def test_nothing_is_printed_and_the_log_tells(hp2_root, capfd, caplog):
     assert f"Serving hp2 on 127.0.0.1, gRPC port {server.grpc_port}" in caplog.text
 
 
-@pytest.fixture
-def held(server_with_held_runs):
-    """A server with one request per protocol on hold: (server, release, answers)."""
-    server, entered, release = server_with_held_runs
+@pytest.fixture(params=["grpc_port", "rest_port"])
+def held(request, hp2_root, monkeypatch):
+    """A server with one request on hold: (server, function that lets it run, its answer)."""
+    entered, release = threading.Event(), threading.Event()
+    run = SavedModelSession.run
+
+    def held_run(self, *arguments):
+        entered.set()
+        release.wait(30.0)
+        return run(self, *arguments)
+
+    monkeypatch.setattr(SavedModelSession, "run", held_run)
     answers: list = []
 
     def ask(**port):
@@ -195,42 +203,22 @@ def held(server_with_held_runs):
             except ServingError as error:
                 answers.append(error)
 
-    threads = [
-        threading.Thread(target=ask, kwargs={name: getattr(server, name)})
-        for name in ("grpc_port", "rest_port")
-    ]
-    for thread in threads:
+    with ModelServer(hp2_root) as server:
+        port = {request.param: getattr(server, request.param)}
+        thread = threading.Thread(target=ask, kwargs=port)
         thread.start()
-    for _ in threads:
-        assert entered.acquire(timeout=30.0)
+        assert entered.wait(30.0)
 
-    def release_and_join():
-        release.set()
-        for thread in threads:
+        def finish():
+            release.set()
             thread.join()
 
-    yield server, release_and_join, answers
-    release_and_join()
-
-
-@pytest.fixture
-def server_with_held_runs(hp2_root, monkeypatch):
-    entered, release = threading.Semaphore(0), threading.Event()
-    run = SavedModelSession.run
-
-    def held_run(self, *arguments):
-        entered.release()
-        release.wait(30.0)
-        return run(self, *arguments)
-
-    monkeypatch.setattr(SavedModelSession, "run", held_run)
-    with ModelServer(hp2_root) as server:
-        yield server, entered, release
-        release.set()
+        yield server, finish, answers
+        finish()
 
 
 def test_stop_answers_running_requests_and_refuses_new_ones(held):
-    server, release, answers = held
+    server, finish, answers = held
     stopping = threading.Thread(target=server.stop)
     stopping.start()
     time.sleep(0.3)
@@ -239,18 +227,19 @@ def test_stop_answers_running_requests_and_refuses_new_ones(held):
         with Client(**port) as client, pytest.raises(ServingError) as caught:
             client.status("hp2")
         assert caught.value.code is grpc.StatusCode.UNAVAILABLE
-    release()
+    finish()
     stopping.join()
-    assert answers == [[3.0], [3.0]]
+    assert answers == [[3.0]]
 
 
 def test_stop_cuts_off_what_outlasts_the_grace(held):
-    server, release, answers = held
+    server, finish, answers = held
     start = time.monotonic()
     server.stop(grace=0.2)
     assert time.monotonic() - start < 10.0
-    release()
-    assert [type(answer) for answer in answers] == [ServingError, ServingError]
+    finish()
+    (answer,) = answers
+    assert isinstance(answer, ServingError)
 
 
 MAIN = """

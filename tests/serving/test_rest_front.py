@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from urllib.parse import quote
@@ -476,6 +477,16 @@ def test_a_client_that_leaves_disturbs_nobody(http_call, server):
     connection.endheaders(b'{"instances"')
     connection.close()
     assert http_call("POST", f"{HP2}:predict", ROWS).status == 200
+
+
+def test_answers_are_not_held_back(http_call, server):
+    # Nagle's algorithm would keep the second packet of each answer for 40 ms.
+    http_call("GET", HP2)
+    connections = list(server._rest._server.server_state.connections)
+    assert connections
+    for connection in connections:
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_concurrent_requests_get_their_own_answers(server):
