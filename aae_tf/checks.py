@@ -4,6 +4,11 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+_LARGEST = float(np.finfo(np.float32).max)
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
 
 def is_positive_integer(value: Any) -> bool:
     """Tells whether `value` is an integer of any kind, not a bool, and at least 1."""
@@ -19,7 +24,7 @@ def check_sizes(argument: str, sizes: Sequence[int]) -> tuple[int, ...]:
     ):
         raise ValueError(
             f"Expected `{argument}` to be a sequence of positive integers. "
-            f"Received: {argument}={sizes!r}"
+            f"Received: {argument}={sizes!r}."
         )
     return tuple(int(value) for value in sizes)
 
@@ -28,16 +33,61 @@ def check_dimension(argument: str, value: int) -> int:
     """Returns `value` as a positive integer, or raises ValueError naming `argument`."""
     if not is_positive_integer(value):
         raise ValueError(
-            f"Expected `{argument}` to be a positive integer. Received: {argument}={value!r}"
+            f"Expected `{argument}` to be a positive integer. Received: {argument}={value!r}."
         )
     return int(value)
+
+
+def check_integer(argument: str, value: Any, minimum: int = 0, maximum: int | None = None) -> int:
+    """Returns `value` if it is an integer of the range.
+
+    Raises:
+        TypeError: if it is no integer.
+        ValueError: if it is out of the range; both name `argument`.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"Expected `{argument}` to be an integer. Received: {argument}={value!r}.")
+    if value < minimum:
+        raise ValueError(
+            f"Expected `{argument}` to be at least {minimum}. Received: {argument}={value}."
+        )
+    if maximum is not None and value > maximum:
+        raise ValueError(
+            f"Expected `{argument}` to be at most {maximum}. Received: {argument}={value}."
+        )
+    return int(value)
+
+
+def check_number(argument: str, value: Any) -> float:
+    """Returns `value` if it is a number that float32 can hold.
+
+    Raises:
+        TypeError: if it is no number.
+        ValueError: if it is not finite in float32; both name `argument`.
+    """
+    if not _is_number(value):
+        raise TypeError(f"Expected `{argument}` to be a number. Received: {argument}={value!r}.")
+    if not abs(value) <= _LARGEST:
+        raise ValueError(
+            f"Expected `{argument}` to be finite in float32. Received: {argument}={value!r}."
+        )
+    return float(value)
+
+
+def check_positive(argument: str, value: Any) -> float:
+    """Returns `value` if it is a positive number in float32; raises as `check_number` does."""
+    if check_number(argument, value) < _SMALLEST:
+        raise ValueError(
+            f"Expected `{argument}` to be positive in float32. Received: {argument}={value!r}."
+        )
+    return float(value)
 
 
 def check_rate(argument: str, value: float) -> float:
     """Returns `value` if it lies in [0, 1), or raises ValueError naming `argument`."""
     if not _is_number(value) or not 0.0 <= value < 1.0:
         raise ValueError(
-            f"Expected `{argument}` to be a number in [0, 1). Received: {argument}={value!r}"
+            f"Expected `{argument}` to be a number in [0, 1). Received: {argument}={value!r}."
         )
     return float(value)
 
@@ -47,7 +97,7 @@ def check_non_negative(argument: str, value: float) -> float:
     if not _is_number(value) or not 0.0 <= value < float("inf"):
         raise ValueError(
             f"Expected `{argument}` to be a finite number, zero or more. "
-            f"Received: {argument}={value!r}"
+            f"Received: {argument}={value!r}."
         )
     return float(value)
 
@@ -57,7 +107,7 @@ def check_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
     if value not in choices:
         raise ValueError(
             f"Expected `{argument}` to be one of {', '.join(map(repr, choices))}. "
-            f"Received: {argument}={value!r}"
+            f"Received: {argument}={value!r}."
         )
     return value
 

@@ -35,3 +35,39 @@ def test_negative_or_infinite_number_is_refused(value):
 def test_unknown_choice_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"one of 'a', 'b'\. Received: letter='c'"):
         checks.check_choice("letter", "c", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (1.0, TypeError, "`n` to be an integer"),
+        (True, TypeError, "`n` to be an integer"),
+        (1, ValueError, "`n` to be at least 2"),
+        (6, ValueError, "`n` to be at most 5"),
+    ],
+)
+def test_integer_outside_its_range_is_refused(value, error, message):
+    with pytest.raises(error, match=message):
+        checks.check_integer("n", value, minimum=2, maximum=5)
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "error", "message"),
+    [
+        (checks.check_number, "1", TypeError, "`scale` to be a number"),
+        (checks.check_number, True, TypeError, "`scale` to be a number"),
+        (checks.check_number, 1e39, ValueError, "`scale` to be finite in float32"),
+        (checks.check_number, float("nan"), ValueError, "`scale` to be finite in float32"),
+        (checks.check_positive, 0.0, ValueError, "`scale` to be positive in float32"),
+        (checks.check_positive, 1e-39, ValueError, "`scale` to be positive in float32"),
+    ],
+)
+def test_number_that_float32_cannot_hold_is_refused(check, value, error, message):
+    with pytest.raises(error, match=message):
+        check("scale", value)
+
+
+def test_checked_values_come_back():
+    assert checks.check_integer("n", np.int64(3)) == 3
+    assert checks.check_number("low", -2) == -2.0
+    assert checks.check_positive("scale", np.float32(0.5)) == 0.5

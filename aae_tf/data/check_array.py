@@ -33,7 +33,7 @@ def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) ->
         array = np.empty((), object)
     if array.dtype.kind != "f":
         raise TypeError(
-            f"Expected {name} to be an array of floats (images: in [0, 1]). "
+            f"Expected `{name}` to be an array of floats (images: in [0, 1]). "
             f"Received: {name} of type {type(x).__name__}, dtype={array.dtype}."
         )
     rows = "any shape" if shape is None else f"shape {tuple(shape)}"
@@ -45,7 +45,7 @@ def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) ->
         )
     ):
         raise ValueError(
-            f"Expected {name} to have rows of {rows}. Received: {name}.shape={array.shape}."
+            f"Expected `{name}` to have rows of {rows}. Received: {name}.shape={array.shape}."
         )
     with np.errstate(over="ignore"):  # What overflows float32 is reported as infinite.
         array = array.astype(np.float32, copy=False)
@@ -53,7 +53,7 @@ def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) ->
     if not finite.all():
         index = tuple(int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
         raise ValueError(
-            f"Expected {name} to have finite values. Received: {name}[{', '.join(map(str, index))}]"
+            f"Expected `{name}` to have finite values. Received: {name}[{', '.join(map(str, index))}]"
             f"={array[index]}."
         )
     return array

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from aae_tf.data.checks import check_integer
+from aae_tf.checks import check_integer
 
 
 def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
@@ -37,19 +37,19 @@ def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
     """
     y = np.asarray(y)
     if not np.issubdtype(y.dtype, np.integer):
-        raise TypeError(f"Expected y to be an array of integers. Received: y.dtype={y.dtype}.")
+        raise TypeError(f"Expected `y` to be an array of integers. Received: y.dtype={y.dtype}.")
     check_integer("num_labels", num_labels)
     check_integer("seed", seed)
     classes, counts = np.unique(y[y >= 0], return_counts=True)
     if y.ndim != 1 or not len(classes):
         raise ValueError(
-            "Expected y to be a vector with at least one known label. "
+            "Expected `y` to be a vector with at least one known label. "
             f"Received: y.shape={y.shape}, number of known labels={counts.sum()}."
         )
     per_class, remainder = divmod(num_labels, len(classes))
     if remainder or per_class > counts.min():
         raise ValueError(
-            f"Expected num_labels to be a multiple of the {len(classes)} classes, and at most "
+            f"Expected `num_labels` to be a multiple of the {len(classes)} classes, and at most "
             f"{len(classes) * counts.min()}, as the smallest class has {counts.min()} labels. "
             f"Received: num_labels={num_labels}."
         )

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from aae_tf.data.checks import check_integer
+from aae_tf.checks import check_integer
 from aae_tf.data.dataset import Dataset
 from aae_tf.data.digits import read_digits
 from aae_tf.data.labelled_subset import labelled_subset
@@ -53,14 +53,14 @@ def load(
         >>> digits.x_train.shape, int((digits.y_train >= 0).sum())
         ((1250, 8, 8, 1), 100)
     """
-    check_integer("seed", seed, below=2**32)
+    check_integer("seed", seed, maximum=2**32 - 1)
     if labels is not None:
         check_integer("labels", labels)
     if not isinstance(validation, float):
         check_integer("validation", validation)
     elif not 0 <= validation < 1:
         raise ValueError(
-            "Expected validation to be a fraction in [0, 1), or a number of images. "
+            "Expected `validation` to be a fraction in [0, 1), or a number of images. "
             f"Received: validation={validation}."
         )
     source = (
@@ -93,7 +93,7 @@ def _split(y: np.ndarray, validation: float | int, seed: int) -> tuple[np.ndarra
     num_classes = len(np.unique(y))
     if not num_classes <= size <= len(y) - num_classes:
         raise ValueError(
-            f"Expected validation to leave each of {num_classes} classes an image of {len(y)} on "
+            f"Expected `validation` to leave each of {num_classes} classes an image of {len(y)} on "
             f"both sides, or to be 0. Received: validation={validation}, which is {size} images."
         )
     train, held_out = train_test_split(rows, test_size=size, random_state=seed, stratify=y)

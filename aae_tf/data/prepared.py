@@ -51,7 +51,7 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            "Expected name to be 'digits', or the name of a TensorFlow Datasets data set, such as "
+            "Expected `name` to be 'digits', or the name of a TensorFlow Datasets data set, such as "
             f"'mnist' or 'emnist/letters'. Received: name={name!r}."
         )
     directories = _directories(data_dir)
@@ -62,7 +62,7 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
     # Not `tfds build`: that command needs Apache Beam.
     prepare = f"tfds.builder({name!r}, data_dir=DIR).download_and_prepare()"
     raise DatasetNotFoundError(
-        "Expected name to be a data set on this machine. "
+        "Expected `name` to be a data set on this machine. "
         f"Received: name={name!r}, which is in none of {', '.join(map(str, directories))}. Set "
         f"TFDS_DATA_DIR to the directory that holds it, or prepare it where there is a network: "
         f'`python -c "import tensorflow_datasets as tfds; {prepare}"`. '

@@ -78,14 +78,14 @@ class Adversarial(Divergence):
         if discriminator is not None and not isinstance(discriminator, keras.Model):
             raise TypeError(
                 "Expected `discriminator` to be a keras.Model or None. "
-                f"Received: discriminator={discriminator!r}"
+                f"Received: discriminator={discriminator!r}."
             )
         self.objective = check_choice("objective", objective, tuple(OBJECTIVES))
         self.label_smoothing = check_rate("label_smoothing", label_smoothing)
         if self.label_smoothing and objective == "wasserstein":
             raise ValueError(
                 "Expected `label_smoothing` to be 0 with objective='wasserstein', which has no "
-                f"targets to smooth. Received: label_smoothing={label_smoothing!r}"
+                f"targets to smooth. Received: label_smoothing={label_smoothing!r}."
             )
         self.input_noise = check_non_negative("input_noise", input_noise)
         self.gradient_penalty = check_non_negative("gradient_penalty", gradient_penalty)
@@ -105,7 +105,7 @@ class Adversarial(Divergence):
         if shapes != ((None, code_dim), (None, 1)):
             raise ValueError(
                 f"Expected `discriminator` to map [batch, {code_dim}] to logits [batch, 1]. "
-                f"Received: discriminator with input_shape={shapes[0]}, output_shape={shapes[1]}"
+                f"Received: discriminator with input_shape={shapes[0]}, output_shape={shapes[1]}."
             )
         self._location, self._scale = prior_moments(self.prior)
 

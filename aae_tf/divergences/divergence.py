@@ -52,7 +52,7 @@ class Divergence(keras.layers.Layer):
         if self.prior is not None:
             raise ValueError(
                 "Expected `divergence` not to belong to another code or model: its state would "
-                f"be shared. Received: divergence={self!r}"
+                f"be shared. Received: divergence={self!r}."
             )
         self.prior = prior
         self.build_discriminator(prior.event_shape[0], seed)

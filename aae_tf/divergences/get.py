@@ -30,11 +30,11 @@ def get(identifier: str | Divergence) -> Divergence:
     if not isinstance(identifier, str):
         raise TypeError(
             "Expected `divergence` to be a name or a `aae_tf.divergences.Divergence`. "
-            f"Received: divergence={identifier!r}"
+            f"Received: divergence={identifier!r}."
         )
     if identifier not in _BY_NAME:
         raise ValueError(
             f"Expected `divergence` to be one of {', '.join(map(repr, _BY_NAME))}, or an instance. "
-            f"Received: divergence={identifier!r}"
+            f"Received: divergence={identifier!r}."
         )
     return _BY_NAME[identifier]()

@@ -72,7 +72,7 @@ class MMD(Divergence):
         ):
             raise TypeError(
                 "Expected `kernel` to be a kernel of tfp.math.psd_kernels or None. "
-                f"Received: kernel={kernel!r}"
+                f"Received: kernel={kernel!r}."
             )
         self.kernel = kernel
         self.estimator = check_choice("estimator", estimator, ("unbiased", "biased"))

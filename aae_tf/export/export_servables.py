@@ -47,14 +47,14 @@ def export_servables(
         version = 1 + max(map(_latest_version, (root / name for name in _SERVABLES)))
     elif not is_positive_integer(version):
         raise ValueError(
-            f"Expected `version` to be a positive integer or None. Received: version={version!r}"
+            f"Expected `version` to be a positive integer or None. Received: version={version!r}."
         )
     paths = {name: root / name / str(version) for name in _SERVABLES}
     for path in paths.values():
         if path.exists():
             raise FileExistsError(
                 f"Expected a `version` that is not there yet. Received: version={version}, "
-                f"but {str(path)!r} exists"
+                f"but {str(path)!r} exists."
             )
     return {name: str(write_version(model, _SERVABLES[name], path)) for name, path in paths.items()}
 

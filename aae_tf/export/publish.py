@@ -43,7 +43,7 @@ def publish(target: str | os.PathLike[str]) -> Iterator[Path]:
 def _refuse(target: Path) -> None:
     if target.exists():
         raise FileExistsError(
-            f"Expected the directory to write not to exist. Received: path={str(target)!r}"
+            f"Expected the directory to write not to exist. Received: path={str(target)!r}."
         )
 
 

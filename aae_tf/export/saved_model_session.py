@@ -79,7 +79,7 @@ class SavedModelSession:
             self._session.close()
             raise ValueError(
                 "Expected `path` to hold a SavedModel that loads in a session. "
-                f"Received: path={self.path}, tags={self.tags}, which fails with: {error}"
+                f"Received: path={self.path}, tags={self.tags}, which fails with: {error}."
             ) from error
 
     @property
@@ -127,7 +127,7 @@ class SavedModelSession:
         if signature_name not in self.signatures:
             raise ValueError(
                 f"Expected `signature_name` to be one of {sorted(self.signatures)}. "
-                f"Received: signature_name={signature_name!r}"
+                f"Received: signature_name={signature_name!r}."
             )
         feeds = self._inputs[signature_name]
         fetches = self._outputs[signature_name]
@@ -137,10 +137,10 @@ class SavedModelSession:
             if not known.keys() >= set(names):
                 raise ValueError(
                     f"Expected `{argument}` to be among {sorted(known)}, those of signature "
-                    f"{signature_name!r}. Received: {argument}={sorted(names)}"
+                    f"{signature_name!r}. Received: {argument}={sorted(names)}."
                 )
         if timeout is not None and not timeout > 0:
-            raise ValueError(f"Expected `timeout` to be above 0. Received: timeout={timeout}")
+            raise ValueError(f"Expected `timeout` to be above 0. Received: timeout={timeout}.")
 
         values = self._run(
             {feeds[name]: value for name, value in inputs.items()},

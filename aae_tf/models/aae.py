@@ -100,7 +100,7 @@ class AAE(BaseAAE):
             raise ValueError(
                 f"Expected `decoder` to take codes of the prior's width, [batch, {code_dim}]. "
                 f"Received: decoder with input_shape={decoder.input_shape}, "
-                f"prior with event_shape={tuple(prior.event_shape)}"
+                f"prior with event_shape={tuple(prior.event_shape)}."
             )
         head_seed, divergence_seed = np.random.SeedSequence(seed).generate_state(2)
         posterior.connect(encoder.output_shape[1], code_dim, seed=int(head_seed))

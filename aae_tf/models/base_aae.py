@@ -122,7 +122,7 @@ class BaseAAE(Codec):
             raise ValueError(
                 "Expected `regularization_optimizer` to be None with schedule='joint', which has "
                 "no step of its own for the divergences. "
-                f"Received: regularization_optimizer={regularization_optimizer!r}"
+                f"Received: regularization_optimizer={regularization_optimizer!r}."
             )
         super().compile(
             optimizer=optimizer,

@@ -24,25 +24,25 @@ def check_prior(argument: str, prior: Any) -> int:
     if not isinstance(prior, tfp.distributions.Distribution):
         raise TypeError(
             f"Expected `{argument}` to be a tfp.distributions.Distribution. "
-            f"Received: {argument}={prior!r}"
+            f"Received: {argument}={prior!r}."
         )
     if prior.dtype != tf.float32:
         raise TypeError(
-            f"Expected `{argument}` to draw float32 samples. Received: {argument}={prior!r}"
+            f"Expected `{argument}` to draw float32 samples. Received: {argument}={prior!r}."
         )
     if prior.batch_shape.rank != 0:
         raise ValueError(
             f"Expected `{argument}` to be one distribution, not a batch; tfd.Independent turns "
-            f"batch dimensions into an event. Received: {argument}={prior!r}"
+            f"batch dimensions into an event. Received: {argument}={prior!r}."
         )
     if prior.event_shape.rank != 1 or prior.event_shape[0] is None:
         raise ValueError(
-            f"Expected `{argument}` to have event_shape [code_dim]. Received: {argument}={prior!r}"
+            f"Expected `{argument}` to have event_shape [code_dim]. Received: {argument}={prior!r}."
         )
     if prior.variables:
         raise ValueError(
             f"Expected `{argument}` to have no tf.Variable: a prior is neither trained nor would "
             f"its variables be saved. Received: {argument} with variables="
-            f"{[variable.name for variable in prior.variables]}"
+            f"{[variable.name for variable in prior.variables]}."
         )
     return prior.event_shape[0]

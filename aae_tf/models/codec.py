@@ -46,20 +46,20 @@ class Codec(keras.Model):
         super().__init__(name=name, **kwargs)
         if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
             raise ValueError(
-                f"Expected `seed` to be a non-negative integer or None. Received: seed={seed!r}"
+                f"Expected `seed` to be a non-negative integer or None. Received: seed={seed!r}."
             )
         _check_network("encoder", encoder)
         _check_network("decoder", decoder)
         if len(encoder.output_shape) != 2:
             raise ValueError(
                 "Expected `encoder` to give features [batch, feature_dim]; add a Flatten layer. "
-                f"Received: encoder with output_shape={encoder.output_shape}"
+                f"Received: encoder with output_shape={encoder.output_shape}."
             )
         if decoder.output_shape != encoder.input_shape:
             raise ValueError(
                 "Expected `decoder` to give outputs of the shape that `encoder` takes, "
                 f"{encoder.input_shape}. Received: decoder with output_shape="
-                f"{decoder.output_shape}"
+                f"{decoder.output_shape}."
             )
         self.encoder = encoder
         self.decoder = decoder
@@ -262,7 +262,7 @@ class Codec(keras.Model):
         if seeds.ndim == 0:
             if n is None:
                 raise ValueError(
-                    "Expected `n` to be given where `seed` is one integer. Received: n=None"
+                    "Expected `n` to be given where `seed` is one integer. Received: n=None."
                 )
             return priors.row_seeds(n, int(seeds))
         if (
@@ -272,7 +272,7 @@ class Codec(keras.Model):
         ):
             raise ValueError(
                 "Expected `seed` to be an integer, or one integer for each of `n` rows. "
-                f"Received: n={n}, seed with shape={seeds.shape}, dtype={seeds.dtype}"
+                f"Received: n={n}, seed with shape={seeds.shape}, dtype={seeds.dtype}."
             )
         return seeds.astype(np.int64)
 
@@ -294,11 +294,11 @@ class Codec(keras.Model):
 def _check_network(argument: str, network: Any) -> None:
     if not isinstance(network, keras.Model):
         raise TypeError(
-            f"Expected `{argument}` to be a keras.Model. Received: {argument}={network!r}"
+            f"Expected `{argument}` to be a keras.Model. Received: {argument}={network!r}."
         )
     if not network.built or not isinstance(getattr(network, "input_shape", None), tuple):
         raise ValueError(
             f"Expected `{argument}` to be a built model with one input: make it with the "
             "functional API, or give a Sequential its keras.Input. "
-            f"Received: {argument}={network!r}"
+            f"Received: {argument}={network!r}."
         )

@@ -36,12 +36,12 @@ class ReconstructionLoss:
         if not isinstance(identifier, str) and not callable(identifier):
             raise TypeError(
                 "Expected `reconstruction_loss` to be a name or a callable. "
-                f"Received: reconstruction_loss={identifier!r}"
+                f"Received: reconstruction_loss={identifier!r}."
             )
         if isinstance(identifier, str) and identifier not in _NAMES:
             raise ValueError(
                 f"Expected `reconstruction_loss` to be one of {', '.join(map(repr, _NAMES))}, or a "
-                f"callable. Received: reconstruction_loss={identifier!r}"
+                f"callable. Received: reconstruction_loss={identifier!r}."
             )
         self._decode = decoder
         self._compare: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -71,7 +71,7 @@ class ReconstructionLoss:
             raise ValueError(
                 "Expected `reconstruction_loss` to return losses whose first axis is the batch "
                 "(a keras.losses.Loss needs reduction=None). "
-                f"Received: shape={tuple(losses.shape)} for a batch of 2"
+                f"Received: shape={tuple(losses.shape)} for a batch of 2."
             )
 
 

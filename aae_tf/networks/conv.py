@@ -142,6 +142,6 @@ def _check_image(
         raise ValueError(
             f"Expected `{argument}` to be (height, width, channels) with both sides divisible by "
             f"{scale}, one halving per entry of `filters`. "
-            f"Received: {argument}={tuple(shape)}, filters={channels}"
+            f"Received: {argument}={tuple(shape)}, filters={channels}."
         )
     return sizes, channels

@@ -53,7 +53,7 @@ class Gaussian(Posterior):
         if not 0.0 < max_log_variance < float("inf"):
             raise ValueError(
                 "Expected `max_log_variance` to be a positive number. "
-                f"Received: max_log_variance={max_log_variance!r}"
+                f"Received: max_log_variance={max_log_variance!r}."
             )
         self.max_log_variance = float(max_log_variance)
 

@@ -31,11 +31,11 @@ def get(identifier: str | Posterior) -> Posterior:
     if not isinstance(identifier, str):
         raise TypeError(
             "Expected `posterior` to be a name or a `aae_tf.posteriors.Posterior`. "
-            f"Received: posterior={identifier!r}"
+            f"Received: posterior={identifier!r}."
         )
     if identifier not in _BY_NAME:
         raise ValueError(
             f"Expected `posterior` to be one of {', '.join(map(repr, _BY_NAME))}, or an instance. "
-            f"Received: posterior={identifier!r}"
+            f"Received: posterior={identifier!r}."
         )
     return _BY_NAME[identifier]()

@@ -47,7 +47,7 @@ class Posterior(keras.layers.Layer):
         if self.code_dim is not None:
             raise ValueError(
                 "Expected `posterior` not to belong to another model: its weights would be "
-                f"shared. Received: posterior={self!r}"
+                f"shared. Received: posterior={self!r}."
             )
         self.code_dim = check_dimension("code_dim", code_dim)
         self.build_head(check_dimension("feature_dim", feature_dim), seed)

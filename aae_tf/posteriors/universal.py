@@ -69,7 +69,7 @@ class Universal(Posterior):
         if self.num_mean_samples % 2:
             raise ValueError(
                 "Expected `num_mean_samples` to be even, for antithetic pairs. "
-                f"Received: num_mean_samples={num_mean_samples!r}"
+                f"Received: num_mean_samples={num_mean_samples!r}."
             )
 
     def build_head(self, feature_dim: int, seed: int) -> None:

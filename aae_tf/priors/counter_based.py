@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import special
 
-from aae_tf.priors.checks import check_integer
+from aae_tf.checks import check_integer
 
 # SplitMix64 (Steele, Lea, Flood 2014): the step between states, and the rounds of its finalizer
 # (right shift, multiplier), as the int64 of the same bits.
@@ -105,7 +105,7 @@ def row_seeds(n: int, seed: int) -> np.ndarray:
         >>> row_seeds(2, seed=0).tolist()
         [-2152535657050944081, 7960286522194355700]
     """
-    check_integer("n", n, minimum=0)
+    check_integer("n", n)
     check_integer("seed", seed, minimum=-(2**63), maximum=2**63 - 1)
     start = _finalize(np.array([seed], np.int64), np.right_shift)
     return _finalize(start + _steps(int(n)), np.right_shift)

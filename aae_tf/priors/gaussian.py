@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.priors.checks import check_integer, check_positive
+from aae_tf.checks import check_integer, check_positive
 
 
 def gaussian(dim: int, scale: float = 1.0) -> tfp.distributions.Distribution:

@@ -51,25 +51,25 @@ def sample_rows(distribution: Any, seeds: Any) -> tf.Tensor:
     """
     if not isinstance(distribution, tfd.Distribution):
         raise TypeError(
-            "Expected distribution to be a tfd.Distribution. "
+            "Expected `distribution` to be a tfd.Distribution. "
             f"Received: distribution={distribution!r}."
         )
     # A joint distribution has a structure of shapes instead of a shape.
     ranks = [getattr(s, "rank", None) for s in (distribution.event_shape, distribution.batch_shape)]
     if ranks != [1, 0]:
         raise ValueError(
-            "Expected distribution to have event_shape [dim] and batch_shape []. Received: "
+            "Expected `distribution` to have event_shape [dim] and batch_shape []. Received: "
             f"event_shape={distribution.event_shape}, batch_shape={distribution.batch_shape}."
         )
     if distribution.variables:
         raise ValueError(
-            "Expected distribution to have constant parameters, because an exported function "
+            "Expected `distribution` to have constant parameters, because an exported function "
             f"contains them. Received: variables={distribution.variables!r}."
         )
     parameters = tf.nest.flatten(distribution, expand_composites=True)
     if any(tf.is_symbolic_tensor(parameter) for parameter in parameters):
         raise ValueError(
-            "Expected distribution to be built outside of tf.function and of graphs. "
+            "Expected `distribution` to be built outside of tf.function and of graphs. "
             f"Received: distribution={distribution!r}, with symbolic parameters."
         )
     seeds = tf.convert_to_tensor(seeds, tf.int64)

@@ -69,7 +69,7 @@ def serialize(distribution: Any) -> dict[str, Any]:
     """
     if not isinstance(distribution, _BASES):
         raise TypeError(
-            "Expected distribution to be a tfd.Distribution. "
+            "Expected `distribution` to be a tfd.Distribution. "
             f"Received: distribution={distribution!r}."
         )
     config = _encode_object(distribution)
@@ -105,7 +105,7 @@ def deserialize(config: dict[str, Any]) -> Any:
     """
     if not isinstance(config, dict) or not isinstance(config.get("arguments"), dict):
         raise ValueError(
-            "Expected config to be a dict with the keys 'type' and 'arguments'. "
+            "Expected `config` to be a dict with the keys 'type' and 'arguments'. "
             f"Received: config={config!r}."
         )
     return _decode_object(config)
@@ -242,7 +242,7 @@ def _find_class(name: Any) -> Any:
         cls = _CLASSES.get(name)
     if not (isinstance(cls, type) and issubclass(cls, _BASES)):
         raise ValueError(
-            f"Expected type to be a public class of {', '.join(_NAMESPACES)}, or 'registered:' and "
+            f"Expected `type` to be a public class of {', '.join(_NAMESPACES)}, or 'registered:' and "
             "the name under which a class is registered with Keras (import the module that "
             f"registers it before loading). Received: type={name!r}."
         )

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.priors.checks import check_integer, check_number
+from aae_tf.checks import check_integer, check_number
 
 tfd = tfp.distributions
 
@@ -36,7 +36,7 @@ def uniform(dim: int, low: float = -1.0, high: float = 1.0) -> tfp.distributions
     check_number("high", high)
     if not np.float32(low) < np.float32(high):
         raise ValueError(
-            f"Expected low to be less than high in float32. Received: low={low!r}, high={high!r}."
+            f"Expected `low` to be less than high in float32. Received: low={low!r}, high={high!r}."
         )
     # Constants even where this runs inside a tf.function.
     with tf.init_scope():

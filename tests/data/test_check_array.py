@@ -27,7 +27,7 @@ def test_any_size_fits_none():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        ([[1, 2]], r"Expected images to be an array of floats .*type list, dtype=int64"),
+        ([[1, 2]], r"Expected `images` to be an array of floats .*type list, dtype=int64"),
         (np.zeros([1, 2], np.uint8), r"\(images: in \[0, 1\]\)\. Received: .*dtype=uint8"),
         (np.zeros([1, 2], bool), r"type ndarray, dtype=bool"),
         (np.zeros([1, 2], complex), r"dtype=complex128"),
@@ -55,12 +55,14 @@ def test_other_shapes_are_refused(shape, row):
     with pytest.raises(ValueError) as caught:
         check_array(np.zeros(shape), "images", shape=row)
     assert str(caught.value) == (
-        f"Expected images to have rows of shape {row}. Received: images.shape={shape}."
+        f"Expected `images` to have rows of shape {row}. Received: images.shape={shape}."
     )
 
 
 def test_a_number_has_no_rows():
-    with pytest.raises(ValueError, match=r"Expected x to have rows of any shape\. Received: x\.sh"):
+    with pytest.raises(
+        ValueError, match=r"Expected `x` to have rows of any shape\. Received: x\.sh"
+    ):
         check_array(1.0, "x")
 
 
@@ -70,5 +72,5 @@ def test_the_first_value_that_is_not_finite_is_named(value, text):
     x[2, 1] = x[3, 0] = value
     with pytest.raises(ValueError) as caught:
         check_array(x, "images")
-    message = f"Expected images to have finite values. Received: images[2, 1]={text}."
+    message = f"Expected `images` to have finite values. Received: images[2, 1]={text}."
     assert str(caught.value) == message

@@ -89,7 +89,7 @@ def test_a_missing_data_set_is_an_error_at_once_that_says_what_to_do(
     searched = f"{tmp_path / 'given'}, {tiny}, {home / 'tensorflow_datasets'}"
     command = "tfds.builder('mnist', data_dir=DIR).download_and_prepare()"
     assert str(caught.value) == (
-        "Expected name to be a data set on this machine. Received: name='mnist', which is in none "
+        "Expected `name` to be a data set on this machine. Received: name='mnist', which is in none "
         f"of {searched}. Set TFDS_DATA_DIR to the directory that holds it, or prepare it where "
         f'there is a network: `python -c "import tensorflow_datasets as tfds; {command}"`. '
         "Available: digits, tiny."
@@ -107,7 +107,9 @@ def test_a_prepared_data_set_is_read_without_a_network(tiny, monkeypatch):
 
 @pytest.mark.parametrize("name", ["../tiny", "/tiny", "tiny/..", "tiny/", "", ".", "a/b/c", "a b"])
 def test_what_is_no_name_is_refused(name, tiny):
-    with pytest.raises(ValueError, match="Expected name to be 'digits', or the name of a TensorF"):
+    with pytest.raises(
+        ValueError, match="Expected `name` to be 'digits', or the name of a TensorF"
+    ):
         data.load(name, data_dir=tiny / "tiny")
 
 

@@ -62,11 +62,21 @@ def test_row_seeds_differ_within_and_between_seeds():
 @pytest.mark.parametrize(
     ("n", "seed", "error", "message"),
     [
-        (-1, 0, ValueError, "Expected n to be at least 0. Received: n=-1."),
-        (2.0, 0, TypeError, "Expected n to be an integer. Received: n=2.0."),
-        (2, None, TypeError, "Expected seed to be an integer. Received: seed=None."),
-        (2, 2**63, ValueError, f"Expected seed to be at most {INT64.max}. Received: seed={2**63}."),
-        (2, -(2**63) - 1, ValueError, f"Expected seed to be at least {INT64.min}. Received: seed="),
+        (-1, 0, ValueError, "Expected `n` to be at least 0. Received: n=-1."),
+        (2.0, 0, TypeError, "Expected `n` to be an integer. Received: n=2.0."),
+        (2, None, TypeError, "Expected `seed` to be an integer. Received: seed=None."),
+        (
+            2,
+            2**63,
+            ValueError,
+            f"Expected `seed` to be at most {INT64.max}. Received: seed={2**63}.",
+        ),
+        (
+            2,
+            -(2**63) - 1,
+            ValueError,
+            f"Expected `seed` to be at least {INT64.min}. Received: seed=",
+        ),
     ],
 )
 def test_wrong_arguments_of_row_seeds_are_named(n, seed, error, message):

@@ -40,17 +40,17 @@ def test_built_inside_a_function_holds_constants():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"dim": 0}, ValueError, "Expected dim to be at least 1. Received: dim=0."),
-        ({"dim": 2.0}, TypeError, "Expected dim to be an integer. Received: dim=2.0."),
-        ({"dim": True}, TypeError, "Expected dim to be an integer. Received: dim=True."),
-        ({"scale": "5"}, TypeError, "Expected scale to be a number. Received: scale='5'."),
-        ({"scale": True}, TypeError, "Expected scale to be a number. Received: scale=True."),
-        ({"scale": 0.0}, ValueError, "Expected scale to be positive in float32"),
-        ({"scale": -1.0}, ValueError, "Expected scale to be positive in float32"),
-        ({"scale": 1e-60}, ValueError, "Expected scale to be positive in float32"),
-        ({"scale": 10**400}, ValueError, "Expected scale to be finite in float32"),
-        ({"scale": float("nan")}, ValueError, "Expected scale to be finite in float32"),
-        ({"scale": float("inf")}, ValueError, "Expected scale to be finite in float32"),
+        ({"dim": 0}, ValueError, "Expected `dim` to be at least 1. Received: dim=0."),
+        ({"dim": 2.0}, TypeError, "Expected `dim` to be an integer. Received: dim=2.0."),
+        ({"dim": True}, TypeError, "Expected `dim` to be an integer. Received: dim=True."),
+        ({"scale": "5"}, TypeError, "Expected `scale` to be a number. Received: scale='5'."),
+        ({"scale": True}, TypeError, "Expected `scale` to be a number. Received: scale=True."),
+        ({"scale": 0.0}, ValueError, "Expected `scale` to be positive in float32"),
+        ({"scale": -1.0}, ValueError, "Expected `scale` to be positive in float32"),
+        ({"scale": 1e-60}, ValueError, "Expected `scale` to be positive in float32"),
+        ({"scale": 10**400}, ValueError, "Expected `scale` to be finite in float32"),
+        ({"scale": float("nan")}, ValueError, "Expected `scale` to be finite in float32"),
+        ({"scale": float("inf")}, ValueError, "Expected `scale` to be finite in float32"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, error, message):

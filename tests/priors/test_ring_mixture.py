@@ -79,13 +79,13 @@ def test_is_a_float32_vector_with_a_full_factor_per_component():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"num_components": 0}, ValueError, "Expected num_components to be at least 1"),
-        ({"num_components": 2.5}, TypeError, "Expected num_components to be an integer"),
-        ({"dim": 1}, ValueError, "Expected dim to be at least 2. Received: dim=1."),
-        ({"radius": 0.0}, ValueError, "Expected radius to be positive in float32"),
-        ({"radial_scale": -1.0}, ValueError, "Expected radial_scale to be positive in float32"),
-        ({"tangential_scale": 0}, ValueError, "Expected tangential_scale to be positive"),
-        ({"tangential_scale": "1"}, TypeError, "Expected tangential_scale to be a number"),
+        ({"num_components": 0}, ValueError, "Expected `num_components` to be at least 1"),
+        ({"num_components": 2.5}, TypeError, "Expected `num_components` to be an integer"),
+        ({"dim": 1}, ValueError, "Expected `dim` to be at least 2. Received: dim=1."),
+        ({"radius": 0.0}, ValueError, "Expected `radius` to be positive in float32"),
+        ({"radial_scale": -1.0}, ValueError, "Expected `radial_scale` to be positive in float32"),
+        ({"tangential_scale": 0}, ValueError, "Expected `tangential_scale` to be positive"),
+        ({"tangential_scale": "1"}, TypeError, "Expected `tangential_scale` to be a number"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, error, message):

@@ -342,12 +342,12 @@ def test_own_priors_may_be_built_inside_a_function():
     ],
 )
 def test_other_shapes_are_refused(distribution):
-    with pytest.raises(ValueError, match=r"Expected distribution to have event_shape \[dim\]"):
+    with pytest.raises(ValueError, match=r"Expected `distribution` to have event_shape \[dim\]"):
         priors.sample_rows(distribution, [1])
 
 
 def test_variables_are_refused():
-    with pytest.raises(ValueError, match="Expected distribution to have constant parameters"):
+    with pytest.raises(ValueError, match="Expected `distribution` to have constant parameters"):
         priors.sample_rows(tfd.Sample(tfd.Normal(tf.Variable(0.0), 1.0), 2), [1])
 
 
@@ -356,10 +356,12 @@ def test_symbolic_parameters_are_refused():
     def inside(loc):
         return priors.sample_rows(tfd.Sample(tfd.Normal(loc, 1.0), 2), [1])
 
-    with pytest.raises(ValueError, match=r"Expected distribution to be built outside of tf.funct"):
+    with pytest.raises(
+        ValueError, match=r"Expected `distribution` to be built outside of tf.funct"
+    ):
         inside(tf.constant(0.0))
 
 
 def test_what_is_no_distribution_is_refused():
-    with pytest.raises(TypeError, match=r"Expected distribution to be a tfd.Distribution"):
+    with pytest.raises(TypeError, match=r"Expected `distribution` to be a tfd.Distribution"):
         priors.sample_rows("gaussian", [1])

@@ -362,7 +362,7 @@ def test_symbolic_tensors_are_refused():
 
 @pytest.mark.parametrize("value", [None, "gaussian", 1.0, tfd.Normal, np.zeros(2)])
 def test_what_is_no_distribution_is_refused(value):
-    with pytest.raises(TypeError, match=r"Expected distribution to be a tfd.Distribution"):
+    with pytest.raises(TypeError, match=r"Expected `distribution` to be a tfd.Distribution"):
         serialize(value)
 
 
@@ -370,7 +370,7 @@ def test_what_is_no_distribution_is_refused(value):
     "config", [None, "tfp.distributions.Normal", {}, {"type": "tfp.distributions.Normal"}, []]
 )
 def test_what_is_no_description_is_refused(config):
-    with pytest.raises(ValueError, match="Expected config to be a dict with the keys 'type' and"):
+    with pytest.raises(ValueError, match="Expected `config` to be a dict with the keys 'type' and"):
         deserialize(config)
 
 
@@ -397,11 +397,11 @@ def test_what_is_no_description_is_refused(config):
 def test_nothing_but_public_and_registered_classes_is_looked_up(name):
     config = {"type": name, "arguments": {}}
     with pytest.raises(
-        ValueError, match=r"Expected type to be a public class of tfp.distributions"
+        ValueError, match=r"Expected `type` to be a public class of tfp.distributions"
     ):
         deserialize(config)
     with pytest.raises(
-        ValueError, match=r"Expected type to be a public class of tfp.distributions"
+        ValueError, match=r"Expected `type` to be a public class of tfp.distributions"
     ):
         deserialize({"type": "tfp.distributions.Normal", "arguments": {"loc": config}})
 
@@ -411,7 +411,7 @@ def test_registered_classes_that_are_no_distributions_are_refused():
     class Layer(keras.layers.Layer):
         pass
 
-    with pytest.raises(ValueError, match=r"Expected type to be .*registered:test_serialization>"):
+    with pytest.raises(ValueError, match=r"Expected `type` to be .*registered:test_serialization>"):
         deserialize({"type": "registered:test_serialization>Layer", "arguments": {}})
 
 

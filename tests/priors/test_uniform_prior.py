@@ -29,15 +29,15 @@ def test_is_a_float32_vector():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"dim": -1}, ValueError, "Expected dim to be at least 1. Received: dim=-1."),
-        ({"dim": "2"}, TypeError, "Expected dim to be an integer. Received: dim='2'."),
-        ({"low": None}, TypeError, "Expected low to be a number. Received: low=None."),
-        ({"high": [1.0]}, TypeError, r"Expected high to be a number. Received: high=\[1.0\]."),
-        ({"low": -np.inf}, ValueError, "Expected low to be finite in float32"),
-        ({"high": 1e39}, ValueError, "Expected high to be finite in float32"),
-        ({"low": 1.0}, ValueError, "Expected low to be less than high in float32"),
+        ({"dim": -1}, ValueError, "Expected `dim` to be at least 1. Received: dim=-1."),
+        ({"dim": "2"}, TypeError, "Expected `dim` to be an integer. Received: dim='2'."),
+        ({"low": None}, TypeError, "Expected `low` to be a number. Received: low=None."),
+        ({"high": [1.0]}, TypeError, r"Expected `high` to be a number. Received: high=\[1.0\]."),
+        ({"low": -np.inf}, ValueError, "Expected `low` to be finite in float32"),
+        ({"high": 1e39}, ValueError, "Expected `high` to be finite in float32"),
+        ({"low": 1.0}, ValueError, "Expected `low` to be less than high in float32"),
         # Different numbers, and the same float32.
-        ({"low": 1.0 - 1e-9}, ValueError, "Expected low to be less than high in float32"),
+        ({"low": 1.0 - 1e-9}, ValueError, "Expected `low` to be less than high in float32"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, error, message):
