@@ -43,8 +43,8 @@ class MixtureEmbedding(MeanEmbedding):
 
 @RegisterMeanEmbedding(tfd.MixtureSameFamily, psd_kernels.PositiveSemidefiniteKernel)
 def _mixture(distribution: Distribution, kernel: Kernel) -> MixtureEmbedding:
-    # As a component of a mixture it would be a batch, as a coordinate of a product a scalar.
-    if distribution.batch_shape.rank != 0 or distribution.event_shape.rank != 1:
+    # A component of a mixture and a coordinate of a product are members of a batch.
+    if distribution.batch_shape.rank != 0:
         raise NotImplementedError(
             "Expected a mixture not to be part of a mixture or a product. "
             f"Received: distribution={distribution!r}."
