@@ -41,6 +41,7 @@ class SavedModelSession:
         ValueError: `path` holds no SavedModel with these tags, or it does not load.
 
     Example:
+
         >>> import tempfile
         >>> import numpy as np
         >>> import tensorflow as tf
@@ -109,7 +110,7 @@ class SavedModelSession:
         outputs: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """Run one signature.
+        """Runs one signature.
 
         Args:
             signature_name: A key of `signatures`.

@@ -24,7 +24,7 @@ class Client:
         grpc_port: The server's gRPC port.
         rest_port: The server's REST port.
         protocol: "grpc" or "rest". Defaults to gRPC where `grpc_port` is given, which is the
-            faster, otherwise REST.
+            faster, by far for large arrays; otherwise REST.
         timeout: Seconds that a request may take. Defaults to 30.
         encoder: Name of the model that encodes.
         decoder: Name of the model that decodes and samples.
@@ -35,6 +35,7 @@ class Client:
             UNAVAILABLE if there is no server, DEADLINE_EXCEEDED after `timeout`.
 
     Example:
+
         >>> import tempfile
         >>> import tensorflow as tf
         >>> from aae_tf.serving import ModelServer
@@ -63,23 +64,23 @@ class Client:
             protocol = "grpc" if grpc_port is not None else "rest"
         if protocol not in ("grpc", "rest"):
             raise ValueError(
-                f"Expected `protocol` to be 'grpc' or 'rest'. Received: protocol={protocol!r}"
+                f"Expected `protocol` to be 'grpc' or 'rest'. Received: protocol={protocol!r}."
             )
         port = grpc_port if protocol == "grpc" else rest_port
         if port is None:
             raise ValueError(
                 f"Expected `{protocol}_port` to be given for protocol {protocol!r}. "
-                f"Received: grpc_port={grpc_port}, rest_port={rest_port}"
+                f"Received: grpc_port={grpc_port}, rest_port={rest_port}."
             )
         if not timeout > 0:
-            raise ValueError(f"Expected `timeout` to be above 0. Received: timeout={timeout}")
+            raise ValueError(f"Expected `timeout` to be above 0. Received: timeout={timeout}.")
         self.encoder = encoder
         self.decoder = decoder
         transport = GrpcTransport if protocol == "grpc" else RestTransport
         self._transport: _Transport = transport(host, port, timeout)
 
     def encode(self, inputs: ArrayLike) -> np.ndarray:
-        """Encode inputs.
+        """Encodes inputs.
 
         Args:
             inputs: Array [batch, ...], cast to float32.
@@ -94,7 +95,7 @@ class Client:
     def decode(
         self, latents: ArrayLike, class_probabilities: ArrayLike | None = None
     ) -> np.ndarray:
-        """Decode latents.
+        """Decodes latents.
 
         Args:
             latents: Array [batch, d], cast to float32.
@@ -112,7 +113,7 @@ class Client:
         return self.predict(self.decoder, rows, "decode")["outputs"]
 
     def sample(self, seeds: ArrayLike, labels: ArrayLike | None = None) -> dict[str, np.ndarray]:
-        """Sample, one row per seed; a seed gives the same latents in any call.
+        """Samples, one row per seed; a seed gives the same latents in any call.
 
         Args:
             seeds: Integers [batch].
@@ -133,7 +134,7 @@ class Client:
         signature_name: str = "",
         version: int | None = None,
     ) -> dict[str, np.ndarray]:
-        """Run a signature of a model.
+        """Runs a signature of a model.
 
         Args:
             model: The model's name.
@@ -149,11 +150,11 @@ class Client:
         return self._transport.predict(model, arrays, signature_name, version)
 
     def status(self, model: str) -> dict[int, str]:
-        """Return the state of each version of a model, such as `{3: "AVAILABLE"}`."""
+        """Returns the state of each version of a model, such as `{3: "AVAILABLE"}`."""
         return self._transport.status(model)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._transport.close()
 
     def __enter__(self) -> Client:
@@ -174,7 +175,7 @@ def _rows(argument: str, value: ArrayLike, dtype: DTypeLike) -> np.ndarray:
     if rows.ndim == 0 or len(rows) == 0:
         raise ValueError(
             f"Expected `{argument}` to have at least one row. "
-            f"Received: {argument} of shape {rows.shape}"
+            f"Received: {argument} of shape {rows.shape}."
         )
     return rows
 

@@ -19,6 +19,7 @@ class ServingError(Exception):
         message: The server's message.
 
     Example:
+
         >>> error = ServingError(grpc.StatusCode.NOT_FOUND, "Could not find any versions of a")
         >>> print(error)
         NOT_FOUND: Could not find any versions of a
@@ -34,7 +35,7 @@ class ServingError(Exception):
 
 
 def invalid_argument(message: str) -> ServingError:
-    """Return the error that nearly every malformed request gets."""
+    """Returns the error that nearly every malformed request gets."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 

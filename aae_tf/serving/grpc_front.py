@@ -63,7 +63,7 @@ class GrpcFront:
         )
 
     def start(self, address: str) -> int:
-        """Listen on `address`, "host:port", and return the port.
+        """Listens on `address`, "host:port", and returns the port.
 
         Raises:
             RuntimeError: the address cannot be bound.
@@ -73,7 +73,7 @@ class GrpcFront:
         return port
 
     def stop(self, grace: float) -> threading.Event:
-        """Refuse new requests and cancel running ones after `grace` seconds.
+        """Refuses new requests and cancels running ones after `grace` seconds.
 
         Returns:
             An event that is set once every request is answered.
@@ -84,7 +84,7 @@ class GrpcFront:
 
 
 def _answer(handle: Callable[[Any, Any, grpc.ServicerContext], Message]) -> Callable:
-    """Turn what `handle` raises into the status of the call."""
+    """Turns what `handle` raises into the status of the call."""
 
     @functools.wraps(handle)
     def answer(service: Any, request: Message, context: grpc.ServicerContext) -> Message:

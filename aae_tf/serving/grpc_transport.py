@@ -45,7 +45,7 @@ class GrpcTransport:
         signature_name: str,
         version: int | None,
     ) -> dict[str, np.ndarray]:
-        """Run a signature; see `Client.predict`."""
+        """Runs a signature; see `Client.predict`."""
         request = PredictRequest()
         request.model_spec.name = model
         request.model_spec.signature_name = signature_name
@@ -57,7 +57,7 @@ class GrpcTransport:
         return {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
 
     def status(self, model: str) -> dict[int, str]:
-        """Return the state of each version of a model; see `Client.status`."""
+        """Returns the state of each version of a model; see `Client.status`."""
         request = GetModelStatusRequest()
         request.model_spec.name = model
         response = self._call(self._status, request)
@@ -67,7 +67,7 @@ class GrpcTransport:
         }
 
     def close(self) -> None:
-        """Close the channel."""
+        """Closes the channel."""
         self._channel.close()
 
     def _call(self, method: Any, request: Any) -> Any:

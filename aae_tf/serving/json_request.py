@@ -25,7 +25,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_document(body: bytes) -> dict[str, Any]:
-    """Parse the body of a request.
+    """Parses the body of a request.
 
     What follows the first value is ignored, and of keys given twice the first counts.
 
@@ -56,7 +56,7 @@ def parse_document(body: bytes) -> dict[str, Any]:
 
 
 def read_signature_name(document: Mapping[str, Any]) -> str:
-    """Return the document's `signature_name`, or `""` where it has none.
+    """Returns the document's `signature_name`, or `""` where it has none.
 
     Raises:
         ServingError: INVALID_ARGUMENT if it is not a string.
@@ -73,7 +73,7 @@ def read_signature_name(document: Mapping[str, Any]) -> str:
 def read_inputs(
     document: Mapping[str, Any], signature_name: str, signature: SignatureDef
 ) -> tuple[dict[str, np.ndarray], bool]:
-    """Read the inputs, in row form (`instances`) or columnar form (`inputs`).
+    """Reads the inputs, in row form (`instances`) or columnar form (`inputs`).
 
     Args:
         document: The parsed request.
@@ -125,7 +125,7 @@ def _read_columns(columns: Any, infos: Mapping[str, TensorInfo]) -> dict[str, np
 
 
 def _read_rows(rows: list[Any], infos: Mapping[str, TensorInfo]) -> dict[str, np.ndarray]:
-    if not isinstance(rows[0], dict) and len(infos) > 1:
+    if not _is_object(rows[0]) and len(infos) > 1:
         raise invalid_argument(
             "instances is a plain list, but expecting list of objects as multiple input "
             "tensors required as per tensorinfo_map"
@@ -150,7 +150,7 @@ def _read_rows(rows: list[Any], infos: Mapping[str, TensorInfo]) -> dict[str, np
 
 
 def _stack(values: list[Any], dtype: int, key: str = "") -> np.ndarray:
-    """Convert one value per row to one array; an error names the first row that differs."""
+    """Converts one value per row to one array; an error names the first row that differs."""
     try:
         return to_array(values, dtype)
     except ServingError:
@@ -194,7 +194,7 @@ def _is_object(value: Any) -> bool:
 
 
 def _depth(body: bytes) -> int:
-    """Return how deep lists and objects are nested, without the parser, which would recurse."""
+    """Returns how deep lists and objects are nested, without the parser, which would recurse."""
     brackets = _STRINGS.sub(b"", body).translate(None, _NO_BRACKETS)
     if len(brackets) <= _MAX_DEPTH:
         return len(brackets)

@@ -19,7 +19,7 @@ _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def write_outputs(outputs: Mapping[str, np.ndarray], row_form: bool) -> bytes:
-    """Write the outputs of a signature; a single one goes without its name.
+    """Writes the outputs of a signature; a single one goes without its name.
 
     Floats get 6 significant digits where those read back as the same number, otherwise 9
     (float) or 17 (double). NaN and infinities are bare tokens, which strict parsers refuse.
@@ -38,6 +38,7 @@ def write_outputs(outputs: Mapping[str, np.ndarray], row_form: bool) -> bytes:
             half, or in row form for outputs without a common number of rows.
 
     Example:
+
         >>> write_outputs({"y": np.float32([3.0, 1 / 3])}, row_form=True)
         b'{"predictions": [3.0, 0.333333343]}'
     """
@@ -76,7 +77,7 @@ def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:
 
 
 def _nest(tokens: list[str], shape: tuple[int, ...], keep: int = 0) -> list[str]:
-    """Join the tokens of an array into lists, innermost first, down to `keep` dimensions."""
+    """Joins the tokens of an array into lists, innermost first, down to `keep` dimensions."""
     for axis in range(len(shape) - 1, keep - 1, -1):
         size = shape[axis]
         tokens = [
@@ -91,7 +92,7 @@ def _object(values: Mapping[str, str]) -> str:
 
 
 def _tokens(name: str, array: np.ndarray) -> list[str]:
-    """Write every value of `array`, in order."""
+    """Writes every value of `array`, in order."""
     flat = array.ravel()
     if flat.dtype in (np.float32, np.float64):
         return _float_tokens(flat)
@@ -131,7 +132,7 @@ def _format(pattern: str, values: list[float]) -> list[str]:
 
 
 def _may_have_6_digits(flat: np.ndarray) -> np.ndarray:
-    """Tell which values may be decimals of 6 digits; writing the rest once saves half the time."""
+    """Tells which values may be decimals of 6 digits; writing the rest once saves half the time."""
     limits = np.finfo(flat.dtype)
     magnitude = np.abs(flat.astype(np.float64))
     with np.errstate(all="ignore"):

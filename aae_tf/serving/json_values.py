@@ -46,7 +46,7 @@ _MAX_ECHO = 256
 
 
 def to_array(value: Any, dtype: int) -> np.ndarray:
-    """Convert a JSON value, a scalar or evenly nested lists, to an array.
+    """Converts a JSON value, a scalar or evenly nested lists, to an array.
 
     Numbers of any spelling become floats; integers must be spelt as such (1.0 is refused), and
     `true` is no number. Strings become bytes, and so do `{"b64": "..."}` objects.
@@ -63,6 +63,7 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
             UNIMPLEMENTED for a dtype that JSON cannot carry, such as half.
 
     Example:
+
         >>> to_array([[1, 2.5], [float("inf"), -3]], types_pb2.DT_FLOAT)
         array([[ 1. ,  2.5],
                [ inf, -3. ]], dtype=float32)
@@ -97,18 +98,18 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
 
 
 def is_base64(value: Any) -> bool:
-    """Tell whether `value` is an object that stands for a binary string."""
+    """Tells whether `value` is an object that stands for a binary string."""
     return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def echo(value: Any) -> str:
-    """Return the start of `value` as JSON, for an error message."""
+    """Returns the start of `value` as JSON, for an error message."""
     parts = itertools.islice(json.JSONEncoder().iterencode(value), _MAX_ECHO)
     return "".join(parts)[:_MAX_ECHO]
 
 
 def dtype_name(dtype: int) -> str:
-    """Return the server's name of a `DataType`, such as "float" or "half"."""
+    """Returns the server's name of a `DataType`, such as "float" or "half"."""
     return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
 
 

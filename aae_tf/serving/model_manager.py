@@ -40,7 +40,7 @@ class ModelManager:
         return {name: servable.version for name, servable in self._servables.items()}
 
     def load(self) -> None:
-        """Load the highest version of every model.
+        """Loads the highest version of every model.
 
         Raises:
             ServerError: a version does not load; the message names it and the reason.
@@ -57,7 +57,7 @@ class ModelManager:
             _LOGGER.info("Loaded version %d of model %s from %s", version, name, path)
 
     def get(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
-        """Return the servable that answers a request.
+        """Returns the servable that answers a request.
 
         Args:
             name: The model's name.
@@ -81,14 +81,14 @@ class ModelManager:
         return servable
 
     def close(self) -> None:
-        """Unload every model."""
+        """Unloads every model."""
         while self._servables:
             _, servable = self._servables.popitem()
             servable.session.close()
 
 
 def _find_models(root: Path) -> dict[str, tuple[int, Path]]:
-    """Return the highest version's number and path for every model under `root`."""
+    """Returns the highest version's number and path for every model under `root`."""
     models = {}
     try:
         for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
@@ -101,11 +101,11 @@ def _find_models(root: Path) -> dict[str, tuple[int, Path]]:
                 models[folder.name] = max(versions)
     except OSError as error:
         raise ServerError(
-            f"Expected `root` to be a readable folder. Received: root={root} ({error.strerror})"
+            f"Expected `root` to be a readable folder. Received: root={root} ({error.strerror})."
         ) from error
     if not models:
         raise ServerError(
             "Expected `root` to hold a folder per model, with a numbered folder per version "
-            f"in it, such as ROOT/encoder/1. Received: root={root}"
+            f"in it, such as ROOT/encoder/1. Received: root={root}."
         )
     return models

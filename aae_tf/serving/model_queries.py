@@ -16,14 +16,14 @@ from aae_tf.serving.servable import Servable
 
 
 def find_servable(manager: ModelManager, spec: ModelSpec) -> Servable:
-    """Return the servable that `spec` names; raises as `ModelManager.get` does."""
+    """Returns the servable that `spec` names; raises as `ModelManager.get` does."""
     version = spec.version.value if spec.HasField("version") else None
     label = spec.version_label if spec.HasField("version_label") else None
     return manager.get(spec.name, version, label)
 
 
 def model_metadata(manager: ModelManager, spec: ModelSpec) -> GetModelMetadataResponse:
-    """Return the signatures of the model that `spec` names; raises as `find_servable` does."""
+    """Returns the signatures of the model that `spec` names; raises as `find_servable` does."""
     servable = find_servable(manager, spec)
     response = GetModelMetadataResponse()
     response.model_spec.name = servable.name
@@ -34,7 +34,7 @@ def model_metadata(manager: ModelManager, spec: ModelSpec) -> GetModelMetadataRe
 
 
 def model_status(manager: ModelManager, spec: ModelSpec) -> GetModelStatusResponse:
-    """Return the state of the versions that `spec` names; a label is ignored, as in the server.
+    """Returns the state of the versions that `spec` names; a label is ignored, as in the server.
 
     Raises:
         ServingError: NOT_FOUND for an unknown model or version.

@@ -43,6 +43,7 @@ class ModelServer:
             taken, or a model does not load. Nothing is left running then.
 
     Example:
+
         >>> ModelServer("/nonexistent").start()
         Traceback (most recent call last):
         ...
@@ -61,22 +62,22 @@ class ModelServer:
         for argument, port in (("grpc_port", grpc_port), ("rest_port", rest_port)):
             if not 0 <= port <= 65535:
                 raise ValueError(
-                    f"Expected `{argument}` to be from 0 to 65535. Received: {argument}={port}"
+                    f"Expected `{argument}` to be from 0 to 65535. Received: {argument}={port}."
                 )
         if grpc_port == rest_port != 0:
             raise ValueError(
                 "Expected `grpc_port` and `rest_port` to differ. "
-                f"Received: grpc_port={grpc_port}, rest_port={rest_port}"
+                f"Received: grpc_port={grpc_port}, rest_port={rest_port}."
             )
         if max_body_bytes <= 0:
             raise ValueError(
                 "Expected `max_body_bytes` to be above 0. "
-                f"Received: max_body_bytes={max_body_bytes}"
+                f"Received: max_body_bytes={max_body_bytes}."
             )
         if not request_timeout > 0:
             raise ValueError(
                 "Expected `request_timeout` to be above 0. "
-                f"Received: request_timeout={request_timeout}"
+                f"Received: request_timeout={request_timeout}."
             )
         self.root = root
         self.host = host
@@ -92,7 +93,7 @@ class ModelServer:
         return self._manager.models if self._manager else {}
 
     def start(self) -> None:
-        """Load the models, then listen: a port that answers belongs to a server that is ready.
+        """Loads the models, then listens: a port that answers belongs to a server that is ready.
 
         Afterwards `grpc_port` and `rest_port` hold the ports in use.
         """
@@ -110,7 +111,9 @@ class ModelServer:
                 undo.callback(lambda: self._grpc.stop(0).wait())
                 self._rest.start(listener)
             except (OSError, RuntimeError) as error:
-                raise ServerError(f"Expected both protocols to start. Received: {error}") from error
+                raise ServerError(
+                    f"Expected both protocols to start. Received: {error}."
+                ) from error
             undo.pop_all()
         self.grpc_port = grpc_port
         self.rest_port = listener.getsockname()[1]
@@ -124,7 +127,7 @@ class ModelServer:
         )
 
     def stop(self, grace: float = 30.0) -> None:
-        """Stop: refuse new requests, answer those that run, unload the models.
+        """Stops: refuses new requests, answers those that run, unloads the models.
 
         Args:
             grace: Seconds after which requests that still run are cut off. Defaults to 30.
@@ -139,7 +142,7 @@ class ModelServer:
         _LOGGER.info("Stopped")
 
     def run_until_signal(self, grace: float = 30.0) -> None:
-        """Serve until SIGTERM or SIGINT, then `stop(grace)` and return.
+        """Serves until SIGTERM or SIGINT, then stops with `grace` and returns.
 
         A second signal has its usual effect. Call this from the main thread.
         """
@@ -180,7 +183,7 @@ def _bind(host: str, argument: str, port: int) -> socket.socket:
         listener.close()
         raise ServerError(
             f"Expected `{argument}` to be free on `host`. "
-            f"Received: {argument}={port}, host={host} ({error.strerror})"
+            f"Received: {argument}={port}, host={host} ({error.strerror})."
         ) from error
     return listener
 

@@ -18,7 +18,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 def check_input_names(signature: SignatureDef, names: Collection[str]) -> None:
-    """Check that a request brings the inputs that `signature` needs, and no others.
+    """Checks that a request brings the inputs that `signature` needs, and no others.
 
     Args:
         signature: The signature that is to run.
@@ -48,7 +48,7 @@ def run_signature(
     output_filter: Sequence[str] = (),
     timeout: float | None = None,
 ) -> dict[str, np.ndarray]:
-    """Run a signature as the real server does: names are checked here, the rest by the graph.
+    """Runs a signature as the real server does: names are checked here, the rest by the graph.
 
     Args:
         servable: The model version to run.

@@ -34,7 +34,7 @@ class RestCall:
 
 
 def parse_rest_call(method: str, path: str) -> RestCall:
-    """Take the address of a request apart.
+    """Takes the address of a request apart.
 
     Args:
         method: The HTTP method.
@@ -44,6 +44,7 @@ def parse_rest_call(method: str, path: str) -> RestCall:
         ServingError: INVALID_ARGUMENT if the real server has no such address.
 
     Example:
+
         >>> call = parse_rest_call("POST", "/v1/models/encoder/versions/3:predict")
         >>> call.verb, call.spec.name, call.spec.version.value
         ('predict', 'encoder', 3)

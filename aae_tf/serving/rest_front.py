@@ -55,7 +55,7 @@ class RestFront:
         self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="rest-front")
 
     def start(self, listener: socket.socket) -> None:
-        """Answer on `listener`, a bound socket, from a thread of its own.
+        """Answers on `listener`, a bound socket, from a thread of its own.
 
         Raises:
             OSError: the socket cannot listen.
@@ -85,7 +85,7 @@ class RestFront:
             time.sleep(0.005)
 
     def stop(self, grace: float) -> None:
-        """Refuse new connections, and return when the running requests are answered.
+        """Refuses new connections, and returns when the running requests are answered.
 
         Args:
             grace: Seconds after which running requests are cut off.
@@ -96,7 +96,7 @@ class RestFront:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, as an ASGI application."""
+        """Answers one request, as an ASGI application."""
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
@@ -132,7 +132,7 @@ class RestFront:
             return _error_response(500, "Internal error; the server's log has it")
 
     async def _read_body(self, request: Request) -> bytes | None:
-        """Return the body, decompressed; None if it is too long."""
+        """Returns the body, decompressed; None if it is too long."""
         body = bytearray()
         size = 0
         async for chunk in request.stream():

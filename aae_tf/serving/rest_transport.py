@@ -51,7 +51,7 @@ class RestTransport:
         signature_name: str,
         version: int | None,
     ) -> dict[str, np.ndarray]:
-        """Run a signature, in columnar form; see `Client.predict`."""
+        """Runs a signature, in columnar form; see `Client.predict`."""
         path = f"/v1/models/{quote(model, safe='')}"
         if version is not None:
             path += f"/versions/{version}"
@@ -71,14 +71,14 @@ class RestTransport:
         return {name: _from_json(outputs[name], info) for name, info in infos.items()}
 
     def status(self, model: str) -> dict[int, str]:
-        """Return the state of each version of a model; see `Client.status`."""
+        """Returns the state of each version of a model; see `Client.status`."""
         answer = self._call("GET", f"/v1/models/{quote(model, safe='')}")
         return {
             int(status["version"]): status["state"] for status in answer["model_version_status"]
         }
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         while True:
             try:
                 self._idle.get_nowait().close()

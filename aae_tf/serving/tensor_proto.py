@@ -32,7 +32,7 @@ _FIELDS = {
 
 
 def to_array(name: str, proto: TensorProto, max_bytes: int) -> np.ndarray:
-    """Read a request's tensor.
+    """Reads a request's tensor.
 
     Values come as `tensor_content` or in the typed field; a typed field shorter than the shape
     is filled up with its last value, as the protocol has it.
@@ -61,7 +61,7 @@ def to_array(name: str, proto: TensorProto, max_bytes: int) -> np.ndarray:
 
 
 def from_array(array: np.ndarray) -> TensorProto:
-    """Write an answer's tensor into the typed field, where the server's clients look for it.
+    """Writes an answer's tensor into the typed field, where the server's clients look for it.
 
     Args:
         array: The array, of any dtype that a SavedModel's signature returns.
@@ -73,12 +73,13 @@ def from_array(array: np.ndarray) -> TensorProto:
         ServingError: INVALID_ARGUMENT for a dtype that the protocol has no field for.
 
     Example:
+
         >>> from_array(np.float32([1.5, 2.0])).float_val
         [1.5, 2.0]
     """
     dtype = tf.as_dtype(array.dtype)
     if dtype not in _FIELDS:
-        raise invalid_argument(f"Expected an output that a tensor can carry. Received: {dtype}")
+        raise invalid_argument(f"Expected an output that a tensor can carry. Received: {dtype}.")
     proto = TensorProto(dtype=dtype.as_datatype_enum)
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)

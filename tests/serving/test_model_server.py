@@ -125,7 +125,7 @@ def test_a_port_in_use(hp2_root, argument):
         port = taken.getsockname()[1]
         message = (
             rf"^Expected `{argument}` to be free on `host`\. "
-            rf"Received: {argument}={port}, host=127\.0\.0\.1 \(Address already in use\)$"
+            rf"Received: {argument}={port}, host=127\.0\.0\.1 \(Address already in use\)\.$"
         )
         with pytest.raises(ServerError, match=message):
             ModelServer(hp2_root, **{argument: port}).start()

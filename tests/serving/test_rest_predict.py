@@ -102,6 +102,9 @@ TWO = {"a": [1.0, 1.0], "b": 10.0}
         pytest.param(HP2, {"instances": [1, [1]]}, 400, "Expecting shape [] but got: [1]", id="34"),
         pytest.param(LINEAR, {"instances": [[1, 2]]}, 400, "instances is a plain list", id="35"),
         pytest.param(
+            LINEAR, {"instances": [{"b64": "AA"}]}, 400, "instances is a plain list", id="35-b64"
+        ),
+        pytest.param(
             LINEAR, {"inputs": [[1, 2]]}, 400, "inputs is a plain value/list", id="35-columnar"
         ),
         pytest.param(
