@@ -6,10 +6,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf import mmd
+from aae_tf import mmd, priors
 from aae_tf.checks import check_choice
 from aae_tf.divergences.divergence import Divergence
-from aae_tf.divergences.kernel_config import deserialize_kernel, serialize_kernel
 from aae_tf.divergences.terms import DivergenceTerms
 
 
@@ -107,15 +106,14 @@ class MMD(Divergence):
                 x_weights=sample_weight,
             )  # fmt: skip
         if self._null_variance is not None:
-            count = tf.cast(tf.shape(codes)[0], codes.dtype)
-            value *= tf.sqrt(count * (count - 1.0) / (2.0 * self._null_variance))
+            value *= _inverse_noise(codes, sample_weight) / self._null_variance**0.5
         return DivergenceTerms(value)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments; the kernel as it is in use."""
         return {
             **super().get_config(),
-            "kernel": None if self.kernel is None else serialize_kernel(self.kernel),
+            "kernel": None if self.kernel is None else priors.serialize(self.kernel),
             "estimator": self.estimator,
             "prior_terms": self.prior_terms,
             "standardized": self.standardized,
@@ -126,5 +124,16 @@ class MMD(Divergence):
         """Builds the divergence from what `get_config` returned."""
         config = dict(config)
         if config["kernel"] is not None:
-            config["kernel"] = deserialize_kernel(config["kernel"])
+            config["kernel"] = priors.deserialize(config["kernel"])
         return cls(**config)
+
+
+def _inverse_noise(codes: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
+    """Gives 1 / s, where the unbiased MMD^2 has standard deviation s sqrt(V) under q = p.
+
+    It averages over pairs i != j with mass w_i w_j, so s^2 = 2 sum w_i^2 w_j^2 / (sum w_i w_j)^2.
+    """
+    weight = tf.ones_like(codes[:, 0]) if sample_weight is None else sample_weight
+    first, second, fourth = (tf.reduce_sum(weight**power) for power in (1, 2, 4))
+    pairs, squared_pairs = first**2 - second, second**2 - fourth
+    return tf.math.divide_no_nan(pairs, tf.sqrt(2.0 * squared_pairs))

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from aae_tf import mmd, priors
+from aae_tf.divergences import MMD
+
+tfd = tfp.distributions
+
+KERNEL = tfp.math.psd_kernels.ExponentiatedQuadratic(np.float32(1.0), np.float32(1.5))
+CODES = np.random.default_rng(0).normal(size=(40, 2)).astype("float32") + 0.5
+SEED = (3, 4)
+
+
+def _connected(prior=None, **kwargs):
+    divergence = MMD(**kwargs)
+    divergence.connect(priors.gaussian(2) if prior is None else prior, seed=0)
+    return divergence
+
+
+@pytest.mark.parametrize("estimator", ["unbiased", "biased"])
+def test_closed_form_is_the_library_s_and_needs_no_seed(estimator):
+    divergence = _connected(kernel=KERNEL, estimator=estimator)
+    terms = divergence.compare(CODES, SEED)
+    expected = mmd.squared_mmd(CODES, priors.gaussian(2), KERNEL, estimator)
+    np.testing.assert_allclose(terms.encoder_loss, expected, rtol=1e-6)
+    assert terms.encoder_loss == divergence.compare(CODES, (5, 6)).encoder_loss
+    assert terms.discriminator_loss is None and terms.discriminator_accuracy is None
+    assert not divergence.has_discriminator and not divergence.trainable_variables
+
+
+@pytest.mark.parametrize(
+    ("prior", "prior_terms"),
+    [
+        (priors.gaussian(2), "sampled"),
+        (tfd.Independent(tfd.Gumbel(tf.zeros(2), tf.ones(2)), 1), "closed_form"),
+    ],
+    ids=["by choice", "where no closed form exists"],
+)
+def test_prior_is_sampled_once_per_code(prior, prior_terms):
+    divergence = _connected(prior, kernel=KERNEL, prior_terms=prior_terms)
+    samples = prior.sample(len(CODES), seed=SEED)
+    expected = mmd.squared_mmd_two_samples(CODES, samples, KERNEL)
+    np.testing.assert_allclose(divergence.compare(CODES, SEED).encoder_loss, expected, rtol=1e-6)
+
+
+def test_default_kernel_follows_the_prior():
+    divergence = _connected(priors.gaussian(2, scale=7.0))
+    expected = mmd.default_kernel(priors.gaussian(2, scale=7.0))
+    np.testing.assert_allclose(
+        divergence.kernel.apply(CODES[:3], CODES[3:6]), expected.apply(CODES[:3], CODES[3:6])
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_standardized_value_is_in_standard_deviations_of_its_noise(weighted):
+    generator = np.random.default_rng(1)
+    weight = generator.uniform(0.2, 2.0, 100).astype("float32") if weighted else None
+    divergence = _connected(kernel=KERNEL, standardized=True)
+    compare = tf.function(lambda codes: divergence.compare(codes, SEED, weight).encoder_loss)
+    draws = generator.normal(size=(1500, 100, 2)).astype("float32")
+    values = np.array([compare(tf.constant(codes)) for codes in draws])
+    assert abs(values.mean()) < 5 / np.sqrt(len(values))
+    # The statistic is skewed: its standard deviation is known to about 6%.
+    assert abs(values.std() - 1.0) < 0.2
+
+
+def test_a_single_code_has_no_spread_to_compare():
+    for divergence in (_connected(kernel=KERNEL), _connected(kernel=KERNEL, standardized=True)):
+        compare = tf.function(
+            lambda codes, d=divergence: d.compare(codes, SEED).encoder_loss,
+            input_signature=[tf.TensorSpec([None, 2])],
+        )
+        assert np.isfinite(compare(CODES[:1]))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: MMD(kernel="rbf"), TypeError, "`kernel` to be a kernel of tfp.math.psd_kernels"),
+        (lambda: MMD(estimator="linear"), ValueError, "`estimator` to be one of"),
+        (lambda: MMD(prior_terms="exact"), ValueError, "`prior_terms` to be one of"),
+        (lambda: MMD(weight=-1.0), ValueError, "`weight`"),
+    ],
+)
+def test_bad_arguments_are_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
