@@ -42,7 +42,7 @@ class FigureCallback(keras.callbacks.Callback):
         if directory is None and log_dir is None:
             raise ValueError(
                 "Expected `directory` or `log_dir` to be given. "
-                "Received: directory=None, log_dir=None"
+                "Received: directory=None, log_dir=None."
             )
         self.directory = None if directory is None else Path(directory)
         self.log_dir = None if log_dir is None else Path(log_dir)
@@ -61,7 +61,7 @@ class FigureCallback(keras.callbacks.Callback):
         if not isinstance(self.model, Codec):
             raise TypeError(
                 f"Expected {type(self).__name__} to be given to the `fit` of a model of aae_tf. "
-                f"Received: model={self.model!r}"
+                f"Received: model={self.model!r}."
             )
         self.check_model()
         if self.directory is not None:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from aae_tf import evaluation
 from aae_tf.callbacks.figure_callback import FigureCallback
-from aae_tf.checks import check_dimension
+from aae_tf.checks import check_dimension, check_integer
 from aae_tf.evaluation.mosaic import check_images
 
 
@@ -16,14 +16,14 @@ class SampleGrid(FigureCallback):
 
     Args:
         count: number of samples.
-        seed: integer that fixes their codes.
+        seed: non-negative integer that fixes their codes.
         directory: where `samples_EPOCH.png` is written.
         log_dir: where TensorBoard looks.
         every: epochs between two figures.
 
     Raises:
-        ValueError: if an argument is out of its domain; from `fit`, if the decoder gives no
-            images.
+        TypeError, ValueError: if an argument is out of its domain; from `fit`, if the decoder
+            gives no images.
 
     Example:
 
@@ -52,7 +52,7 @@ class SampleGrid(FigureCallback):
     ) -> None:
         super().__init__(directory, log_dir, every)
         self.count = check_dimension("count", count)
-        self.seed = seed
+        self.seed = check_integer("seed", seed)
 
     def check_model(self) -> None:
         """Looks at the shape of what the decoder gives."""

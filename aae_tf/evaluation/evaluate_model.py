@@ -59,7 +59,7 @@ def evaluate_model(model: AAE, x: Any, batch_size: int = 100, seed: int = 0) -> 
     check_dimension("batch_size", batch_size)
     x = data.check_array(x, "x", model.encoder.input_shape[1:])
     if len(x) < 2:
-        raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}")
+        raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}.")
     logs = model.evaluate(x, batch_size=batch_size, verbose=0, return_dict=True)
     errors = np.square(x - model.reconstruct(x), dtype=np.float64)
     codes = _sample_codes(model, x, seed)

@@ -51,12 +51,12 @@ def label_groups(labels: Any | None, count: int) -> list[LabelGroup]:
     labels = np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(
-            f"Expected `labels` to be an array of integers. Received: labels.dtype={labels.dtype}"
+            f"Expected `labels` to be an array of integers. Received: labels.dtype={labels.dtype}."
         )
     if labels.shape != (count,):
         raise ValueError(
             f"Expected `labels` to have shape ({count},), one entry per code. "
-            f"Received: labels.shape={labels.shape}"
+            f"Received: labels.shape={labels.shape}."
         )
     groups = [LabelGroup("unknown", _UNKNOWN, labels < 0)] if (labels < 0).any() else []
     classes = np.unique(labels[labels >= 0])

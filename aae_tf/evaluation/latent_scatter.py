@@ -59,19 +59,19 @@ def latent_scatter(
     >>> from aae_tf import priors
     >>> prior = priors.ring_mixture(4)
     >>> figure = latent_scatter(prior.sample(100, seed=[0, 1]), np.arange(100) % 4, prior)
-    >>> [text.get_text() for text in figure.legends[0].get_texts()]
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['0', '1', '2', '3', 'prior']
     """
     codes = data.check_array(codes, "codes", (None,))
     if 0 in codes.shape:
         raise ValueError(
-            f"Expected `codes` to have at least one entry. Received: codes.shape={codes.shape}"
+            f"Expected `codes` to have at least one entry. Received: codes.shape={codes.shape}."
         )
     groups = label_groups(labels, len(codes))
     if prior is not None and tuple(prior.event_shape) != codes.shape[1:]:
         raise ValueError(
             "Expected `prior` to have the width of `codes`. Received: codes.shape="
-            f"{codes.shape}, prior with event_shape={tuple(prior.event_shape)}"
+            f"{codes.shape}, prior with event_shape={tuple(prior.event_shape)}."
         )
     projection = project(codes)
     points = projection.apply(codes)
@@ -168,9 +168,11 @@ def _add_key(figure: Figure, axes: Axes, groups: list[LabelGroup], has_prior: bo
     if has_prior:
         handles.append(Line2D([], [], color=_INK, linewidth=1.0, label="prior"))
     if handles:
-        figure.legend(
+        # Beside the axes and not the figure: the layout then keeps room for the axis labels.
+        axes.legend(
             handles=handles,
-            loc="outside right center",
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
             frameon=False,
             fontsize=FONT_SIZE,
             handlelength=1.0,

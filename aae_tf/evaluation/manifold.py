@@ -54,7 +54,7 @@ def manifold(
     if tuple(prior.event_shape) != (2,):
         raise ValueError(
             "Expected `prior` to be a distribution with event_shape [2]. "
-            f"Received: prior with event_shape={tuple(prior.event_shape)}"
+            f"Received: prior with event_shape={tuple(prior.event_shape)}."
         )
     check_dimension("count", count)
     levels = (np.arange(count) + 0.5) / count

@@ -27,7 +27,7 @@ def check_images(argument: str, images: Any) -> np.ndarray:
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         raise ValueError(
             f"Expected `{argument}` to be images [n, height, width], [n, height, width, 1] or "
-            f"[n, height, width, 3], at least one. Received: {argument}.shape={images.shape}"
+            f"[n, height, width, 3], at least one. Received: {argument}.shape={images.shape}."
         )
     return images
 

@@ -38,7 +38,7 @@ def reconstructions(inputs: Any, outputs: Any) -> Figure:
     if inputs.shape != outputs.shape:
         raise ValueError(
             "Expected `outputs` to have the shape of `inputs`. "
-            f"Received: inputs.shape={inputs.shape}, outputs.shape={outputs.shape}"
+            f"Received: inputs.shape={inputs.shape}, outputs.shape={outputs.shape}."
         )
     columns = min(len(inputs), _COLUMNS)
     pairs = [

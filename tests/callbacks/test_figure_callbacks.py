@@ -86,8 +86,12 @@ class TestRefusals:
         with pytest.raises(ValueError, match=f"Expected `{argument}` to be a positive integer"):
             callbacks.SampleGrid(directory=tmp_path, **{argument: 0})
 
+    def test_seeds(self, tmp_path):
+        with pytest.raises(ValueError, match="Expected `seed` to be at least 0"):
+            callbacks.SampleGrid(seed=-1, directory=tmp_path)
+
     def test_arrays(self, images, tmp_path):
-        with pytest.raises(ValueError, match="Expected x to have finite values"):
+        with pytest.raises(ValueError, match="Expected `x` to have finite values"):
             callbacks.LatentScatter(images * np.inf, directory=tmp_path)
         with pytest.raises(ValueError, match=r"Expected `labels` to have shape \(64,\)"):
             callbacks.LatentScatter(images, np.zeros(3, int), directory=tmp_path)
@@ -105,7 +109,7 @@ class TestRefusals:
     def test_other_inputs_before_a_step_is_made(self, kind, make_aae, images, tmp_path):
         model = make_aae()
         model.compile()
-        with pytest.raises(ValueError, match="Expected x to have rows of shape"):
+        with pytest.raises(ValueError, match="Expected `x` to have rows of shape"):
             model.fit(
                 images, verbose=0, callbacks=[kind(images[:, :4], directory=tmp_path / "png")]
             )

@@ -93,9 +93,9 @@ def test_refuses_arguments():
     model = make("mmd")
     with pytest.raises(ValueError, match="Expected `x` to have at least two rows"):
         evaluation.evaluate_model(model, X[:1])
-    with pytest.raises(ValueError, match="Expected x to have rows of shape"):
+    with pytest.raises(ValueError, match="Expected `x` to have rows of shape"):
         evaluation.evaluate_model(model, X[:, :3])
-    with pytest.raises(ValueError, match="Expected x to have finite values"):
+    with pytest.raises(ValueError, match="Expected `x` to have finite values"):
         evaluation.evaluate_model(model, X * np.nan)
     with pytest.raises(ValueError, match="Expected `batch_size` to be a positive integer"):
         evaluation.evaluate_model(model, X, batch_size=0)

@@ -166,7 +166,7 @@ class TestLatentScatter:
             assert shown[tuple(code.astype(float))][:3] == to_rgba(palette[label])[:3]
         assert axes.get_aspect() == 1.0
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 1", "latent 2")
-        assert [t.get_text() for t in figure.legends[0].get_texts()] == ["0", "1", "2", "prior"]
+        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["0", "1", "2", "prior"]
         (low_x, high_x), (low_y, high_y) = axes.get_xlim(), axes.get_ylim()
         assert low_x < codes[:, 0].min() and high_x > codes[:, 0].max()
         assert low_y < codes[:, 1].min() and high_y > codes[:, 1].max()
@@ -230,22 +230,22 @@ class TestLatentScatter:
     def test_unknown_labels_are_gray_and_classes_keep_their_colour(self):
         codes = RNG.normal(size=(4, 2))
         figure = evaluation.latent_scatter(codes, [-1, 9, 4, 4])
-        handles = figure.legends[0].get_patches()
+        handles = figure.axes[0].get_legend().get_patches()
         assert [handle.get_facecolor() for handle in handles] == [
             to_rgba(color) for color in ("#d8d8d8", "#832db6", "#92dadd")
         ]
-        assert [t.get_text() for t in figure.legends[0].get_texts()] == ["unknown", "4", "9"]
+        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["unknown", "4", "9"]
 
     def test_many_classes_get_a_colour_bar(self):
         codes = RNG.normal(size=(60, 2))
         figure = evaluation.latent_scatter(codes, np.arange(60) % 20)
-        assert not figure.legends
+        assert figure.axes[0].get_legend() is None
         assert figure.axes[1].get_ylabel() == "class"
         assert figure.axes[1].get_ylim() == (0.0, 19.0)
 
     def test_labels_above_nine_are_coloured_by_rank(self):
         figure = evaluation.latent_scatter(RNG.normal(size=(4, 2)), [10, 30, 20, 10])
-        assert [t.get_text() for t in figure.legends[0].get_texts()] == ["10", "20", "30"]
+        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["10", "20", "30"]
 
     def test_collapsed_codes_can_be_drawn(self, tmp_path):
         for width in (1, 2, 3):
@@ -262,7 +262,7 @@ class TestLatentScatter:
         codes = np.zeros((3, 2))
         with pytest.raises(ValueError, match="Expected `codes` to have at least one entry"):
             evaluation.latent_scatter(codes[:0])
-        with pytest.raises(ValueError, match="Expected codes to have finite values"):
+        with pytest.raises(ValueError, match="Expected `codes` to have finite values"):
             evaluation.latent_scatter(codes + np.nan)
         with pytest.raises(TypeError, match="Expected `labels` to be an array of integers"):
             evaluation.latent_scatter(codes, [0.0, 1.0, 2.0])
