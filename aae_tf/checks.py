@@ -47,6 +47,7 @@ def check_integer(argument: str, value: Any, minimum: int = 0, maximum: int | No
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"Expected `{argument}` to be an integer. Received: {argument}={value!r}.")
+    value = int(value)
     if value < minimum:
         raise ValueError(
             f"Expected `{argument}` to be at least {minimum}. Received: {argument}={value}."
@@ -55,7 +56,7 @@ def check_integer(argument: str, value: Any, minimum: int = 0, maximum: int | No
         raise ValueError(
             f"Expected `{argument}` to be at most {maximum}. Received: {argument}={value}."
         )
-    return int(value)
+    return value
 
 
 def check_number(argument: str, value: Any) -> float:

@@ -52,8 +52,8 @@ def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) ->
     finite = np.isfinite(array)
     if not finite.all():
         index = tuple(int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
+        where = ", ".join(map(str, index))
         raise ValueError(
-            f"Expected `{name}` to have finite values. Received: {name}[{', '.join(map(str, index))}]"
-            f"={array[index]}."
+            f"Expected `{name}` to have finite values. Received: {name}[{where}]={array[index]}."
         )
     return array

@@ -51,8 +51,8 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            "Expected `name` to be 'digits', or the name of a TensorFlow Datasets data set, such as "
-            f"'mnist' or 'emnist/letters'. Received: name={name!r}."
+            "Expected `name` to be 'digits', or the name of a TensorFlow Datasets data set, such "
+            f"as 'mnist' or 'emnist/letters'. Received: name={name!r}."
         )
     directories = _directories(data_dir)
     for directory in directories:

@@ -242,8 +242,8 @@ def _find_class(name: Any) -> Any:
         cls = _CLASSES.get(name)
     if not (isinstance(cls, type) and issubclass(cls, _BASES)):
         raise ValueError(
-            f"Expected `type` to be a public class of {', '.join(_NAMESPACES)}, or 'registered:' and "
-            "the name under which a class is registered with Keras (import the module that "
+            f"Expected `type` to be a public class of {', '.join(_NAMESPACES)}, or 'registered:' "
+            "and the name under which a class is registered with Keras (import the module that "
             f"registers it before loading). Received: type={name!r}."
         )
     return cls

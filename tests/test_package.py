@@ -1,0 +1,89 @@
+"""What users import, and who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import aae_tf
+
+PACKAGE = Path(aae_tf.__file__).parent
+
+# Downwards only: a module imports from its own layer and from those after it.
+LAYERS = [
+    {"cli"},
+    {"serving"},
+    {"export"},
+    {"callbacks"},
+    {"evaluation"},
+    {"models"},
+    {"divergences"},
+    {"mmd"},
+    {"networks", "posteriors", "priors", "data"},
+    {"checks"},
+]
+DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
+
+PUBLIC = {
+    "callbacks": "FigureCallback LatentScatter Reconstructions SampleGrid",
+    "data": "Dataset DatasetNotFoundError available check_array labelled_subset load",
+    "divergences": "Adversarial Divergence DivergenceTerms MMD get",
+    "evaluation": "evaluate_model latent_scatter manifold reconstructions sample_grid",
+    "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",
+    "mmd": "MeanEmbedding RegisterMeanEmbedding default_kernel has_mean_embedding mean_embedding "
+    "mean_embedding_norm null_variance squared_mmd squared_mmd_two_samples",
+    "models": "AAE BaseAAE Batch Codec",
+    "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
+    "posteriors": "Deterministic Gaussian Posterior Universal get",
+    "priors": "deserialize gaussian ring_mixture row_seeds sample_rows serialize uniform",
+    "serving": "Client ModelServer ServerError ServingError",
+}
+
+
+def test_public_names_are_these():
+    assert set(aae_tf.__all__) == {"AAE", *PUBLIC}
+    for name, public in PUBLIC.items():
+        module = getattr(aae_tf, name)
+        assert set(module.__all__) == set(public.split()), name
+        assert all(hasattr(module, member) for member in module.__all__)
+
+
+def test_unknown_attribute_is_named():
+    with pytest.raises(AttributeError, match="module 'aae_tf' has no attribute 'gan'"):
+        _ = aae_tf.gan
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "aae_tf":
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aae_tf."):
+            yield node.module.split(".")[1], node
+
+
+@pytest.mark.parametrize("layer", sorted(DEPTH))
+def test_imports_go_downwards(layer):
+    files = [PACKAGE / f"{layer}.py"] if layer == "checks" else (PACKAGE / layer).rglob("*.py")
+    for path in files:
+        for name, node in _imports(path):
+            if (path.name, name) == ("codec.py", "export"):
+                assert node.col_offset > 0, "Codec.export imports the layer above when called"
+            elif name in DEPTH:
+                same = name == layer or DEPTH[name] > DEPTH[layer]
+                assert same, f"{path.relative_to(PACKAGE)}:{node.lineno} imports {name}"
+
+
+def test_import_brings_nothing_heavy_that_is_not_used():
+    code = (
+        "import sys, tensorflow, keras, tensorflow_probability\n"
+        # TensorFlow Probability loads its parts when they are first touched.
+        "tensorflow_probability.distributions\n"
+        "before = set(sys.modules)\n"
+        "import aae_tf\n"
+        "heavy = {'matplotlib', 'grpc', 'starlette', 'uvicorn', 'tensorflow_datasets', 'sklearn'}\n"
+        "print(sorted(heavy & (set(sys.modules) - before)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
