@@ -111,8 +111,7 @@ schedule joint, seeds 0, 1 and 2.
 
 {table(rows)}
 
-{platform.system()} {platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()},
-{versions}. Seconds are those of one noisy machine.
+{os.cpu_count()} cores of {platform.machine()}; Python {platform.python_version()}, {versions}. Seconds are those of one noisy machine.
 """
     )
     print(RESULTS.read_text())

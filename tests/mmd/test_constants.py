@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from mmd_cases import CASES, SUM, check_gradient, make_kernel
+from tests.mmd.mmd_cases import CASES, SUM, check_gradient, make_kernel
 
 from aae_tf import mmd
 

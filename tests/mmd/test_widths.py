@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from mmd_cases import CASES
+from tests.mmd.mmd_cases import CASES
 
 from aae_tf import mmd
 
