@@ -1,6 +1,7 @@
 """What all callbacks share that draw a figure."""
 
 import io
+import math
 import os
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from aae_tf.models import Codec
 
 
 class FigureCallback(keras.callbacks.Callback):
-    """Writes a figure at the end of every k-th epoch.
+    """Writes a figure at the end of every k-th epoch, unless the loss is no longer finite.
 
     To add a figure: set `name`, implement `draw`, and refuse in `check_model` what cannot be
     drawn, before training starts.
@@ -72,8 +73,9 @@ class FigureCallback(keras.callbacks.Callback):
             self._writer = tf.summary.create_file_writer(os.fspath(self.log_dir / self.name))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes the figure if this epoch is one of every `every`."""
-        if (epoch + 1) % self.every:
+        """Writes the figure if this epoch is one of every `every`, and training is sound."""
+        # Codes that are not finite cannot be drawn, and ending such a training is for others.
+        if (epoch + 1) % self.every or not math.isfinite((logs or {}).get("loss", 0.0)):
             return
         buffer = io.BytesIO()
         self.draw().savefig(buffer)

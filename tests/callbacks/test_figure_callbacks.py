@@ -64,6 +64,16 @@ def test_shows_the_model_as_it_is(name, make_aae, images, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_diverged_model_is_not_drawn(name, make_aae, images, tmp_path):
+    model = make_aae(divergence="mmd")
+    model.compile(keras.optimizers.SGD(1e30))
+    callback = CALLBACKS[name](images, directory=tmp_path)
+    history = model.fit(images, epochs=2, verbose=0, callbacks=[callback])
+    assert np.isnan(history.history["loss"][-1])
+    assert not (tmp_path / f"{name}_0002.png").exists()
+
+
 def test_one_callback_serves_two_trainings(make_aae, images, tmp_path):
     callback = callbacks.SampleGrid(count=4, log_dir=tmp_path)
     for _ in range(2):

@@ -1,0 +1,165 @@
+"""What `aae-tf train` leaves, and the other commands read."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from aae_tf.cli.errors import CommandError, bad_input
+from aae_tf.cli.recipe import Recipe
+
+if TYPE_CHECKING:
+    from aae_tf.models import AAE
+
+_MODEL = "model.keras"
+_CONFIG = "config.json"
+_HISTORY = "history.csv"
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Attributes:
+        path: its directory.
+        recipe: what it was trained with.
+    """
+
+    path: Path
+    recipe: Recipe
+
+    def load_model(self) -> AAE:
+        """Loads the trained model."""
+        import keras
+
+        import aae_tf.models  # noqa: F401  (registers the classes that the file names)
+
+        return keras.models.load_model(self.path / _MODEL)
+
+
+def open_run(path: Path) -> Run:
+    """Opens a run directory.
+
+    Raises:
+        CommandError: if `path` is none.
+    """
+    for name in (_CONFIG, _MODEL):
+        if not (path / name).is_file():
+            raise CommandError(
+                "Expected RUN to be a directory that `aae-tf train` has written. "
+                f"Received: {path}, where there is no {name}."
+            )
+    try:
+        options = json.loads((path / _CONFIG).read_text())["options"]
+        units = ("units", "discriminator_units")
+        options |= {key: tuple(options[key]) for key in units if options[key] is not None}
+        return Run(path, Recipe(**options))
+    except (ValueError, TypeError, KeyError) as error:
+        raise CommandError(
+            f"Expected {path / _CONFIG} to be as `aae-tf train` writes it. Received: {error!r}."
+        ) from error
+
+
+def check_new(path: Path) -> None:
+    """Refuses a directory for a new run that holds something, or cannot be made.
+
+    Raises:
+        CommandError: if it is so.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise CommandError(
+            f"Expected --out to be a new or an empty directory. Received: {path}, which exists."
+        )
+    ancestor = next(parent for parent in path.absolute().parents if parent.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        raise CommandError(
+            f"Expected --out to be where you can write. Received: {path}, below {ancestor}."
+        )
+
+
+@contextlib.contextmanager
+def new_run(path: Path) -> Iterator[Path]:
+    """Makes a run directory appear whole or not at all; what was there before is replaced.
+
+    Args:
+        path: directory to make.
+
+    Yields:
+        Directory to write to, beside it.
+    """
+    from aae_tf.export.publish import publish
+
+    previous = None
+    if path.exists():
+        previous = Path(tempfile.mkdtemp(prefix=f"tmp-{path.name}-", dir=path.parent))
+        path.replace(previous)
+    try:
+        with publish(path) as staging:
+            yield staging
+    except BaseException:
+        if previous is not None:
+            previous.replace(path)
+        raise
+    if previous is not None:
+        shutil.rmtree(previous)
+
+
+def write_run(path: Path, model: AAE, recipe: Recipe) -> None:
+    """Writes the model, what it was made with, and how training went.
+
+    Args:
+        path: directory of the run.
+        model: the model after `fit`.
+        recipe: how it was built and trained.
+    """
+    model.save(path / _MODEL)
+    history = model.history
+    config = {
+        "options": dataclasses.asdict(recipe),
+        "epochs_trained": len(history.epoch),
+        "versions": _versions(),
+    }
+    (path / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    with (path / _HISTORY).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history.history])
+        epochs = (epoch + 1 for epoch in history.epoch)
+        writer.writerows(zip(epochs, *history.history.values(), strict=True))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file that is never seen half-written, and makes its directory.
+
+    Raises:
+        CommandError: if that is not allowed.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with bad_input(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _versions() -> dict[str, str]:
+    import keras
+    import numpy
+    import tensorflow
+    import tensorflow_probability
+
+    import aae_tf
+
+    modules = (aae_tf, tensorflow, keras, tensorflow_probability, numpy)
+    return {"python": platform.python_version()} | {
+        module.__name__: module.__version__ for module in modules
+    }
