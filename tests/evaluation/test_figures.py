@@ -166,7 +166,12 @@ class TestLatentScatter:
             assert shown[tuple(code.astype(float))][:3] == to_rgba(palette[label])[:3]
         assert axes.get_aspect() == 1.0
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 1", "latent 2")
-        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["0", "1", "2", "prior"]
+        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [
+            "0",
+            "1",
+            "2",
+            "prior",
+        ]
         (low_x, high_x), (low_y, high_y) = axes.get_xlim(), axes.get_ylim()
         assert low_x < codes[:, 0].min() and high_x > codes[:, 0].max()
         assert low_y < codes[:, 1].min() and high_y > codes[:, 1].max()
@@ -234,7 +239,11 @@ class TestLatentScatter:
         assert [handle.get_facecolor() for handle in handles] == [
             to_rgba(color) for color in ("#d8d8d8", "#832db6", "#92dadd")
         ]
-        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["unknown", "4", "9"]
+        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [
+            "unknown",
+            "4",
+            "9",
+        ]
 
     def test_many_classes_get_a_colour_bar(self):
         codes = RNG.normal(size=(60, 2))

@@ -208,6 +208,7 @@ def test_regularizers_of_each_side_join_that_side_s_loss(images):
                 else layer.get_config()
             ),
         )
+
     decay = keras.regularizers.L2(0.1)
     model = AAE(
         network(networks.mlp_encoder, (8, 8, 1), regularizer=decay),
