@@ -4,8 +4,6 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-export TF_CPP_MIN_LOG_LEVEL ?= 2
-
 .PHONY: quickstart test check benchmark clean
 
 quickstart: $(STAMP)
