@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from aae_tf import networks
 from aae_tf.checks import check_choice, check_non_negative, check_rate
@@ -97,17 +98,18 @@ class Adversarial(Divergence):
         """True: `trainable_variables` are the discriminator's."""
         return True
 
-    def build_discriminator(self, code_dim: int, seed: int) -> None:
+    def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Builds the paper's discriminator if none was given, and checks the shapes."""
-        if self.discriminator is None:
-            self.discriminator = networks.mlp_discriminator(code_dim, seed=seed)
-        shapes = (self.discriminator.input_shape, self.discriminator.output_shape)
+        code_dim = prior.event_shape[0]
+        discriminator = self.discriminator or networks.mlp_discriminator(code_dim, seed=seed)
+        shapes = (discriminator.input_shape, discriminator.output_shape)
         if shapes != ((None, code_dim), (None, 1)):
             raise ValueError(
                 f"Expected `discriminator` to map [batch, {code_dim}] to logits [batch, 1]. "
                 f"Received: discriminator with input_shape={shapes[0]}, output_shape={shapes[1]}."
             )
-        self._location, self._scale = prior_moments(self.prior)
+        self._location, self._scale = prior_moments(prior)
+        self.discriminator = discriminator
 
     def compare(
         self,

@@ -17,11 +17,12 @@ class Divergence(keras.layers.Layer):
     calls `compare` on a batch of codes: the encoder lowers `weight * encoder_loss`; if there is
     a discriminator, it lowers `discriminator_loss`.
 
-    To add a divergence: implement `compare` (and `build_discriminator` if it trains one), and
+    To add a divergence: implement `compare` (and `prepare` for what depends on the prior), and
     register the class with `keras.saving.register_keras_serializable`.
 
     Args:
-        weight: factor of this divergence in the encoder's loss, zero or more.
+        weight: factor of this divergence in the encoder's loss, zero or more; read when the model
+            is compiled.
         name: name of the layer.
 
     Raises:
@@ -54,12 +55,12 @@ class Divergence(keras.layers.Layer):
                 "Expected `divergence` not to belong to another code or model: its state would "
                 f"be shared. Received: divergence={self!r}."
             )
+        self.prepare(prior, seed)
         self.prior = prior
-        self.build_discriminator(prior.event_shape[0], seed)
         self.built = True
 
-    def build_discriminator(self, code_dim: int, seed: int) -> None:
-        """Creates and builds the discriminator, where there is one; `self.prior` is known."""
+    def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
+        """Creates what depends on the prior, a discriminator for one; checks before it changes."""
 
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: `connect` has built what there is."""

@@ -76,17 +76,20 @@ class MMD(Divergence):
         self.kernel = kernel
         self.estimator = check_choice("estimator", estimator, ("unbiased", "biased"))
         self.prior_terms = check_choice("prior_terms", prior_terms, ("closed_form", "sampled"))
-        self.standardized = bool(standardized)
+        if not isinstance(standardized, bool):
+            raise TypeError(
+                f"Expected `standardized` to be a bool. Received: standardized={standardized!r}."
+            )
+        self.standardized = standardized
 
-    def connect(self, prior: tfp.distributions.Distribution, seed: int) -> None:
+    def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Chooses the kernel if none was given, and computes what depends on the prior alone."""
-        super().connect(prior, seed)
-        if self.kernel is None:
-            self.kernel = mmd.default_kernel(prior)
+        kernel = mmd.default_kernel(prior) if self.kernel is None else self.kernel
         self._closed_form = self.prior_terms == "closed_form" and mmd.has_mean_embedding(
-            prior, self.kernel
+            prior, kernel
         )
-        self._null_variance = mmd.null_variance(prior, self.kernel) if self.standardized else None
+        self._null_variance = mmd.null_variance(prior, kernel) if self.standardized else None
+        self.kernel = kernel
 
     def compare(
         self,

@@ -1,7 +1,6 @@
 """One SavedModel with every signature."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from aae_tf.export.publish import publish
@@ -30,31 +29,22 @@ def export_model(model: Codec, path: str | os.PathLike[str]) -> Path:
         FileExistsError: if `path` exists.
         ExportError: if a signature does not answer as the model does; nothing is left then.
     """
-    return write_version(model, model_signatures, path)
+    with publish(path) as staging:
+        write_servable(staging, model, model_signatures(model))
+    return Path(path)
 
 
-def write_version(
-    model: Codec,
-    signatures_of: Callable[[Codec], dict[str, Signature]],
-    path: str | os.PathLike[str],
-) -> Path:
-    """Writes, verifies, warms and publishes one SavedModel; the one path of every export.
+def write_servable(staging: Path, model: Codec, signatures: dict[str, Signature]) -> None:
+    """Writes, verifies and warms one SavedModel: the one path of every export.
 
     Args:
+        staging: directory to write, see `publish`.
         model: the model to export.
-        signatures_of: the model's signatures to serve.
-        path: directory to write, not yet there.
-
-    Returns:
-        `path`.
+        signatures: what to serve.
 
     Raises:
-        FileExistsError: if `path` exists.
         ExportError: if a signature does not answer as the model does.
     """
-    with publish(path) as staging:
-        signatures = signatures_of(model)
-        write_saved_model(staging, signatures, model.variables)
-        verify_saved_model(staging, signatures)
-        write_warmup_requests(staging, signatures)
-    return Path(path)
+    write_saved_model(staging, signatures, model.variables)
+    verify_saved_model(staging, signatures)
+    write_warmup_requests(staging, signatures)

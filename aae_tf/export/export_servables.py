@@ -1,10 +1,12 @@
 """Encoder and decoder as two servables with versions."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from aae_tf.checks import is_positive_integer
-from aae_tf.export.export_model import write_version
+from aae_tf.export.export_model import write_servable
+from aae_tf.export.publish import publish
 from aae_tf.export.signatures import decoder_signatures, encoder_signatures
 from aae_tf.models import Codec
 
@@ -17,7 +19,8 @@ def export_servables(
     """Writes `root/encoder/VERSION` and `root/decoder/VERSION` for TensorFlow Serving.
 
     Both get the same version number. Each is written under a name that no server picks up, run
-    through the session loader against the model, given its warm-up requests, and renamed last.
+    through the session loader against the model, and given its warm-up requests; when both are
+    ready, both are renamed.
 
     Args:
         model: the model to export.
@@ -30,7 +33,7 @@ def export_servables(
     Raises:
         ValueError: if `version` is not a positive integer.
         FileExistsError: if a version of that number is there already; nothing is written then.
-        ExportError: if a signature does not answer as the model does.
+        ExportError: if a signature does not answer as the model does; nothing is left then.
 
     Example:
 
@@ -56,7 +59,12 @@ def export_servables(
                 f"Expected a `version` that is not there yet. Received: version={version}, "
                 f"but {str(path)!r} exists."
             )
-    return {name: str(write_version(model, _SERVABLES[name], path)) for name, path in paths.items()}
+    # Both or none: codes of one training mean nothing to the decoder of another.
+    with contextlib.ExitStack() as stack:
+        for name, path in paths.items():
+            staging = stack.enter_context(publish(path))
+            write_servable(staging, model, _SERVABLES[name](model))
+    return {name: str(path) for name, path in paths.items()}
 
 
 def _latest_version(servable: Path) -> int:

@@ -46,9 +46,11 @@ class AAE(BaseAAE):
 
     Logs:
         `loss`: what encoder and decoder lower, nats summed over features, averaged over the
-        batch. `reconstruction_loss`: its first term. `latent_divergence`: the divergence,
+        batch. `reconstruction_loss`: its first term; under `sample_weight` the mean with those
+        weights, while Keras divides the term by the batch. `latent_divergence`: the divergence,
         without its weight. `latent_discriminator_loss`, `latent_discriminator_accuracy`: see
-        `divergences.Adversarial`.
+        `divergences.Adversarial`. Keras knows the good side of `loss` alone: give its callbacks
+        `mode="min"` with the others.
 
     Raises:
         TypeError: if a network, the prior, the posterior or the divergence is of a wrong type.
@@ -103,8 +105,9 @@ class AAE(BaseAAE):
                 f"prior with event_shape={tuple(prior.event_shape)}."
             )
         head_seed, divergence_seed = np.random.SeedSequence(seed).generate_state(2)
-        posterior.connect(encoder.output_shape[1], code_dim, seed=int(head_seed))
+        # What may be refused comes first, so that an instance can be given again.
         divergence.connect(prior, seed=int(divergence_seed))
+        posterior.connect(encoder.output_shape[1], code_dim, seed=int(head_seed))
         self.prior = prior
         self.posterior = posterior
         self.divergence = divergence

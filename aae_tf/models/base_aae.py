@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -11,10 +11,12 @@ import tensorflow as tf
 
 from aae_tf.checks import check_choice
 from aae_tf.divergences import Divergence, DivergenceTerms
+from aae_tf.models.check_fit_data import check_fit_data
 from aae_tf.models.codec import Codec, Tensors
-from aae_tf.models.player import Player
+from aae_tf.models.player import Player, companion, loss_scaled
 from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
 from aae_tf.models.step import Batch, StepTerms
+from aae_tf.models.trackers import make_trackers
 
 
 class BaseAAE(Codec):
@@ -66,10 +68,8 @@ class BaseAAE(Codec):
         self._evaluation_seed_generator = keras.random.SeedGenerator(0)
         self._divergences = dict(divergences)
         self._code_outputs = dict(code_outputs)
-        self._trackers = {
-            key: keras.metrics.Mean(name=key)
-            for key in ("reconstruction_loss", *_log_keys(divergences), *self.extra_log_keys)
-        }
+        self._compile_arguments: dict[str, Any] = {}
+        self._trackers = make_trackers(divergences, self.extra_log_keys)
         self.built = True
 
     def sample_codes(self, inputs: tf.Tensor, seed: tf.Tensor, training: bool) -> Tensors:
@@ -94,6 +94,9 @@ class BaseAAE(Codec):
     ) -> None:
         """Configures training.
 
+        Learning-rate callbacks of Keras move `optimizer` alone, and so shift the balance of the
+        players; a schedule inside an optimizer is copied to those that are left None.
+
         Args:
             optimizer: Keras optimizer or its name, for encoder and decoder.
             discriminator_optimizer: the same for the discriminators; None takes a copy of
@@ -101,7 +104,8 @@ class BaseAAE(Codec):
                 compiles alike whatever its divergence.
             reconstruction_loss: "half_squared_error" (0.5 |x - x'|^2), "bernoulli" (both in nats,
                 summed over features, averaged over the batch), or a callable of (inputs, outputs)
-                that returns [batch, ...].
+                that returns [batch, ...]; register it with
+                `keras.saving.register_keras_serializable`, or a saved model will not load.
             schedule: "joint" or "alternating", see the class.
             regularization_optimizer: for the encoder's step down the divergences in the
                 alternating schedule; None takes a copy of `optimizer`. Refused in the joint one,
@@ -116,51 +120,61 @@ class BaseAAE(Codec):
             ValueError: if an argument is out of its range.
             TypeError: if `reconstruction_loss` is neither a name nor callable.
         """
-        self._reconstruction_loss = ReconstructionLoss(reconstruction_loss, self.decoder)
-        self.schedule = check_choice("schedule", schedule, ("joint", "alternating"))
+        # Everything is resolved and checked before the model changes.
+        reconstruction = ReconstructionLoss(reconstruction_loss, self.decoder)
+        check_choice("schedule", schedule, ("joint", "alternating"))
         if regularization_optimizer is not None and schedule == "joint":
             raise ValueError(
                 "Expected `regularization_optimizer` to be None with schedule='joint', which has "
                 "no step of its own for the divergences. "
                 f"Received: regularization_optimizer={regularization_optimizer!r}."
             )
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if jit_compile is True and replicas > 1:
+            raise ValueError(
+                "Expected `jit_compile` to be False or 'auto' with several replicas: Keras would "
+                f"compile their communication too. Received: jit_compile=True, replicas={replicas}."
+            )
+        given = keras.optimizers.get(optimizer)
+        optimizers = {"optimizer": given}
+        if any(divergence.has_discriminator for divergence in self._divergences.values()):
+            optimizers["discriminator_optimizer"] = companion(given, discriminator_optimizer)
+        if schedule == "alternating":
+            optimizers["regularization_optimizer"] = companion(given, regularization_optimizer)
+        scale = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
+        autoencoder = self._autoencoder_layers()
+        layers = {
+            "optimizer": autoencoder,
+            "discriminator_optimizer": list(self._divergences.values()),
+            "regularization_optimizer": [x for x in autoencoder if x is not self.decoder],
+        }
+        players = {
+            name: Player(name, loss_scaled(each, scale), _variables(layers[name]))
+            for name, each in optimizers.items()
+        }
+
         super().compile(
-            optimizer=optimizer,
+            optimizer=players["optimizer"].optimizer,
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
             auto_scale_loss=auto_scale_loss,
         )
-        scaled = isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
-        base_optimizer = self.optimizer.inner_optimizer if scaled else self.optimizer
-
-        def companion(given: str | keras.optimizers.Optimizer | None) -> Any:
-            if given is None:
-                return type(base_optimizer).from_config(base_optimizer.get_config())
-            return keras.optimizers.get(given)
-
-        self._autoencoder = Player(self.optimizer, _variables(self._autoencoder_layers()))
-        self._discriminators: Player | None = None
-        self.discriminator_optimizer = self.regularization_optimizer = None
-        if any(divergence.has_discriminator for divergence in self._divergences.values()):
-            discriminator_optimizer = companion(discriminator_optimizer)
-            self.discriminator_optimizer = _scaled(discriminator_optimizer, scaled)
-            self._discriminators = Player(
-                self.discriminator_optimizer, _variables(self._divergences.values())
-            )
-        if schedule == "alternating":
-            regularization_optimizer = companion(regularization_optimizer)
-            self.regularization_optimizer = _scaled(regularization_optimizer, scaled)
-            encoder_side = [
-                layer for layer in self._autoencoder_layers() if layer is not self.decoder
-            ]
-            self._regularizer = Player(self.regularization_optimizer, _variables(encoder_side))
+        self.schedule = schedule
+        self._reconstruction_loss = reconstruction
+        self._autoencoder = players["optimizer"]
+        self._discriminators = players.get("discriminator_optimizer")
+        self._regularizer = players.get("regularization_optimizer", self._autoencoder)
+        # Attributes, so that Keras saves what they have learned.
+        self.discriminator_optimizer, self.regularization_optimizer = (
+            players[name].optimizer if name in players else None
+            for name in ("discriminator_optimizer", "regularization_optimizer")
+        )
         self._compile_arguments = {
-            "optimizer": base_optimizer,
-            "discriminator_optimizer": discriminator_optimizer,
+            **dict.fromkeys(("discriminator_optimizer", "regularization_optimizer")),
+            **optimizers,
             "reconstruction_loss": reconstruction_loss,
             "schedule": schedule,
-            "regularization_optimizer": regularization_optimizer,
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
@@ -194,20 +208,16 @@ class BaseAAE(Codec):
         Raises:
             ValueError: if inputs are not finite, or their shape is not the encoder's.
         """
-        call = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        validation = call.get("validation_data")
-        # Keras takes a tuple for (inputs, labels, weights) and anything else for inputs.
-        self._check_data(
-            "validation_data", validation[0] if isinstance(validation, tuple) else validation
-        )
-        y = self._check_data("x", x, y, call.get("sample_weight"))
-        return super().fit(x, y, *args, **kwargs)
+        arguments = _bind(super().fit, x, y, *args, **kwargs)
+        if isinstance(arguments.get("validation_data"), tuple | list | np.ndarray | tf.Tensor):
+            validation = keras.utils.unpack_x_y_sample_weight(arguments["validation_data"])
+            arguments["validation_data"] = self._check_data("validation_data", *validation)
+        return super().fit(**self._check_arguments(arguments))
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the losses as `keras.Model.evaluate` does, on checked inputs; see `fit`."""
-        call = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
-        y = self._check_data("x", x, y, call.get("sample_weight"))
-        return super().evaluate(x, y, *args, **kwargs)
+        arguments = _bind(super().evaluate, x, y, *args, **kwargs)
+        return super().evaluate(**self._check_arguments(arguments))
 
     def reset_metrics(self) -> None:
         """Resets the metrics and restarts the random numbers of evaluation."""
@@ -220,19 +230,20 @@ class BaseAAE(Codec):
         batch = self._unpack(data)
         seed = tf.cast(self.seed_generator.next(), tf.int32)
         step = self._joint_step if self.schedule == "joint" else self._alternating_step
-        self._log(batch, step(batch, seed))
+        self._log(batch, *step(batch, seed))
         return self.get_metrics_result()
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Measures the terms of the loss on a batch."""
         batch = self._unpack(data)
         seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
-        self._log(batch, self._measure(batch, seed, training=False))
+        terms = self._measure(batch, seed, training=False)
+        self._log(batch, terms, self._encoder_loss(batch, terms))
         return self.get_metrics_result()
 
     # The step.
 
-    def _joint_step(self, batch: Batch, seed: tf.Tensor) -> StepTerms:
+    def _joint_step(self, batch: Batch, seed: tf.Tensor) -> tuple[StepTerms, tf.Tensor]:
         with self._autoencoder.tape() as tape, self._discriminator_tape() as discriminator_tape:
             terms = self._measure(batch, seed, training=True)
             loss = self._encoder_loss(batch, terms)
@@ -240,18 +251,18 @@ class BaseAAE(Codec):
         self._autoencoder.update(tape, loss)
         if self._discriminators:
             self._discriminators.update(discriminator_tape, discriminator_loss)
-        return terms
+        return terms, loss
 
-    def _alternating_step(self, batch: Batch, seed: tf.Tensor) -> StepTerms:
+    def _alternating_step(self, batch: Batch, seed: tf.Tensor) -> tuple[StepTerms, tf.Tensor]:
         reconstruction_seed, code_seed, game_seed, fooling_seed = tf.unstack(
             tf.random.split(seed, 4)
         )
         with self._autoencoder.tape() as tape:
             codes = self.sample_codes(batch.inputs, reconstruction_seed, training=True)
             reconstruction = self._reconstruct(batch, codes, training=True)
-            loss = self._batch_mean(reconstruction, batch.sample_weight)
-            loss += self._penalties(self._autoencoder_layers())
-        self._autoencoder.update(tape, loss)
+            reconstruction_loss = self._batch_mean(reconstruction, batch.sample_weight)
+            reconstruction_loss += self._penalties(self._autoencoder_layers())
+        self._autoencoder.update(tape, reconstruction_loss)
 
         with self._regularizer.tape() as tape:
             codes = self.sample_codes(batch.inputs, code_seed, training=True)
@@ -263,8 +274,8 @@ class BaseAAE(Codec):
                 self._discriminators.update(discriminator_tape, discriminator_loss)
             divergences = self._compare(codes, batch, fooling_seed, training=True)
             extra = self.extra_losses(codes, batch)
-            loss = self._divergence_loss(divergences, extra)
-        self._regularizer.update(tape, loss)
+            divergence_loss = self._divergence_loss(divergences, extra)
+        self._regularizer.update(tape, divergence_loss)
         # The discriminators are judged on the game that they were trained on.
         divergences = {
             code: terms._replace(
@@ -275,7 +286,8 @@ class BaseAAE(Codec):
             else terms
             for code, terms in divergences.items()
         }
-        return StepTerms(reconstruction, divergences, extra)
+        terms = StepTerms(reconstruction, divergences, extra)
+        return terms, reconstruction_loss + divergence_loss
 
     def _measure(self, batch: Batch, seed: tf.Tensor, training: bool) -> StepTerms:
         code_seed, divergence_seed = tf.unstack(tf.random.split(seed, 2))
@@ -333,9 +345,9 @@ class BaseAAE(Codec):
     def _penalties(layers: Iterable[keras.layers.Layer]) -> tf.Tensor:
         return tf.add_n([tf.zeros(()), *(loss for layer in layers for loss in layer.losses)])
 
-    def _log(self, batch: Batch, terms: StepTerms) -> None:
+    def _log(self, batch: Batch, terms: StepTerms, loss: tf.Tensor) -> None:
         size = tf.shape(batch.inputs)[0]
-        self._loss_tracker.update_state(self._encoder_loss(batch, terms), sample_weight=size)
+        self._loss_tracker.update_state(loss, sample_weight=size)
         self._trackers["reconstruction_loss"].update_state(
             terms.reconstruction, sample_weight=batch.sample_weight
         )
@@ -354,33 +366,36 @@ class BaseAAE(Codec):
             sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
         return Batch(inputs, labels, sample_weight)
 
-    def _check_data(self, argument: str, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        if not isinstance(x, np.ndarray | tf.Tensor | list):
-            return y
-        self._check_inputs(argument, x)
-        # Without labels Keras drops the weights without a word. -1 stands for unknown.
-        return np.full(len(x), -1) if y is None and sample_weight is not None else y
+    def _check_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        names = ("x", "y", "sample_weight")
+        checked = self._check_data("x", *(arguments.get(name) for name in names))
+        return {**arguments, **dict(zip(names, checked, strict=True))}
+
+    def _check_data(
+        self, argument: str, x: Any, y: Any = None, sample_weight: Any = None
+    ) -> tuple[Any, Any, Any]:
+        return check_fit_data(
+            argument,
+            x,
+            y,
+            sample_weight,
+            shape=self.encoder.input_shape[1:],
+            unit_interval=self._compile_arguments.get("reconstruction_loss") == "bernoulli",
+        )
+
+    def _autoencoder_layers(self) -> list[keras.layers.Layer]:
+        return [layer for layer in self.layers if not isinstance(layer, Divergence)]
 
     def _discriminator_tape(self) -> contextlib.AbstractContextManager[Any]:
         return self._discriminators.tape() if self._discriminators else contextlib.nullcontext()
 
-    def _autoencoder_layers(self) -> list[keras.layers.Layer]:
-        return [layer for layer in self.layers if not isinstance(layer, Divergence)]
+
+def _bind(method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Names the arguments of a call, however they were given."""
+    arguments = inspect.signature(method).bind(*args, **kwargs).arguments
+    return {**arguments.pop("kwargs", {}), **arguments}
 
 
 def _variables(layers: Iterable[keras.layers.Layer]) -> list[keras.Variable]:
     unique = {id(v): v for layer in layers for v in layer.trainable_variables}
     return list(unique.values())
-
-
-def _scaled(optimizer: keras.optimizers.Optimizer, scale: bool) -> keras.optimizers.Optimizer:
-    return keras.optimizers.LossScaleOptimizer(optimizer) if scale else optimizer
-
-
-def _log_keys(divergences: dict[str, Divergence]) -> list[str]:
-    keys = []
-    for code, divergence in divergences.items():
-        keys.append(f"{code}_divergence")
-        if divergence.has_discriminator:
-            keys += [f"{code}_discriminator_loss", f"{code}_discriminator_accuracy"]
-    return keys

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf import data, priors
+from aae_tf.checks import check_dimension, check_integer
 
 Tensors = dict[str, tf.Tensor]
 
@@ -44,10 +45,8 @@ class Codec(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        if seed is not None and (isinstance(seed, bool) or int(seed) != seed or seed < 0):
-            raise ValueError(
-                f"Expected `seed` to be a non-negative integer or None. Received: seed={seed!r}."
-            )
+        if seed is not None:
+            seed = check_integer("seed", seed)
         _check_network("encoder", encoder)
         _check_network("decoder", decoder)
         if len(encoder.output_shape) != 2:
@@ -91,9 +90,9 @@ class Codec(keras.Model):
 
     # What users call.
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Reconstructs inputs from the mean of their codes."""
-        return self.decoder(self.decoder_inputs(self.mean_codes(inputs)), training=training)
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Reconstructs inputs from the mean of their codes; training takes another way."""
+        return self.decoder(self.decoder_inputs(self.mean_codes(inputs)), training=False)
 
     def encode(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Encodes inputs to the mean of their codes.
@@ -257,7 +256,8 @@ class Codec(keras.Model):
 
     def _row_seeds(self, n: int | None, seed: Any) -> np.ndarray:
         if seed is None:
-            seed = int(self.seed_generator.next()[1])
+            state = self.seed_generator.next().numpy().tolist()
+            seed = int(np.random.SeedSequence(state).generate_state(1)[0])
         seeds = np.asarray(seed)
         if seeds.ndim == 0:
             if n is None:
@@ -286,6 +286,7 @@ class Codec(keras.Model):
             spec = tf.TensorSpec([None, *rows.shape[1:]], rows.dtype)
             self._functions[name] = tf.function(function, input_signature=[spec])
         run = self._functions[name]
+        check_dimension("batch_size", size)
         # Zero rows still run once, for the shape of nothing.
         starts = range(0, max(len(rows), 1), size)
         return np.concatenate([run(rows[start : start + size]).numpy() for start in starts])

@@ -51,7 +51,7 @@ class ReconstructionLoss:
         elif identifier == "half_squared_error":
             self._compare = _half_squared_error
         elif _ends_in_sigmoid(decoder):
-            self._decode = keras.Model(decoder.input, decoder.layers[-1].input)
+            self._decode = _without_last_layer(decoder)
             self._compare = _bernoulli_from_logits
         else:
             self._compare = _bernoulli_from_probabilities
@@ -86,6 +86,12 @@ def _bernoulli_from_logits(inputs: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 def _bernoulli_from_probabilities(inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     outputs = tf.clip_by_value(outputs, 1e-7, 1.0 - 1e-7)
     return -inputs * tf.math.log(outputs) - (1.0 - inputs) * tf.math.log1p(-outputs)
+
+
+def _without_last_layer(decoder: keras.Model) -> keras.Model:
+    if isinstance(decoder, keras.Sequential):
+        return keras.Sequential([keras.Input(decoder.input_shape[1:]), *decoder.layers[:-1]])
+    return keras.Model(decoder.inputs[0], decoder.layers[-1].input)
 
 
 def _ends_in_sigmoid(decoder: keras.Model) -> bool:

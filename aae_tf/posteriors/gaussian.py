@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from aae_tf.checks import check_positive
 from aae_tf.posteriors.posterior import Posterior
 
 
@@ -50,12 +51,7 @@ class Gaussian(Posterior):
         self, max_log_variance: float = 10.0, name: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(name=name, **kwargs)
-        if not 0.0 < max_log_variance < float("inf"):
-            raise ValueError(
-                "Expected `max_log_variance` to be a positive number. "
-                f"Received: max_log_variance={max_log_variance!r}."
-            )
-        self.max_log_variance = float(max_log_variance)
+        self.max_log_variance = check_positive("max_log_variance", max_log_variance)
 
     def build_head(self, feature_dim: int, seed: int) -> None:
         """Creates the two linear heads."""

@@ -64,6 +64,7 @@ class Universal(Posterior):
         super().__init__(name=name, **kwargs)
         self.noise_dim = check_dimension("noise_dim", noise_dim)
         self.units = check_sizes("units", units)
+        self.activation_function = keras.activations.get(activation)
         self.activation = activation
         self.num_mean_samples = check_dimension("num_mean_samples", num_mean_samples)
         if self.num_mean_samples % 2:
@@ -91,7 +92,6 @@ class Universal(Posterior):
             dense(inputs, width, f"head_{index}")
             for index, (inputs, width) in enumerate(itertools.pairwise(widths))
         ]
-        self.activation_function = keras.activations.get(self.activation)
         # A constant of the architecture, not of the seed: the mean is the same function anywhere.
         half = np.random.default_rng(0).standard_normal(
             (self.num_mean_samples // 2, self.noise_dim)

@@ -90,8 +90,8 @@ def test_a_missing_data_set_is_an_error_at_once_that_says_what_to_do(
     command = "tfds.builder('mnist', data_dir=DIR).download_and_prepare()"
     assert str(caught.value) == (
         "Expected `name` to be a data set on this machine. Received: name='mnist', which is in "
-        f"none of {searched}. Set TFDS_DATA_DIR to the directory that holds it, or prepare it where "
-        f'there is a network: `python -c "import tensorflow_datasets as tfds; {command}"`. '
+        f"none of {searched}. Set TFDS_DATA_DIR to the directory that holds it, or prepare it "
+        f'where there is a network: `python -c "import tensorflow_datasets as tfds; {command}"`. '
         "Available: digits, tiny."
     )
 

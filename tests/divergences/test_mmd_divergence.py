@@ -82,6 +82,7 @@ def test_a_single_code_has_no_spread_to_compare():
         (lambda: MMD(estimator="linear"), ValueError, "`estimator` to be one of"),
         (lambda: MMD(prior_terms="exact"), ValueError, "`prior_terms` to be one of"),
         (lambda: MMD(weight=-1.0), ValueError, "`weight`"),
+        (lambda: MMD(standardized="no"), TypeError, "`standardized` to be a bool"),
     ],
 )
 def test_bad_arguments_are_named(call, error, message):

@@ -165,14 +165,19 @@ def test_prior_without_density_exports_a_score_without_it(images, make_aae, tmp_
         assert (codes >= 0).all()
 
 
-def test_mixed_precision_exports_float32(images, tmp_path, make_aae):
-    keras.config.set_dtype_policy("mixed_float16")
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_exports_float32(images, tmp_path, make_aae, policy):
+    keras.config.set_dtype_policy(policy)
     model = make_aae(
         encoder=networks.mlp_encoder((8, 8, 1), units=(16,)),
         decoder=networks.mlp_decoder((8, 8, 1), 2, units=(16,)),
     )
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(images, epochs=3, verbose=0)
     model.export(tmp_path / "1", verbose=False)
     with export.SavedModelSession(tmp_path / "1") as session:
+        served = session.run("encode", {"inputs": images})["latents"]
+        np.testing.assert_allclose(served, model.encode(images), atol=1e-6)
         for signature in session.signatures.values():
             for tensor in (*signature.inputs.values(), *signature.outputs.values()):
                 assert tf.as_dtype(tensor.dtype) in (tf.float32, tf.int64)
@@ -262,18 +267,19 @@ def test_verification_refuses_a_second_handle_for_a_weight(make_aae, tmp_path):
         export.verify_saved_model(tmp_path / "archive", {})
 
 
-def test_failed_export_leaves_nothing(make_aae, tmp_path, monkeypatch):
+@pytest.mark.parametrize("refused", ["encode", "decode"])
+def test_failed_export_leaves_nothing(make_aae, tmp_path, monkeypatch, refused):
     def refuse(path, expected):
         assert (Path(path) / "saved_model.pb").exists()
-        raise export.ExportError("no")
+        if refused in expected:
+            raise export.ExportError("no")
 
     # The function of the same name hides the module as an attribute.
     module = importlib.import_module("aae_tf.export.export_model")
     monkeypatch.setattr(module, "verify_saved_model", refuse)
     with pytest.raises(export.ExportError, match="no"):
         export.export_servables(make_aae(), tmp_path)
-    assert [p.name for p in (tmp_path / "encoder").iterdir()] == []
-    assert not (tmp_path / "decoder").exists()
+    assert not [path for path in tmp_path.rglob("*") if path.parent != tmp_path]
 
 
 def test_killed_export_leaves_nothing_that_a_server_would_load(tmp_path):

@@ -6,10 +6,10 @@ import scipy.integrate
 import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
-from tests.mmd.mmd_cases import CASES, SINGLE, SUM, check_gradient, make_kernel
 
 from aae_tf import mmd
 from aae_tf.mmd import registry
+from tests.mmd.mmd_cases import CASES, SINGLE, SUM, check_gradient, make_kernel
 
 tfd = tfp.distributions
 ExponentiatedQuadratic = tfp.math.psd_kernels.ExponentiatedQuadratic

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from tests.mmd.mmd_cases import SUM, make_kernel
 
 from aae_tf.mmd.kernel_matrix import kernel_matrix, squared_distances
+from tests.mmd.mmd_cases import SUM, make_kernel
 
 psd_kernels = tfp.math.psd_kernels
 

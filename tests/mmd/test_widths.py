@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from tests.mmd.mmd_cases import CASES
 
 from aae_tf import mmd
+from tests.mmd.mmd_cases import CASES
 
 tfd = tfp.distributions
 ExponentiatedQuadratic = tfp.math.psd_kernels.ExponentiatedQuadratic

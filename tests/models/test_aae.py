@@ -49,9 +49,10 @@ def test_sample_by_seed(make_aae):
     assert not np.allclose(model.sample(4, seed=1), model.sample(4, seed=2))
     rows = model.sample(seed=[5, 6, 7])
     np.testing.assert_allclose(model.sample(seed=[7, 5]), rows[[2, 0]], atol=1e-6)
-    twin = make_aae()
-    np.testing.assert_array_equal(model.sample(4), twin.sample(4))
-    assert not np.allclose(model.sample(4), model.sample(4))
+    first, second = model.sample(4), model.sample(4)
+    np.testing.assert_array_equal(make_aae().sample(4), first)
+    assert not np.allclose(first, second)
+    assert not np.allclose(make_aae(seed=1).sample(4), first)
 
 
 @pytest.mark.parametrize("name", ["adversarial", "mmd"])
@@ -157,8 +158,9 @@ def _two_inputs():
         ),
         ({"posterior": "cauchy"}, ValueError, "`posterior`"),
         ({"divergence": "kl"}, ValueError, "`divergence`"),
-        ({"seed": -1}, ValueError, "`seed` to be a non-negative integer"),
-        ({"seed": 0.5}, ValueError, "`seed` to be a non-negative integer"),
+        ({"seed": -1}, ValueError, "`seed` to be at least 0"),
+        ({"seed": 0.5}, TypeError, "`seed` to be an integer"),
+        ({"seed": "a"}, TypeError, "`seed` to be an integer"),
     ],
 )
 def test_bad_constructor_arguments_are_named(make_aae, arguments, error, message):
@@ -170,17 +172,49 @@ def test_bad_constructor_arguments_are_named(make_aae, arguments, error, message
         make_aae(**built)
 
 
+def test_instances_of_a_refused_model_can_be_given_again(make_aae, images):
+    posterior, divergence = posteriors.Gaussian(), Adversarial(networks.mlp_discriminator(3))
+    with pytest.raises(ValueError, match="`discriminator` to map"):
+        make_aae(posterior=posterior, divergence=divergence)
+    model = make_aae(3, posterior=posterior, divergence=divergence)
+    assert model.encode(images).shape == (64, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"optimizer": keras.optimizers.Adam(use_ema=True)}, "`optimizer` not to average weights"),
+        (
+            {"discriminator_optimizer": keras.optimizers.Adam(use_ema=True)},
+            "`discriminator_optimizer` not to average weights",
+        ),
         ({"schedule": "both"}, "`schedule` to be one of 'joint', 'alternating'"),
         ({"reconstruction_loss": "mse"}, "`reconstruction_loss` to be one of"),
         ({"regularization_optimizer": "sgd"}, "`regularization_optimizer` to be None"),
     ],
 )
-def test_bad_compile_arguments_are_named(make_aae, arguments, message):
+def test_bad_compile_arguments_are_named(make_aae, images, arguments, message):
+    model = make_aae()
+    model.compile(schedule="alternating")
     with pytest.raises(ValueError, match=message):
-        make_aae().compile(**arguments)
+        model.compile(**arguments)
+    # What was compiled before is still in force.
+    assert model.schedule == "alternating"
+    assert np.isfinite(model.fit(images, verbose=0).history["loss"]).all()
+
+
+def test_players_share_no_optimizer(make_aae, images):
+    optimizer = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="`discriminator_optimizer` to be an optimizer of its own"):
+        make_aae().compile(optimizer, optimizer)
+    model = make_aae()
+    optimizers = [keras.optimizers.Adam() for _ in range(3)]
+    for _ in range(2):  # The same model may keep its optimizers.
+        model.compile(
+            *optimizers[:2], schedule="alternating", regularization_optimizer=optimizers[2]
+        )
+        model.fit(images, verbose=0)
+    assert [int(optimizer.iterations) for optimizer in optimizers] == [4, 4, 4]
 
 
 def test_bad_inputs_are_refused_before_training(make_aae, images):
@@ -206,7 +240,21 @@ def test_bad_inputs_are_refused_before_training(make_aae, images):
         model.fit((255 * images).astype("uint8"))
     with pytest.raises(ValueError, match=r"rows of shape \(2,\). Received: z.shape=\(4, 3\)"):
         model.decode(np.zeros((4, 3), "float32"))
+    for weight in (np.full(64, np.nan), -np.ones(64), np.ones(63), np.ones((64, 2))):
+        for call in (
+            lambda w=weight: model.fit(images, sample_weight=w),
+            lambda w=weight: model.fit(images, validation_data=(images, None, w)),
+            lambda w=weight: model.evaluate(images, sample_weight=w),
+        ):
+            with pytest.raises(ValueError, match="to be 64 finite numbers, zero or more"):
+                call()
+    for size in (0, -1, 1.5):
+        with pytest.raises(ValueError, match="`batch_size` to be a positive integer"):
+            model.encode(images, batch_size=size)
     assert model.optimizer.iterations == 0
+    model.compile(reconstruction_loss="bernoulli")
+    with pytest.raises(ValueError, match=r"`x` in \[0, 1\] with reconstruction_loss='bernoulli'"):
+        model.fit(2.0 * images)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,58 @@ def test_weight_zero_is_absence(make_aae, images):
     np.testing.assert_allclose(weighted["latent_divergence"], part["latent_divergence"], rtol=1e-5)
 
 
+def test_weights_count_in_validation_with_and_without_labels(make_aae, images):
+    weight = np.random.default_rng(1).random(64, dtype="float32")
+    labels = np.zeros(64)
+    values = []
+    for validation in (
+        (images, None, weight),
+        (images, labels, weight),
+        [images, labels, weight],
+        (images,),
+        images,
+        _dataset((images, labels)),
+    ):
+        model = make_aae()
+        model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+        history = model.fit(images, validation_data=validation, batch_size=16, verbose=0).history
+        values.append(history["val_reconstruction_loss"][0])
+    np.testing.assert_allclose(values, [values[0]] * 3 + [values[3]] * 3, rtol=1e-6)
+    assert abs(values[0] - values[3]) > 1e-3
+
+
+def test_lists_of_rows_train_as_arrays_do(make_aae, images):
+    losses = []
+    for x in (images, list(images), images.astype("float64")):
+        model = make_aae()
+        model.compile()
+        losses.append(model.fit(x, shuffle=False, verbose=0).history["loss"])
+    assert losses == [losses[0]] * 3
+
+
+def test_logged_loss_is_the_one_before_the_update(make_aae, images):
+    model = make_aae()
+    for schedule in ("joint", "alternating"):
+        model.encoder.layers[-1].kernel.regularizer = keras.regularizers.L2(1.0)
+        model.compile(keras.optimizers.SGD(0.3), keras.optimizers.SGD(0.0), schedule=schedule)
+        before = (model.encoder.layers[-1].get_weights()[0] ** 2).sum()
+        logs = model.fit(images, batch_size=64, verbose=0).history
+        extra = logs["loss"][0] - logs["reconstruction_loss"][0] - logs["latent_divergence"][0]
+        np.testing.assert_allclose(extra, before, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "callback", [keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau]
+)
+def test_callbacks_monitor_every_log(make_aae, images, callback):
+    model = make_aae()
+    model.compile()
+    for key in KEYS:
+        monitor = callback("val_" + key, mode="min", patience=0)
+        model.fit(images, validation_data=images, callbacks=[monitor], epochs=2, verbose=0)
+        assert np.isfinite(monitor.best)
+
+
 def test_evaluating_changes_nothing(make_aae, images):
     first, second = make_aae(posterior="gaussian"), make_aae(posterior="gaussian")
     for model in (first, second):

@@ -30,7 +30,7 @@ def test_bernoulli_is_the_cross_entropy_in_nats(decoder):
 
 def test_bernoulli_stays_exact_where_probabilities_saturate(decoder):
     decoder.set_weights([100.0 * w for w in decoder.get_weights()])
-    logits = keras.Model(decoder.input, decoder.layers[-1].input)(Z).numpy().astype("float64")
+    logits = keras.Model(decoder.inputs[0], decoder.layers[-1].input)(Z).numpy().astype("float64")
     assert np.abs(logits).max() > 100
     expected = (np.logaddexp(0, logits) - X * logits).reshape(5, -1).sum(axis=1)
     np.testing.assert_allclose(ReconstructionLoss("bernoulli", decoder)(X, Z), expected, rtol=1e-5)
@@ -42,6 +42,15 @@ def test_bernoulli_takes_a_decoder_of_another_kind(decoder):
     p = other(Z).numpy()
     expected = -(X * np.log(p) + (1 - X) * np.log1p(-p)).reshape(5, -1).sum(axis=1)
     np.testing.assert_allclose(ReconstructionLoss("bernoulli", other)(X, Z), expected, rtol=1e-5)
+
+
+def test_bernoulli_takes_a_sequential_decoder(decoder):
+    sequential = keras.Sequential([keras.Input((2,)), *decoder.layers[1:]])
+    np.testing.assert_allclose(
+        ReconstructionLoss("bernoulli", sequential)(X, Z),
+        ReconstructionLoss("bernoulli", decoder)(X, Z),
+        rtol=1e-6,
+    )
 
 
 def test_callable_is_summed_over_all_but_the_batch(decoder):

@@ -88,6 +88,16 @@ def _absolute(x, y):
     return abs(x - y)
 
 
+def test_given_loss_scaling_is_kept(make_aae, tmp_path):
+    model = make_aae()
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(), initial_scale=64.0)
+    model.compile(scaled)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
+    assert isinstance(loaded.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
 def test_prior_that_cannot_be_saved_is_refused_with_nothing_written(make_aae, tmp_path):
     model = make_aae(prior=_Private(2))
     with pytest.raises(ValueError, match="register_keras_serializable"):

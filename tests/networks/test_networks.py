@@ -83,6 +83,7 @@ def test_decoders_end_in_an_activation_of_their_own():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: networks.mlp_encoder((6,), seed=-1), "`seed` to be at least 0"),
         (lambda: networks.mlp_encoder((0,)), "`input_shape`"),
         (lambda: networks.mlp_encoder((6,), units=()), "`units`"),
         (lambda: networks.mlp_encoder((6,), input_noise=-1.0), "`input_noise`"),

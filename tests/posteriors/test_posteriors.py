@@ -117,6 +117,8 @@ def test_a_posterior_belongs_to_one_model():
         (lambda: posteriors.get("cauchy"), ValueError, "'deterministic', 'gaussian', 'universal'"),
         (lambda: posteriors.get(3), TypeError, "`posterior` to be a name"),
         (lambda: posteriors.Gaussian(max_log_variance=0.0), ValueError, "`max_log_variance`"),
+        (lambda: posteriors.Gaussian("a"), TypeError, "`max_log_variance` to be a number"),
+        (lambda: posteriors.Universal(activation="no"), ValueError, "no"),
         (lambda: posteriors.Universal(noise_dim=0), ValueError, "`noise_dim`"),
         (lambda: posteriors.Universal(units=()), ValueError, "`units`"),
         (lambda: posteriors.Universal(num_mean_samples=3), ValueError, "even"),
