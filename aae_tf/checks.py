@@ -1,7 +1,7 @@
 """Argument checks that builders and constructors share: each returns its value or names it."""
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,37 @@ def check_choice(argument: str, value: Any, choices: Sequence[str]) -> str:
             f"Received: {argument}={value!r}."
         )
     return value
+
+
+def resolve(argument: str, identifier: Any, base: type, by_name: Mapping[str, Callable]) -> Any:
+    """Returns what an instance or a name stands for.
+
+    Args:
+        argument: name of the argument, for messages.
+        identifier: instance of `base`, or a key of `by_name`.
+        base: class of the instances.
+        by_name: what makes a new instance, by name.
+
+    Returns:
+        `identifier` itself if it is an instance, else a new one.
+
+    Raises:
+        ValueError: if the name is unknown.
+        TypeError: if `identifier` is neither.
+    """
+    if isinstance(identifier, base):
+        return identifier
+    if not isinstance(identifier, str):
+        raise TypeError(
+            f"Expected `{argument}` to be a name or a {base.__name__}. "
+            f"Received: {argument}={identifier!r}."
+        )
+    if identifier not in by_name:
+        raise ValueError(
+            f"Expected `{argument}` to be one of {', '.join(map(repr, by_name))}, or an instance. "
+            f"Received: {argument}={identifier!r}."
+        )
+    return by_name[identifier]()
 
 
 def _is_number(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Divergences by name."""
 
+from aae_tf.checks import resolve
 from aae_tf.divergences.adversarial import Adversarial
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.mmd import MMD
@@ -25,16 +26,4 @@ def get(identifier: str | Divergence) -> Divergence:
     >>> type(get("mmd")).__name__
     'MMD'
     """
-    if isinstance(identifier, Divergence):
-        return identifier
-    if not isinstance(identifier, str):
-        raise TypeError(
-            "Expected `divergence` to be a name or a `aae_tf.divergences.Divergence`. "
-            f"Received: divergence={identifier!r}."
-        )
-    if identifier not in _BY_NAME:
-        raise ValueError(
-            f"Expected `divergence` to be one of {', '.join(map(repr, _BY_NAME))}, or an instance. "
-            f"Received: divergence={identifier!r}."
-        )
-    return _BY_NAME[identifier]()
+    return resolve("divergence", identifier, Divergence, _BY_NAME)

@@ -1,5 +1,6 @@
 """Posteriors by name."""
 
+from aae_tf.checks import resolve
 from aae_tf.posteriors.deterministic import Deterministic
 from aae_tf.posteriors.gaussian import Gaussian
 from aae_tf.posteriors.posterior import Posterior
@@ -26,16 +27,4 @@ def get(identifier: str | Posterior) -> Posterior:
     >>> type(get("gaussian")).__name__
     'Gaussian'
     """
-    if isinstance(identifier, Posterior):
-        return identifier
-    if not isinstance(identifier, str):
-        raise TypeError(
-            "Expected `posterior` to be a name or a `aae_tf.posteriors.Posterior`. "
-            f"Received: posterior={identifier!r}."
-        )
-    if identifier not in _BY_NAME:
-        raise ValueError(
-            f"Expected `posterior` to be one of {', '.join(map(repr, _BY_NAME))}, or an instance. "
-            f"Received: posterior={identifier!r}."
-        )
-    return _BY_NAME[identifier]()
+    return resolve("posterior", identifier, Posterior, _BY_NAME)
