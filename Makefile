@@ -10,7 +10,7 @@ quickstart: $(STAMP)
 	$(RUN)/aae-tf quickstart
 
 test: $(STAMP)
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest --numprocesses 2
 
 check: $(STAMP)
 	$(RUN)/ruff check .
