@@ -1,5 +1,6 @@
 """The commands together."""
 
+import signal
 from typing import Annotated
 
 import typer
@@ -47,4 +48,6 @@ def _describe(
 
 def main() -> None:
     """Runs the command line; the entry point of `aae-tf`."""
+    # Whoever stops a training, person or scheduler, gets what Ctrl-C gives. `serve` differs.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(prog_name="aae-tf")

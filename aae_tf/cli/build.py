@@ -32,10 +32,12 @@ def build_model(recipe: Recipe, shape: Sequence[int]) -> BaseAAE:
     import keras
 
     model = MODELS[recipe.model](recipe, tuple(shape))
-    rate = recipe.discriminator_learning_rate
+    # A discriminator that gets ahead leaves the encoder no gradient. With equal rates the codes of
+    # digits collapsed within three epochs; with a tenth they did not, and MNIST did better as well.
+    rate = recipe.discriminator_learning_rate or recipe.learning_rate / 10
     model.compile(
         optimizer=keras.optimizers.Adam(recipe.learning_rate),
-        discriminator_optimizer=None if rate is None else keras.optimizers.Adam(rate),
+        discriminator_optimizer=keras.optimizers.Adam(rate),
         reconstruction_loss=recipe.reconstruction_loss,
         schedule=recipe.schedule,
         steps_per_execution=recipe.steps_per_execution,

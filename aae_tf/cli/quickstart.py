@@ -30,8 +30,9 @@ _RECIPE = Recipe(
     code_dim=2,
     units=(256, 256),
     discriminator_units=(256, 256),
+    learning_rate=5e-4,
     discriminator_learning_rate=5e-4,
-    epochs=100,
+    epochs=150,
     batch_size=50,
     steps_per_execution=25,
 )

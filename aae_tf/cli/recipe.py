@@ -40,7 +40,7 @@ class Recipe:
         schedule: one of `SCHEDULES`.
         reconstruction_loss: one of `RECONSTRUCTION_LOSSES`.
         learning_rate: of Adam, for encoder and decoder.
-        discriminator_learning_rate: of Adam; None takes `learning_rate`.
+        discriminator_learning_rate: of Adam; None takes a tenth of `learning_rate`.
         epochs: passes over the training images.
         batch_size: images in a step.
         steps_per_execution: steps in one call of the compiled function.

@@ -119,7 +119,7 @@ def train(
     discriminator_learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Adam's, for the discriminator; by default the same.",
+            help="Adam's, for the discriminator; by default a tenth of that.",
             rich_help_panel=_TRAINING,
         ),
     ] = Recipe.discriminator_learning_rate,

@@ -126,6 +126,7 @@ class TestQuickstart:
             "_RECIPE",
             Recipe(code_dim=2, units=(16,), divergence="mmd", epochs=2, batch_size=250),
         )
+        monkeypatch.setattr(quickstart, "_NUM_SEEDS", 20)
 
     def test_runs_twice(self, invoke, tiny, tmp_path):
         for _ in range(2):
@@ -141,7 +142,7 @@ class TestQuickstart:
             assert str(run / "figures" / f"{figure}.png") in output
         for protocol in ("grpc", "rest"):
             assert f"{protocol} encode: 297 rows" in output
-            assert f"{protocol} sample: 10000 rows" in output
+            assert f"{protocol} sample: 20 rows" in output
         assert f"aae-tf serve {models}" in output
 
     def test_a_wrong_answer_is_a_failure(self, invoke, tiny, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+import signal
 
 import keras
 import numpy as np
@@ -138,6 +139,17 @@ class TestInterrupt:
         assert json.loads((kept / "config.json").read_text())["epochs_trained"] == 1
         assert len((kept / "history.csv").read_text().splitlines()) == 2
         invoke("evaluate", kept)
+
+    def test_sigterm_is_an_interrupt(self, start, tmp_path):
+        process = start("train", "--out", tmp_path / "run", "--units", "8",
+                        "--divergence", "mmd", "--epochs", "100000")  # fmt: skip
+        while not process.stdout.readline().startswith("Epoch 3/"):
+            assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert errors.startswith("Error: Interrupted after ")
+        assert [path.name for path in tmp_path.iterdir()] == ["run-interrupted"]
 
     def test_leaves_nothing_before_an_epoch_is_done(self, invoke, tmp_path, monkeypatch):
         interrupt_at(monkeypatch, epoch=0)
