@@ -1,5 +1,6 @@
 """The density of a prior on the grid of a figure, whatever the prior is."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,10 +54,9 @@ class PriorDensity:
         """
         if not self._is_projected:
             codes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
-            try:
+            # TensorFlow Probability's word for having no density.
+            with contextlib.suppress(NotImplementedError):
                 return np.asarray(self._prior.prob(codes), np.float64)
-            except NotImplementedError:  # TensorFlow Probability's word for having no density.
-                pass
         steps = [axis[1] - axis[0] for axis in axes]
         edges = [
             np.append(axis - step / 2, axis[-1] + step / 2)

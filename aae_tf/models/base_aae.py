@@ -1,8 +1,7 @@
 """The one train step that every variant of the family shares."""
 
 import contextlib
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from aae_tf.checks import check_choice
 from aae_tf.divergences import Divergence, DivergenceTerms
-from aae_tf.models.check_fit_data import check_fit_data
+from aae_tf.models.check_fit_data import check_fit_data, name_arguments
 from aae_tf.models.codec import Codec, Tensors
 from aae_tf.models.player import Player, companion, loss_scaled
 from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
@@ -208,7 +207,7 @@ class BaseAAE(Codec):
         Raises:
             ValueError: if inputs are not finite, or their shape is not the encoder's.
         """
-        arguments = _bind(super().fit, x, y, *args, **kwargs)
+        arguments = name_arguments(super().fit, x, y, *args, **kwargs)
         if isinstance(arguments.get("validation_data"), tuple | list | np.ndarray | tf.Tensor):
             validation = keras.utils.unpack_x_y_sample_weight(arguments["validation_data"])
             arguments["validation_data"] = self._check_data("validation_data", *validation)
@@ -216,7 +215,7 @@ class BaseAAE(Codec):
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the losses as `keras.Model.evaluate` does, on checked inputs; see `fit`."""
-        arguments = _bind(super().evaluate, x, y, *args, **kwargs)
+        arguments = name_arguments(super().evaluate, x, y, *args, **kwargs)
         return super().evaluate(**self._check_arguments(arguments))
 
     def reset_metrics(self) -> None:
@@ -388,12 +387,6 @@ class BaseAAE(Codec):
 
     def _discriminator_tape(self) -> contextlib.AbstractContextManager[Any]:
         return self._discriminators.tape() if self._discriminators else contextlib.nullcontext()
-
-
-def _bind(method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
-    """Names the arguments of a call, however they were given."""
-    arguments = inspect.signature(method).bind(*args, **kwargs).arguments
-    return {**arguments.pop("kwargs", {}), **arguments}
 
 
 def _variables(layers: Iterable[keras.layers.Layer]) -> list[keras.Variable]:

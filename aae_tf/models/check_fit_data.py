@@ -1,6 +1,7 @@
 """What is looked at before training or evaluation starts."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,3 +55,9 @@ def check_fit_data(
             )
         y = np.full(len(x), -1) if y is None else y
     return x, y, sample_weight
+
+
+def name_arguments(method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Names the arguments of a call, however they were given."""
+    arguments = inspect.signature(method).bind(*args, **kwargs).arguments
+    return {**arguments.pop("kwargs", {}), **arguments}

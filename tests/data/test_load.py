@@ -95,7 +95,11 @@ def test_validation_is_a_fraction_or_a_number_of_the_train_split(validation, siz
         ({"validation": 1491}, ValueError, "Received: validation=1491, which is 1491 images."),
         ({"validation": 0.999}, ValueError, "Received: validation=0.999, which is 1498 images."),
         ({"seed": -1}, ValueError, "Expected `seed` to be at least 0. Received: seed=-1."),
-        ({"seed": 2**32}, ValueError, f"Expected `seed` to be at most {2**32 - 1}. Received: seed="),
+        (
+            {"seed": 2**32},
+            ValueError,
+            f"Expected `seed` to be at most {2**32 - 1}. Received: seed=",
+        ),
         ({"seed": 0.5}, TypeError, "Expected `seed` to be an integer. Received: seed=0.5."),
         (
             {"labels": "100"},
