@@ -22,11 +22,12 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
 )
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
+from aae_tf.export.saved_model import DEFAULT_SIGNATURE
 from aae_tf.serving import tensor_proto
 from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.model_manager import ModelManager
 from aae_tf.serving.model_queries import find_servable, model_metadata, model_status
-from aae_tf.serving.predict import DEFAULT_SIGNATURE, check_input_names, run_signature
+from aae_tf.serving.predict import check_input_names, run_signature
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 # Longer texts would not fit the trailers that carry them; the real server cuts there too.

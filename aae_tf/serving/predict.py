@@ -12,8 +12,6 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.servable import Servable
 
-DEFAULT_SIGNATURE = "serving_default"
-
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 

@@ -21,12 +21,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
+from aae_tf.export.saved_model import DEFAULT_SIGNATURE
 from aae_tf.serving.errors import HTTP_STATUS, ServingError, invalid_argument
 from aae_tf.serving.json_request import parse_document, read_inputs, read_signature_name
 from aae_tf.serving.json_response import write_outputs
 from aae_tf.serving.model_manager import ModelManager
 from aae_tf.serving.model_queries import find_servable, model_metadata, model_status
-from aae_tf.serving.predict import DEFAULT_SIGNATURE, run_signature
+from aae_tf.serving.predict import run_signature
 from aae_tf.serving.rest_call import RestCall, parse_rest_call
 
 _LOGGER = logging.getLogger("aae_tf.serving")
