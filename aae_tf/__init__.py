@@ -14,6 +14,7 @@ __all__ = [
     "divergences",
     "evaluation",
     "export",
+    "losses",
     "mmd",
     "models",
     "networks",
@@ -27,7 +28,7 @@ __all__ = [
 _IS_COMMAND_LINE = Path(sys.argv[0] if sys.argv else "").stem == "aae-tf"
 
 if TYPE_CHECKING or not _IS_COMMAND_LINE:
-    from aae_tf import data, divergences, mmd, models, networks, posteriors, priors
+    from aae_tf import data, divergences, losses, mmd, models, networks, posteriors, priors
     from aae_tf.models import AAE
 
 
