@@ -50,6 +50,7 @@ PACKAGES = (
 BASES = {
     callbacks.FigureCallback,
     divergences.Divergence,
+    losses.LossTerm,
     mmd.MeanEmbedding,
     models.BaseAAE,
     models.Codec,
@@ -145,6 +146,8 @@ ROWS = {
     "DatasetNotFoundError": Row("other", lambda: data.DatasetNotFoundError("the reason")),
     "DivergenceTerms": Row("other", lambda: divergences.DivergenceTerms(*np.ones(3))),
     "ExportError": Row("other", lambda: export.ExportError("the reason")),
+    "HeadDistance": Row("other", lambda: losses.HeadDistance(3.0, weight=2.0)),
+    "KullbackLeibler": Row("other", lambda: losses.KullbackLeibler(weight=0.5)),
     "ModelServer": Row(
         "other",
         lambda: serving.ModelServer(
@@ -156,6 +159,7 @@ ROWS = {
             request_timeout=3.0,
         ),
     ),
+    "MutualInformation": Row("other", lambda: losses.MutualInformation(2.0, weight=0.3)),
     "RegisterMeanEmbedding": Row(
         "other",
         lambda: mmd.RegisterMeanEmbedding(
@@ -167,4 +171,5 @@ ROWS = {
     "ServingError": Row(
         "other", lambda: serving.ServingError(grpc.StatusCode.NOT_FOUND, "the reason")
     ),
+    "VirtualAdversarial": Row("other", lambda: losses.VirtualAdversarial(2.0, 3, 0.5, weight=0.7)),
 }

@@ -32,7 +32,8 @@ PUBLIC = {
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "evaluate_model latent_scatter manifold reconstructions sample_grid",
     "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",
-    "losses": "check_weight deserialize_weight serialize_weight weight_at",
+    "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "
+    "check_weight cross_entropy deserialize_weight gaussian_kl serialize_weight weight_at",
     "mmd": "MeanEmbedding RegisterMeanEmbedding default_kernel has_mean_embedding mean_embedding "
     "mean_embedding_norm null_variance squared_mmd squared_mmd_two_samples",
     "models": "AAE BaseAAE Batch Codec",

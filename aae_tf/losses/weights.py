@@ -9,6 +9,7 @@ import tensorflow as tf
 from aae_tf.checks import check_non_negative
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
+Weight = float | Schedule
 
 
 def check_weight(argument: str, value: Any) -> Any:
