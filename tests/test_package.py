@@ -39,7 +39,8 @@ PUBLIC = {
     "models": "AAE BaseAAE Batch Codec",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
-    "priors": "deserialize gaussian ring_mixture row_seeds sample_rows serialize uniform",
+    "priors": "bernoulli categorical conditional deserialize fold_rows gaussian num_components "
+    "ring_mixture row_seeds sample_rows serialize uniform",
     "serving": "Client ModelServer ServerError ServingError",
 }
 

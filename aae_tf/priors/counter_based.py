@@ -111,6 +111,34 @@ def row_seeds(n: int, seed: int) -> np.ndarray:
     return _finalize(start + _steps(int(n)), np.right_shift)
 
 
+def fold_rows(seeds: Any, index: int) -> tf.Tensor:
+    """Derive another seed from each, for another stream: a code of its own for the same row.
+
+    What `sample_rows` draws with `fold_rows(seeds, 0)`, `fold_rows(seeds, 1)` and `seeds` is
+    independent.
+
+    Args:
+        seeds: int64 [n], any values.
+        index: int, the number of the stream, at least 0.
+
+    Returns:
+        int64 [n]; row i depends on seeds[i] and `index` alone.
+
+    Raises:
+        TypeError: if `index` is no integer.
+        ValueError: if `index` is negative.
+
+    Example:
+        >>> fold_rows([7, 8], index=1).numpy().tolist()
+        [1663252926424047505, -5200738455813082935]
+    """
+    check_integer("index", index)
+    # `random_bits` hashes the states after the start; here are the ones before.
+    before = _steps(int(index) + 1)[-1]
+    start = _finalize(tf.convert_to_tensor(seeds, tf.int64), tf.bitwise.right_shift)
+    return _finalize(start - before, tf.bitwise.right_shift)
+
+
 def _steps(count: int) -> np.ndarray:
     return (np.arange(1, count + 1, dtype=np.uint64) * _STEP).view(np.int64)
 

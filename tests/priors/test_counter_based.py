@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from scipy import special, stats
 
-from aae_tf.priors import counter_based, row_seeds
+from aae_tf.priors import counter_based, fold_rows, row_seeds
 
 INT64 = np.iinfo(np.int64)
 
@@ -82,6 +82,43 @@ def test_row_seeds_differ_within_and_between_seeds():
 def test_wrong_arguments_of_row_seeds_are_named(n, seed, error, message):
     with pytest.raises(error, match=message):
         row_seeds(n, seed)
+
+
+@pytest.mark.parametrize("seed", [0, 7, -1, INT64.min, INT64.max])
+@pytest.mark.parametrize("index", [0, 1, 30])
+def test_folded_seeds_are_outputs_before_the_start(seed, index):
+    [start] = split_mix_64((seed - 0x9E3779B97F4A7C15) % 2**64, 1)
+    before = (start - (index + 2) * 0x9E3779B97F4A7C15) % 2**64
+    folded = fold_rows([seed], index)
+    np.testing.assert_array_equal(folded, as_bits(split_mix_64(before, 1)))
+    np.testing.assert_array_equal(
+        tf.function(fold_rows)(tf.constant([5, seed], tf.int64), index)[1:], folded
+    )
+
+
+def test_folded_streams_are_independent():
+    rows = 20_000
+    seeds = np.arange(rows)
+    streams = [seeds, fold_rows(seeds, 0), fold_rows(seeds, 1), fold_rows(fold_rows(seeds, 0), 0)]
+    noise = [
+        counter_based.normal(counter_based.random_bits(tf.constant(stream), 4)).numpy()
+        for stream in streams
+    ]
+    between = np.corrcoef(np.concatenate(noise, axis=1).T) - np.eye(16)
+    assert np.abs(between).max() < 4.5 / np.sqrt(rows)
+    assert len(np.unique(np.concatenate(streams))) == 4 * rows
+
+
+@pytest.mark.parametrize(
+    ("index", "error", "message"),
+    [
+        (-1, ValueError, "Expected `index` to be at least 0. Received: index=-1."),
+        (0.5, TypeError, "Expected `index` to be an integer. Received: index=0.5."),
+    ],
+)
+def test_wrong_index_is_named(index, error, message):
+    with pytest.raises(error, match=message):
+        fold_rows([1], index)
 
 
 def test_uniform_is_the_upper_bits_and_stays_inside_the_open_interval():

@@ -1,0 +1,247 @@
+"""Distributions whose samples are element-wise functions of uniform or normal noise."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from scipy import special
+
+from aae_tf.priors import counter_based
+
+tfd = tfp.distributions
+
+
+@dataclasses.dataclass(frozen=True)
+class RowFamily:
+    """One distribution, or a mixture of its kind, or a mixture of such mixtures.
+
+    A tree of `levels` chooses a row of the `tables`, from which `combine` makes the sample.
+
+    Attributes:
+        noise: maps random bits to float64 noise of the same shape; None where a sample is chosen,
+            not perturbed.
+        combine: maps the noise [n, dim] and the chosen rows of the tables to float64 [n, dim].
+        tables: float64 [..., dim] or [..., dim, dim], the leading axes one for each level.
+        levels: for each level, from the outermost, the probability of the components up to and
+            including this one: float64 [..., components - 1], a leading axis for each level before.
+    """
+
+    noise: Callable[[tf.Tensor], tf.Tensor] | None
+    combine: Callable[..., tf.Tensor]
+    tables: tuple[np.ndarray, ...]
+    levels: tuple[np.ndarray, ...] = ()
+
+    def sample(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Draw a row for each seed.
+
+        Args:
+            seeds: int64 [n].
+            labels: int64 [n], the components of the outermost level; others than these, and None,
+                are drawn.
+
+        Returns:
+            float32 [n, dim].
+        """
+        dim = 0 if self.noise is None else self.tables[0].shape[-1]
+        bits = counter_based.random_bits(seeds, dim + len(self.levels))
+        chosen: tf.Tensor | None = None
+        for depth, cumulative in enumerate(self.levels):
+            draw = counter_based.uniform(bits[:, dim + depth : dim + depth + 1])
+            component = count_passed(draw, _select(cumulative, depth, chosen))
+            if depth == 0 and labels is not None:
+                component = choose(labels, component, cumulative.shape[-1] + 1)
+            if chosen is not None:
+                component += chosen * (cumulative.shape[-1] + 1)
+            chosen = component
+        noise = None if self.noise is None else self.noise(bits[:, :dim])
+        rows = (_select(table, len(self.levels), chosen) for table in self.tables)
+        return tf.cast(self.combine(noise, *rows), tf.float32)
+
+
+def row_family(distribution: Any) -> RowFamily | None:
+    """Find the rule for the nearest parent and apply it; None if there is none.
+
+    Args:
+        distribution: `tfd.Distribution` whose parameters are known values.
+
+    Returns:
+        The family, with one level for each nested mixture.
+    """
+    return _apply(_RULES, distribution)
+
+
+def known_row_family(distribution: Any) -> RowFamily | None:
+    """Find the family outside the graph being traced; None if a parameter can change there.
+
+    Args:
+        distribution: `tfd.Distribution`.
+
+    Returns:
+        The family, or None if there is none.
+    """
+    if distribution.variables or has_symbolic_parameters(distribution):
+        return None
+    # Inside a tf.function the parameters are read now, not on every call.
+    with tf.init_scope():
+        return row_family(distribution)
+
+
+def has_symbolic_parameters(distribution: Any) -> bool:
+    """Tell whether a parameter is a tensor of a graph."""
+    parameters = tf.nest.flatten(distribution, expand_composites=True)
+    return any(tf.is_symbolic_tensor(parameter) for parameter in parameters)
+
+
+def cumulate(probs: Any) -> np.ndarray:
+    """Sum up the probabilities of K classes.
+
+    Args:
+        probs: [..., K], of any sum.
+
+    Returns:
+        float64 [..., K - 1]; the last sum, 1, is left out.
+    """
+    sums = np.cumsum(_values(probs), axis=-1)
+    return (sums / sums[..., -1:])[..., :-1]
+
+
+def count_passed(draw: tf.Tensor, cumulative: Any) -> tf.Tensor:
+    """Invert a distribution function: how many of its values a uniform number passes.
+
+    Args:
+        draw: float64 [n, 1].
+        cumulative: float64 [K - 1] or [n, K - 1].
+
+    Returns:
+        int64 [n], 0 ... K - 1.
+    """
+    return tf.reduce_sum(tf.cast(draw >= cumulative, tf.int64), axis=-1)
+
+
+def choose(labels: tf.Tensor, drawn: tf.Tensor, count: int) -> tf.Tensor:
+    """Take the label where it names one of `count` components, and what was drawn elsewhere."""
+    return tf.where((labels >= 0) & (labels < count), labels, drawn)
+
+
+def _select(table: np.ndarray, depth: int, chosen: tf.Tensor | None) -> Any:
+    if chosen is None:
+        return table
+    # The count is spelled out for levels of one component, whose distribution function is empty.
+    count = math.prod(table.shape[:depth])
+    return tf.gather(table.reshape(count, *table.shape[depth:]), chosen)
+
+
+def _apply(rules: dict[type, Any], distribution: Any) -> RowFamily | None:
+    cls = type(distribution)
+    # A subclass from elsewhere may sample otherwise than its parent.
+    if not cls.__module__.startswith("tensorflow_probability."):
+        return None
+    rule = next((rules[parent] for parent in cls.__mro__ if parent in rules), None)
+    return None if rule is None else rule(distribution)
+
+
+def _shift_and_scale(noise: tf.Tensor, loc: Any, scale: Any) -> tf.Tensor:
+    if len(scale.shape) == len(loc.shape):
+        return loc + scale * noise
+    # Column by column: the rounding of a matrix product may depend on the number of rows.
+    rows = loc
+    for j in range(loc.shape[-1]):
+        rows = rows + scale[..., j] * noise[:, j : j + 1]
+    return rows
+
+
+def _threshold(noise: tf.Tensor, probs: Any) -> tf.Tensor:
+    return tf.cast(noise < probs, tf.float64)
+
+
+def _point(noise: None, loc: tf.Tensor) -> tf.Tensor:
+    return loc
+
+
+def _multivariate_normal(distribution: Any) -> RowFamily:
+    loc, scale = _values(distribution.mean()), _values(distribution.scale.to_dense())
+    diagonal = np.diagonal(scale, axis1=-2, axis2=-1)
+    if np.count_nonzero(scale) == np.count_nonzero(diagonal):
+        scale = np.broadcast_to(diagonal, loc.shape)
+    else:
+        scale = np.broadcast_to(scale, [*loc.shape, loc.shape[-1]])
+    return RowFamily(counter_based.normal, _shift_and_scale, (loc, scale))
+
+
+def _one_hot_categorical(distribution: Any) -> RowFamily:
+    cumulative = cumulate(_probabilities(distribution))
+    dim = cumulative.shape[-1] + 1
+    points = np.broadcast_to(np.eye(dim), [*cumulative.shape[:-1], dim, dim])
+    return RowFamily(None, _point, (points,), (cumulative,))
+
+
+def _independent(distribution: Any) -> RowFamily | None:
+    return _apply(_SCALAR_RULES, distribution.distribution)
+
+
+def _sample(distribution: Any) -> RowFamily | None:
+    scalar = _apply(_SCALAR_RULES, distribution.distribution)
+    if scalar is None:
+        return None
+    shape = [*distribution.batch_shape, *distribution.event_shape]
+    tables = tuple(np.broadcast_to(table[..., np.newaxis], shape) for table in scalar.tables)
+    return dataclasses.replace(scalar, tables=tables)
+
+
+def _mixture(distribution: Any) -> RowFamily | None:
+    family = row_family(distribution.components_distribution)
+    if family is None:
+        return None
+    cumulative = cumulate(_probabilities(distribution.mixture_distribution))
+    # One distribution function may serve a whole batch of mixtures.
+    shape = [*distribution.components_distribution.batch_shape[:-1], cumulative.shape[-1]]
+    return dataclasses.replace(family, levels=(np.broadcast_to(cumulative, shape), *family.levels))
+
+
+def _normal(distribution: Any) -> RowFamily:
+    loc, scale = np.broadcast_arrays(_values(distribution.loc), _values(distribution.scale))
+    return RowFamily(counter_based.normal, _shift_and_scale, (loc, scale))
+
+
+def _uniform(distribution: Any) -> RowFamily:
+    low, high = np.broadcast_arrays(_values(distribution.low), _values(distribution.high))
+    # `high` is outside of the support, but what comes within half a step of it is rounded to it.
+    last = np.nextafter(high.astype(np.float32), np.float32(-np.inf)).astype(np.float64)
+    return RowFamily(counter_based.uniform, _shift_and_scale, (low, last - low))
+
+
+def _bernoulli(distribution: Any) -> RowFamily:
+    return RowFamily(counter_based.uniform, _threshold, (_values(distribution.probs_parameter()),))
+
+
+def _probabilities(distribution: Any) -> np.ndarray:
+    if distribution.probs is None:
+        return special.softmax(_values(distribution.logits), axis=-1)
+    return _values(distribution.probs)
+
+
+def _values(tensor: Any) -> np.ndarray:
+    return np.asarray(tensor, np.float64)
+
+
+_Rules = dict[type, Callable[[Any], RowFamily | None]]
+# Scalar families describe an array of scalars instead of vectors.
+_SCALAR_RULES: _Rules = {
+    tfd.Normal: _normal,
+    tfd.Uniform: _uniform,
+    tfd.Bernoulli: _bernoulli,
+}
+# The private parents of the public `Independent`, `Sample` and `MixtureSameFamily`.
+_RULES: _Rules = {
+    tfd.MultivariateNormalLinearOperator: _multivariate_normal,
+    tfd.OneHotCategorical: _one_hot_categorical,
+    tfd.Independent.__mro__[1]: _independent,
+    tfd.Sample.__mro__[1]: _sample,
+    tfd.MixtureSameFamily.__mro__[1]: _mixture,
+}
