@@ -28,7 +28,8 @@ DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 
 PUBLIC = {
     "callbacks": "FigureCallback LatentScatter Reconstructions SampleGrid",
-    "data": "Dataset DatasetNotFoundError available check_array labelled_subset load",
+    "data": "Dataset DatasetNotFoundError available check_array check_label_spec check_labels "
+    "labelled_subset load mix_labels warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "evaluate_model latent_scatter manifold reconstructions sample_grid",
     "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from aae_tf.checks import check_integer
+from aae_tf.data.check_labels import check_labels
 
 
 def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
@@ -35,17 +36,10 @@ def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 5 (arXiv:1511.05644).
     """
-    y = np.asarray(y)
-    if not np.issubdtype(y.dtype, np.integer):
-        raise TypeError(f"Expected `y` to be an array of integers. Received: y.dtype={y.dtype}.")
+    y = check_labels(y, "y", required="some")
     check_integer("num_labels", num_labels)
     check_integer("seed", seed)
     classes, counts = np.unique(y[y >= 0], return_counts=True)
-    if y.ndim != 1 or not len(classes):
-        raise ValueError(
-            "Expected `y` to be a vector with at least one known label. "
-            f"Received: y.shape={y.shape}, number of known labels={counts.sum()}."
-        )
     per_class, remainder = divmod(num_labels, len(classes))
     if remainder or per_class > counts.min():
         raise ValueError(

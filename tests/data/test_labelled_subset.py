@@ -68,9 +68,9 @@ def test_the_argument_is_left_as_it_is():
             3,
             0,
             TypeError,
-            r"Expected `y` to be an array of integers. Received: y.dtype=flo",
+            r"Expected `y` to be an array of integers",
         ),
-        (Y[None], 3, 0, ValueError, r"Expected `y` to be a vector .* Received: y.shape=\(1, 600\)"),
+        (Y[None], 3, 0, ValueError, r"`y` to have shape \(n,\), .* Received: y.shape=\(1, 600\)."),
         (np.full(5, -1), 3, 0, ValueError, r"at least one known label. .* known labels=0."),
     ],
 )

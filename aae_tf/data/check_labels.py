@@ -1,0 +1,127 @@
+"""The checks of class labels, before a model learns from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from aae_tf.checks import check_choice
+
+
+def check_labels(
+    labels: Any,
+    name: str,
+    num_classes: int | None = None,
+    required: str = "any",
+    every_class: bool | None = None,
+    size: int | None = None,
+) -> np.ndarray:
+    """Return class labels as an array, or say what is wrong with them.
+
+    Args:
+        labels: array-like of integers [n]: the class of each row, -1 where it is unknown.
+        name: str, the argument's name in messages.
+        num_classes: int, classes are 0 to `num_classes - 1`; by default any from 0.
+        required: "any" (all may be unknown), "some" known labels, or "all" of them.
+        every_class: bool, whether each of `num_classes` classes needs a known label; by default
+            with `required="some"`.
+        size: int, number of rows n; by default any.
+
+    Returns:
+        NumPy int64 [n].
+
+    Raises:
+        TypeError: if `labels` is no array of integers.
+        ValueError: if it has another shape, a class out of range, or too few known labels.
+
+    Example:
+        >>> check_labels([0, -1, 1], "y", num_classes=2, required="some")
+        array([ 0, -1,  1])
+    """
+    check_choice("required", required, ("any", "some", "all"))
+    try:
+        array = np.asarray(labels)
+    except ValueError:  # NumPy's word for rows of different lengths.
+        array = np.empty((), object)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(
+            f"Expected `{name}` to be an array of integers, the class of each row (-1: unknown). "
+            f"Received: {name} of type {type(labels).__name__}, dtype={array.dtype}."
+        )
+    if array.ndim != 1 or size not in (None, len(array)):
+        count = "n" if size is None else size
+        raise ValueError(
+            f"Expected `{name}` to have shape ({count},), the class of each row. "
+            f"Received: {name}.shape={array.shape}."
+        )
+    array = array.astype(np.int64)
+    _check_range(array, name, num_classes)
+    _check_known(array, name, required)
+    if num_classes is not None and (required == "some" if every_class is None else every_class):
+        missing = np.setdiff1d(np.arange(num_classes), array)
+        if len(missing):
+            raise ValueError(
+                f"Expected `{name}` to have a known label of each of the {num_classes} classes. "
+                f"Received: {name} without a label of {', '.join(map(str, missing))}."
+            )
+    return array
+
+
+def check_label_spec(element_spec: Any, name: str) -> None:
+    """Check that the elements of a `tf.data.Dataset` carry class labels.
+
+    Args:
+        element_spec: `tf.data.Dataset.element_spec`, of batches.
+        name: str, the argument's name in messages.
+
+    Raises:
+        TypeError: if the labels are no tensor of integers.
+        ValueError: if there are none, or they have another shape than [batch].
+
+    Example:
+        >>> batches = tf.data.Dataset.from_tensor_slices(([[0.5], [0.25]], [0, -1])).batch(2)
+        >>> check_label_spec(batches.element_spec, "x")
+    """
+    _, labels, _ = keras.utils.unpack_x_y_sample_weight(element_spec)
+    if labels is None:
+        raise ValueError(
+            f"Expected `{name}` to yield pairs (inputs, labels). "
+            f"Received: {name}.element_spec={element_spec!r}."
+        )
+    if not isinstance(labels, tf.TensorSpec) or not labels.dtype.is_integer:
+        raise TypeError(
+            f"Expected `{name}` to yield labels that are integers. Received: labels={labels!r}."
+        )
+    if labels.shape.rank not in (None, 1):
+        raise ValueError(
+            f"Expected `{name}` to yield labels of shape [batch]. Received: labels={labels!r}."
+        )
+
+
+def _check_range(array: np.ndarray, name: str, num_classes: int | None) -> None:
+    out = array < -1
+    if num_classes is not None:
+        out |= array >= num_classes
+    if out.any():
+        upper = "" if num_classes is None else f" to {num_classes - 1}"
+        raise ValueError(
+            f"Expected `{name}` to hold classes from 0{upper}, or -1 where the class is unknown. "
+            f"Received: {name}[{out.argmax()}]={array[out.argmax()]}."
+        )
+
+
+def _check_known(array: np.ndarray, name: str, required: str) -> None:
+    unknown = np.count_nonzero(array < 0)
+    if required == "some" and unknown == len(array):
+        raise ValueError(
+            f"Expected `{name}` to hold at least one known label. "
+            f"Received: {name} of {len(array)} rows, number of known labels=0."
+        )
+    if required == "all" and unknown:
+        raise ValueError(
+            f"Expected `{name}` to hold the label of every row. "
+            f"Received: {name} of {len(array)} rows, {unknown} of them unknown (-1)."
+        )
