@@ -9,6 +9,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AAE",
+    "GAN",
+    "GMMN",
+    "VAE",
+    "ClusteringAAE",
+    "EmbeddingAAE",
+    "LabelGuidedAAE",
+    "SemiSupervisedAAE",
+    "SupervisedAAE",
     "callbacks",
     "data",
     "divergences",
@@ -29,13 +37,23 @@ _IS_COMMAND_LINE = Path(sys.argv[0] if sys.argv else "").stem == "aae-tf"
 
 if TYPE_CHECKING or not _IS_COMMAND_LINE:
     from aae_tf import data, divergences, losses, mmd, models, networks, posteriors, priors
-    from aae_tf.models import AAE
+    from aae_tf.models import (
+        AAE,
+        GAN,
+        GMMN,
+        VAE,
+        ClusteringAAE,
+        EmbeddingAAE,
+        LabelGuidedAAE,
+        SemiSupervisedAAE,
+        SupervisedAAE,
+    )
 
 
 def __getattr__(name: str) -> Any:
     # The upper layers bring Matplotlib, gRPC and an HTTP server: imported when first used.
-    if name == "AAE":
-        return importlib.import_module("aae_tf.models").AAE
+    if name in __all__ and name[0].isupper():
+        return getattr(importlib.import_module("aae_tf.models"), name)
     if name in __all__:
         return importlib.import_module(f"aae_tf.{name}")
     raise AttributeError(f"module 'aae_tf' has no attribute {name!r}")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from aae_tf.checks import check_dimension
-from aae_tf.models import Codec
+from aae_tf.models import Generator
 
 
 class FigureCallback(keras.callbacks.Callback):
@@ -59,7 +59,7 @@ class FigureCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Checks the model and opens what is written to."""
-        if not isinstance(self.model, Codec):
+        if not isinstance(self.model, Generator):
             raise TypeError(
                 f"Expected {type(self).__name__} to be given to the `fit` of a model of aae_tf. "
                 f"Received: model={self.model!r}."

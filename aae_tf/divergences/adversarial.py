@@ -13,7 +13,8 @@ from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.objectives import OBJECTIVES
 from aae_tf.divergences.prior_moments import prior_moments
 from aae_tf.divergences.terms import DivergenceTerms
-from aae_tf.divergences.weighting import weighted_mean
+from aae_tf.losses.weighted_mean import weighted_mean
+from aae_tf.losses.weights import Weight
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -27,7 +28,8 @@ class Adversarial(Divergence):
     Args:
         discriminator: built `keras.Model` from [batch, code_dim] to logits [batch, 1], not
             probabilities; None builds `networks.mlp_discriminator` with two hidden layers of
-            1000 ReLU.
+            1000 ReLU. Where labels guide the game it sees the code and, beside it, a one-hot
+            vector of the classes and of "unknown": [batch, code_dim + num_classes + 1].
         objective: "non_saturating" (binary cross-entropy; the encoder maximises log D),
             "least_squares", or "wasserstein" (give it a `gradient_penalty`).
         label_smoothing: in [0, 1); the discriminator's target for prior samples is 1 minus this.
@@ -36,7 +38,8 @@ class Adversarial(Divergence):
             discriminator sees in training, in standard deviations of the prior; zero or more.
         gradient_penalty: weight of the mean squared deviation from 1 of the gradient's norm at
             random points between prior samples and codes; zero or more.
-        weight: factor of the encoder's adversarial loss in its total loss, zero or more.
+        weight: factor of the encoder's adversarial loss in its total loss: a number, zero or more,
+            or a Keras schedule of the steps made.
         name: name of the layer.
 
     Logs:
@@ -71,7 +74,7 @@ class Adversarial(Divergence):
         label_smoothing: float = 0.0,
         input_noise: float = 0.0,
         gradient_penalty: float = 0.0,
-        weight: float = 1.0,
+        weight: Weight = 1.0,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -100,12 +103,14 @@ class Adversarial(Divergence):
 
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Builds the paper's discriminator if none was given, and checks the shapes."""
-        code_dim = prior.event_shape[0]
-        discriminator = self.discriminator or networks.mlp_discriminator(code_dim, seed=seed)
+        width = prior.event_shape[0]
+        if self.num_classes is not None:
+            width += self.num_classes + 1
+        discriminator = self.discriminator or networks.mlp_discriminator(width, seed=seed)
         shapes = (discriminator.input_shape, discriminator.output_shape)
-        if shapes != ((None, code_dim), (None, 1)):
+        if shapes != ((None, width), (None, 1)):
             raise ValueError(
-                f"Expected `discriminator` to map [batch, {code_dim}] to logits [batch, 1]. "
+                f"Expected `discriminator` to map [batch, {width}] to logits [batch, 1]. "
                 f"Received: discriminator with input_shape={shapes[0]}, output_shape={shapes[1]}."
             )
         self._location, self._scale = prior_moments(prior)
@@ -117,14 +122,17 @@ class Adversarial(Divergence):
         seed: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
         training: bool = False,
+        labels: tf.Tensor | None = None,
+        real: tf.Tensor | None = None,
     ) -> DivergenceTerms:
         """Plays one round: both losses and the accuracy, from one pass of the discriminator."""
         prior_seed, noise_seed, penalty_seed = tf.unstack(tf.random.split(seed, 3))
-        real = self.sample_prior(codes, prior_seed)
+        if real is None:
+            real = self.sample_prior(codes, prior_seed, labels)
         points = (tf.concat([real, codes], axis=0) - self._location) / self._scale
         if training and self.input_noise:
             points += self.input_noise * tf.random.stateless_normal(tf.shape(points), noise_seed)
-        logits = tf.cast(self.discriminator(points, training=training)[:, 0], tf.float32)
+        logits = self._judge(points, labels, training)
         real_logits, code_logits = tf.split(logits, 2)
 
         game = OBJECTIVES[self.objective]
@@ -133,7 +141,7 @@ class Adversarial(Divergence):
         ) + weighted_mean(game.generated(code_logits), sample_weight)
         if training and self.gradient_penalty:
             discriminator_loss += self.gradient_penalty * self._penalty(
-                tf.stop_gradient(points), penalty_seed, sample_weight
+                tf.stop_gradient(points), penalty_seed, sample_weight, labels
             )
         threshold = game.threshold(real_logits, code_logits)
         accuracy = 0.5 * (
@@ -142,6 +150,15 @@ class Adversarial(Divergence):
         )
         encoder_loss = weighted_mean(game.encoder(code_logits), sample_weight)
         return DivergenceTerms(encoder_loss, discriminator_loss, accuracy)
+
+    def _judge(self, points: tf.Tensor, labels: tf.Tensor | None, training: bool) -> tf.Tensor:
+        """Gives logits [rows] of one or more batches of points, each with the same labels."""
+        if labels is not None and self.num_classes is not None:
+            classes = tf.where(labels < 0, self.num_classes, labels)
+            one_hot = tf.one_hot(classes, self.num_classes + 1, dtype=points.dtype)
+            batches = tf.shape(points)[0] // tf.shape(one_hot)[0]
+            points = tf.concat([points, tf.tile(one_hot, [batches, 1])], axis=1)
+        return tf.cast(self.discriminator(points, training=training)[:, 0], tf.float32)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments; the discriminator as it is built."""
@@ -155,21 +172,24 @@ class Adversarial(Divergence):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Adversarial":
+    def from_config(cls, config: dict[str, Any]) -> Divergence:
         """Builds the divergence from what `get_config` returned."""
-        config = dict(config)
-        config["discriminator"] = keras.saving.deserialize_keras_object(config["discriminator"])
-        return cls(**config)
+        discriminator = keras.saving.deserialize_keras_object(config["discriminator"])
+        return super().from_config({**config, "discriminator": discriminator})
 
     def _penalty(
-        self, points: tf.Tensor, seed: tf.Tensor, sample_weight: tf.Tensor | None
+        self,
+        points: tf.Tensor,
+        seed: tf.Tensor,
+        sample_weight: tf.Tensor | None,
+        labels: tf.Tensor | None,
     ) -> tf.Tensor:
         real, codes = tf.split(points, 2)
         share = tf.random.stateless_uniform([tf.shape(codes)[0], 1], seed)
         between = codes + share * (real - codes)
         with tf.GradientTape() as tape:
             tape.watch(between)
-            logits = self.discriminator(between, training=True)
+            logits = self._judge(between, labels, training=True)
         squared_norm = tf.reduce_sum(tf.square(tape.gradient(logits, between)), axis=1)
         # The root has no finite slope at zero, where a ReLU discriminator can be flat.
         norm = tf.sqrt(squared_norm + np.finfo("float32").eps)

@@ -6,8 +6,14 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.checks import check_non_negative
+from aae_tf import priors
 from aae_tf.divergences.terms import DivergenceTerms
+from aae_tf.losses.weights import (
+    Weight,
+    check_weight,
+    deserialize_weight,
+    serialize_weight,
+)
 
 
 class Divergence(keras.layers.Layer):
@@ -21,31 +27,38 @@ class Divergence(keras.layers.Layer):
     register the class with `keras.saving.register_keras_serializable`.
 
     Args:
-        weight: factor of this divergence in the encoder's loss, zero or more; read when the model
-            is compiled.
+        weight: factor of this divergence in the encoder's loss: a number, zero or more, read when
+            the model is compiled, or a `keras.optimizers.schedules.LearningRateSchedule` of the
+            steps made.
         name: name of the layer.
 
     Raises:
+        TypeError: if `weight` is neither a number nor a schedule.
         ValueError: if `weight` is negative or not finite.
     """
 
-    def __init__(self, weight: float = 1.0, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, weight: Weight = 1.0, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.weight = check_non_negative("weight", weight)
+        self.weight = check_weight("weight", weight)
         # Known once connected; until then there is nothing to compare with.
         self.prior: Any = None
+        self.num_classes: int | None = None
 
     @property
     def has_discriminator(self) -> bool:
         """Whether `compare` gives a discriminator's loss, and `trainable_variables` lowers it."""
         return False
 
-    def connect(self, prior: tfp.distributions.Distribution, seed: int) -> None:
+    def connect(
+        self, prior: tfp.distributions.Distribution, seed: int, num_classes: int | None = None
+    ) -> None:
         """Prepares the comparison with `prior`.
 
         Args:
             prior: distribution with event_shape [code_dim].
             seed: non-negative integer that fixes the initial weights, if there are any.
+            num_classes: number of the prior's components, where `compare` will get labels; None
+                where it will not.
 
         Raises:
             ValueError: if this divergence already belongs to a code.
@@ -55,7 +68,12 @@ class Divergence(keras.layers.Layer):
                 "Expected `divergence` not to belong to another code or model: its state would "
                 f"be shared. Received: divergence={self!r}."
             )
-        self.prepare(prior, seed)
+        self.num_classes = num_classes
+        try:
+            self.prepare(prior, seed)
+        except BaseException:
+            self.num_classes = None
+            raise
         self.prior = prior
         self.built = True
 
@@ -71,6 +89,8 @@ class Divergence(keras.layers.Layer):
         seed: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
         training: bool = False,
+        labels: tf.Tensor | None = None,
+        real: tf.Tensor | None = None,
     ) -> DivergenceTerms:
         """Compares a batch of codes with the prior.
 
@@ -80,20 +100,36 @@ class Divergence(keras.layers.Layer):
             sample_weight: float32 [batch], zero or more: the mass of each code in q; None
                 counts every code once.
             training: whether noise and penalties that belong to training are applied.
+            labels: int32 [batch], where `num_classes` was given: a code of class k is compared
+                with the k-th component of the prior, one of label -1 with the whole. Models
+                without such labels do not pass the argument.
+            real: float32 [batch, code_dim], to compare with in place of samples of the prior;
+                passed by models that match outputs to data, and by no other.
 
         Returns:
             `DivergenceTerms` of scalars.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement `compare`.")
 
-    def sample_prior(self, like: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draws as many prior samples as there are rows in `like`, in the same dtype."""
-        return tf.cast(self.prior.sample(tf.shape(like)[0], seed=seed), like.dtype)
+    def sample_prior(
+        self, like: tf.Tensor, seed: tf.Tensor, labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Draws a prior sample for each row of `like`, in the same dtype; see `compare`."""
+        if labels is None:
+            samples = self.prior.sample(tf.shape(like)[0], seed=seed)
+        else:
+            samples = priors.conditional(self.prior, labels).sample(seed=seed)
+        return tf.cast(samples, like.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {
-            "weight": self.weight,
+            "weight": serialize_weight(self.weight),
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Divergence":
+        """Builds the divergence from what `get_config` returned."""
+        return cls(**{**config, "weight": deserialize_weight(config["weight"])})

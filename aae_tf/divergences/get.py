@@ -8,11 +8,12 @@ from aae_tf.divergences.mmd import MMD
 _BY_NAME = {"adversarial": Adversarial, "mmd": MMD}
 
 
-def get(identifier: str | Divergence) -> Divergence:
+def get(identifier: str | Divergence, argument: str = "divergence") -> Divergence:
     """Returns the divergence that a name or an instance stands for.
 
     Args:
         identifier: "adversarial", "mmd", or a `Divergence`.
+        argument: name of the argument, for messages.
 
     Returns:
         A new `Divergence` for a name, the instance itself otherwise.
@@ -26,4 +27,4 @@ def get(identifier: str | Divergence) -> Divergence:
     >>> type(get("mmd")).__name__
     'MMD'
     """
-    return resolve("divergence", identifier, Divergence, _BY_NAME)
+    return resolve(argument, identifier, Divergence, _BY_NAME)

@@ -10,6 +10,7 @@ from aae_tf import mmd, priors
 from aae_tf.checks import check_choice
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.terms import DivergenceTerms
+from aae_tf.losses.weights import Weight
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -29,9 +30,9 @@ class MMD(Divergence):
         prior_terms: "closed_form" (sampled where no closed form exists) or "sampled".
         standardized: whether MMD^2 is divided by its standard deviation under q = p for the
             batch at hand, so that a value below 2 is noise whatever the kernel and the prior.
-        weight: factor of MMD^2 in the encoder's loss, zero or more. MMD^2 is at most 2 where
-            k(z, z) = 1, while reconstruction losses count nats summed over features: weights
-            of 10 to 1000 are normal.
+        weight: factor of MMD^2 in the encoder's loss: a number, zero or more, or a Keras schedule
+            of the steps made. MMD^2 is at most 2 where k(z, z) = 1, while reconstruction losses
+            count nats summed over features: weights of 10 to 1000 are normal.
         name: name of the layer.
 
     Logs:
@@ -61,7 +62,7 @@ class MMD(Divergence):
         estimator: str = "unbiased",
         prior_terms: str = "closed_form",
         standardized: bool = False,
-        weight: float = 100.0,
+        weight: Weight = 100.0,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -84,6 +85,12 @@ class MMD(Divergence):
 
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Chooses the kernel if none was given, and computes what depends on the prior alone."""
+        if self.standardized and self.num_classes is not None:
+            raise ValueError(
+                "Expected `standardized` to be False where labels guide the codes: the noise is "
+                f"known without them only. Received: standardized=True, "
+                f"num_classes={self.num_classes}."
+            )
         kernel = mmd.default_kernel(prior) if self.kernel is None else self.kernel
         self._closed_form = self.prior_terms == "closed_form" and mmd.has_mean_embedding(
             prior, kernel
@@ -97,17 +104,25 @@ class MMD(Divergence):
         seed: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
         training: bool = False,
+        labels: tf.Tensor | None = None,
+        real: tf.Tensor | None = None,
     ) -> DivergenceTerms:
         """Estimates MMD^2; `seed` matters where the prior is sampled."""
-        if self._closed_form:
-            value = mmd.squared_mmd(
-                codes, self.prior, self.kernel, self.estimator, weights=sample_weight
-            )
+        if real is None and self._closed_form:
+            if labels is None:
+                value = mmd.squared_mmd(
+                    codes, self.prior, self.kernel, self.estimator, weights=sample_weight
+                )
+            else:
+                value = mmd.squared_mmd_given_labels(
+                    codes, labels, self.prior, self.kernel, self.estimator, weights=sample_weight
+                )
         else:
+            if real is None:
+                real = self.sample_prior(codes, seed, labels)
             value = mmd.squared_mmd_two_samples(
-                codes, self.sample_prior(codes, seed), self.kernel, self.estimator,
-                x_weights=sample_weight,
-            )  # fmt: skip
+                codes, real, self.kernel, self.estimator, x_weights=sample_weight, labels=labels
+            )
         if self._null_variance is not None:
             value *= _inverse_noise(codes, sample_weight) / self._null_variance**0.5
         return DivergenceTerms(value)
@@ -123,12 +138,12 @@ class MMD(Divergence):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "MMD":
+    def from_config(cls, config: dict[str, Any]) -> Divergence:
         """Builds the divergence from what `get_config` returned."""
-        config = dict(config)
-        if config["kernel"] is not None:
-            config["kernel"] = priors.deserialize(config["kernel"])
-        return cls(**config)
+        kernel = config["kernel"]
+        return super().from_config(
+            {**config, "kernel": None if kernel is None else priors.deserialize(kernel)}
+        )
 
 
 def _inverse_noise(codes: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 from aae_tf import data
 from aae_tf.checks import check_dimension
 from aae_tf.evaluation.prior_mismatch import prior_mismatch
-from aae_tf.models import AAE
+from aae_tf.models import AAE, Batch
 
 _ROWS = 1024
 
@@ -78,7 +78,9 @@ def _sample_codes(model: AAE, x: np.ndarray, seed: int) -> np.ndarray:
     starts = range(0, len(x), _ROWS)
     return np.concatenate(
         [
-            model.sample_codes(x[start : start + _ROWS], [seed, start], training=False)["latents"]
+            model.sample_codes(
+                Batch(x[start : start + _ROWS], None, None), [seed, start], training=False
+            )["latents"]
             for start in starts
         ]
     )

@@ -8,10 +8,10 @@ from aae_tf.export.saved_model import write_saved_model
 from aae_tf.export.signatures import Signature, model_signatures
 from aae_tf.export.verification import verify_saved_model
 from aae_tf.export.warmup import write_warmup_requests
-from aae_tf.models import Codec
+from aae_tf.models import Generator
 
 
-def export_model(model: Codec, path: str | os.PathLike[str]) -> Path:
+def export_model(model: Generator, path: str | os.PathLike[str]) -> Path:
     """Writes one SavedModel with `reconstruct`, `encode`, `decode`, `sample` and `score`.
 
     It is written beside `path`, run through the session loader against the model, given its
@@ -34,7 +34,7 @@ def export_model(model: Codec, path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def write_servable(staging: Path, model: Codec, signatures: dict[str, Signature]) -> None:
+def write_servable(staging: Path, model: Generator, signatures: dict[str, Signature]) -> None:
     """Writes, verifies and warms one SavedModel: the one path of every export.
 
     Args:

@@ -8,13 +8,13 @@ from aae_tf.checks import is_positive_integer
 from aae_tf.export.export_model import write_servable
 from aae_tf.export.publish import publish
 from aae_tf.export.signatures import decoder_signatures, encoder_signatures
-from aae_tf.models import Codec
+from aae_tf.models import BaseAAE, Generator
 
-_SERVABLES = {"encoder": encoder_signatures, "decoder": decoder_signatures}
+_SERVABLES = ("encoder", "decoder")
 
 
 def export_servables(
-    model: Codec, root: str | os.PathLike[str], version: int | None = None
+    model: Generator, root: str | os.PathLike[str], version: int | None = None
 ) -> dict[str, str]:
     """Writes `root/encoder/VERSION` and `root/decoder/VERSION` for TensorFlow Serving.
 
@@ -28,7 +28,8 @@ def export_servables(
         version: positive integer; None takes the first above every version in `root`.
 
     Returns:
-        Path of each version by the servable's name, "encoder" and "decoder".
+        Path of each version by the servable's name, "encoder" and "decoder"; "decoder" alone for
+        a model without an encoder.
 
     Raises:
         ValueError: if `version` is not a positive integer.
@@ -52,7 +53,10 @@ def export_servables(
         raise ValueError(
             f"Expected `version` to be a positive integer or None. Received: version={version!r}."
         )
-    paths = {name: root / name / str(version) for name in _SERVABLES}
+    servables = {"decoder": decoder_signatures(model)}
+    if isinstance(model, BaseAAE):
+        servables = {"encoder": encoder_signatures(model), **servables}
+    paths = {name: root / name / str(version) for name in servables}
     for path in paths.values():
         if path.exists():
             raise FileExistsError(
@@ -63,7 +67,7 @@ def export_servables(
     with contextlib.ExitStack() as stack:
         for name, path in paths.items():
             staging = stack.enter_context(publish(path))
-            write_servable(staging, model, _SERVABLES[name](model))
+            write_servable(staging, model, servables[name])
     return {name: str(path) for name, path in paths.items()}
 
 

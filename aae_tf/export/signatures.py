@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from aae_tf.models import Codec
+from aae_tf.models import BaseAAE, Generator
 
 Tensors = dict[str, tf.Tensor]
 
@@ -26,8 +26,8 @@ class Signature(NamedTuple):
     inputs: dict[str, tf.TensorSpec]
 
 
-def encoder_signatures(model: Codec) -> dict[str, Signature]:
-    """Returns the signatures of the encoder: `encode`.
+def encoder_signatures(model: BaseAAE) -> dict[str, Signature]:
+    """Returns the signatures of the encoder: `encode`, and `classify` where there is a classifier.
 
     Args:
         model: the model to export.
@@ -35,10 +35,22 @@ def encoder_signatures(model: Codec) -> dict[str, Signature]:
     Returns:
         Signatures by name, the default first.
     """
-    return {"encode": Signature(lambda inputs: model.mean_codes(inputs), _inputs_spec(model))}
+    inputs = _inputs_spec(model)
+    signatures = {"encode": Signature(lambda inputs: model.encode_codes(inputs), inputs)}
+    if model.classifies:
+
+        def classify(inputs: tf.Tensor) -> Tensors:
+            probabilities = model.encode_codes(inputs)["class_probabilities"]
+            return {
+                "class_probabilities": probabilities,
+                "class_id": tf.argmax(probabilities, axis=1, output_type=tf.int64),
+            }
+
+        signatures["classify"] = Signature(classify, inputs)
+    return signatures
 
 
-def decoder_signatures(model: Codec) -> dict[str, Signature]:
+def decoder_signatures(model: Generator) -> dict[str, Signature]:
     """Returns the signatures of the decoder: `decode` and `sample`.
 
     Args:
@@ -48,42 +60,48 @@ def decoder_signatures(model: Codec) -> dict[str, Signature]:
         Signatures by name, the default first.
     """
 
-    def sample(seed: tf.Tensor) -> Tensors:
-        codes = model.seed_codes(seed)
+    def sample(seed: tf.Tensor, label: tf.Tensor | None = None) -> Tensors:
+        codes = model.seed_codes(seed, label)
         return {"outputs": model.decode_codes(codes), **codes}
 
+    rows = {"seed": tf.TensorSpec([None], tf.int64, "seed")}
+    if model.num_classes is not None:
+        rows["label"] = tf.TensorSpec([None], tf.int64, "label")
     return {
         "decode": Signature(
             lambda **codes: {"outputs": model.decode_codes(codes)},
             {
-                name: tf.TensorSpec([None, *spec.shape[1:]], tf.float32, name)
-                for name, spec in _code_specs(model).items()
+                name: tf.TensorSpec([None, width], tf.float32, name)
+                for name, width in model.code_widths().items()
             },
         ),
-        "sample": Signature(sample, {"seed": tf.TensorSpec([None], tf.int64, "seed")}),
+        "sample": Signature(sample, rows),
     }
 
 
-def model_signatures(model: Codec) -> dict[str, Signature]:
-    """Returns every signature: those of the encoder and decoder, `reconstruct` and `score`.
+def model_signatures(model: Generator) -> dict[str, Signature]:
+    """Returns every signature: those of encoder and decoder, `reconstruct` and `score`.
 
     `score` gives what tells an anomaly: `reconstruction_error`, half the squared distance
     |x - x'|^2, float32 [batch], and `prior_log_prob`, the log density of the code under the prior
-    in nats, float32 [batch], left out where the prior has no density.
+    in nats, float32 [batch], left out where the prior has no density. A model without an encoder
+    has the decoder's signatures alone.
 
     Args:
         model: the model to export.
 
     Returns:
-        Signatures by name, the default, `reconstruct`, first.
+        Signatures by name, the default first: `reconstruct` where there is an encoder.
     """
+    if not isinstance(model, BaseAAE):
+        return decoder_signatures(model)
     has_density = _has_density(model)
 
     def reconstruct(inputs: tf.Tensor) -> Tensors:
-        return {"outputs": model.decode_codes(model.mean_codes(inputs))}
+        return {"outputs": model.decode_codes(model.complete_codes(inputs))}
 
     def score(inputs: tf.Tensor) -> Tensors:
-        codes = model.mean_codes(inputs)
+        codes = model.complete_codes(inputs)
         error = tf.math.squared_difference(inputs, model.decode_codes(codes))
         scores = {
             "reconstruction_error": 0.5
@@ -102,17 +120,12 @@ def model_signatures(model: Codec) -> dict[str, Signature]:
     }
 
 
-def _inputs_spec(model: Codec) -> dict[str, tf.TensorSpec]:
+def _inputs_spec(model: BaseAAE) -> dict[str, tf.TensorSpec]:
     shape = [None, *model.encoder.input_shape[1:]]
     return {"inputs": tf.TensorSpec(shape, tf.float32, "inputs")}
 
 
-def _code_specs(model: Codec) -> dict[str, tf.Tensor]:
-    graph = tf.function(model.seed_codes).get_concrete_function(tf.TensorSpec([None], tf.int64))
-    return graph.structured_outputs
-
-
-def _has_density(model: Codec) -> bool:
+def _has_density(model: BaseAAE) -> bool:
     try:
         model.prior_log_prob(model.seed_codes(tf.zeros([1], tf.int64)))
     except NotImplementedError:

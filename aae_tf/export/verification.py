@@ -13,6 +13,8 @@ from aae_tf.export.signatures import Signature
 # Sums may be taken in another order, no more.
 _RELATIVE = 1e-4
 _ABSOLUTE = 1e-5
+# What an integer input may be: a class that is drawn, or one that every model with classes has.
+_RANGES = {"seed": (-(2**63), 2**63 - 1), "label": (-1, 2)}
 
 
 def verify_saved_model(
@@ -46,7 +48,7 @@ def verify_saved_model(
             for batch in (1, 5):
                 _check_answers(session, name, signature, _example(signature, batch, generator))
         if "sample" in signatures:
-            _check_seeds(session, generator)
+            _check_seeds(session, signatures["sample"], generator)
 
 
 def _check_graph(path: str | os.PathLike[str], session: SavedModelSession) -> None:
@@ -73,7 +75,7 @@ def _example(
     def draw(spec: tf.TensorSpec) -> np.ndarray:
         shape = (batch, *spec.shape[1:])
         if spec.dtype == tf.int64:
-            return generator.integers(-(2**63), 2**63 - 1, shape)
+            return generator.integers(*_RANGES[spec.name], shape)
         return generator.random(shape).astype(spec.dtype.as_numpy_dtype)
 
     return {name: draw(spec) for name, spec in signature.inputs.items()}
@@ -107,16 +109,17 @@ def _check_answers(
             )
 
 
-def _check_seeds(session: SavedModelSession, generator: np.random.Generator) -> None:
-    seeds = generator.integers(-(2**63), 2**63 - 1, 17)
+def _check_seeds(
+    session: SavedModelSession, signature: Signature, generator: np.random.Generator
+) -> None:
+    inputs = _example(signature, 17, generator)
 
-    def latents(rows: np.ndarray) -> np.ndarray:
-        return session.run("sample", {"seed": rows}, outputs=["latents"])["latents"]
+    def latents(rows: slice | np.ndarray) -> np.ndarray:
+        chosen = {name: values[rows] for name, values in inputs.items()}
+        return session.run("sample", chosen, outputs=["latents"])["latents"]
 
-    together = latents(seeds)
-    order = generator.permutation(len(seeds))
-    alone = np.concatenate([latents(seeds[i : i + 1]) for i in range(len(seeds))])
-    if not np.array_equal(latents(seeds[order]), together[order]) or not np.array_equal(
-        alone, together
-    ):
+    together = latents(slice(None))
+    order = generator.permutation(len(together))
+    alone = np.concatenate([latents(slice(i, i + 1)) for i in range(len(together))])
+    if not np.array_equal(latents(order), together[order]) or not np.array_equal(alone, together):
         raise ExportError("Signature 'sample' gives a seed different latents in another batch.")

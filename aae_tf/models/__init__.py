@@ -2,7 +2,35 @@
 
 from aae_tf.models.aae import AAE
 from aae_tf.models.base_aae import BaseAAE
-from aae_tf.models.codec import Codec
-from aae_tf.models.step import Batch
+from aae_tf.models.base_model import BaseModel
+from aae_tf.models.class_style_aae import ClassStyleAAE
+from aae_tf.models.clustering_aae import ClusteringAAE
+from aae_tf.models.code import Code
+from aae_tf.models.embedding_aae import EmbeddingAAE
+from aae_tf.models.gan import GAN
+from aae_tf.models.generator import Generator
+from aae_tf.models.gmmn import GMMN
+from aae_tf.models.label_guided_aae import LabelGuidedAAE
+from aae_tf.models.semi_supervised_aae import SemiSupervisedAAE
+from aae_tf.models.step import Batch, ExtraTerm
+from aae_tf.models.supervised_aae import SupervisedAAE
+from aae_tf.models.vae import VAE
 
-__all__ = ["AAE", "BaseAAE", "Batch", "Codec"]
+__all__ = [
+    "AAE",
+    "GAN",
+    "GMMN",
+    "VAE",
+    "BaseAAE",
+    "BaseModel",
+    "Batch",
+    "ClassStyleAAE",
+    "ClusteringAAE",
+    "Code",
+    "EmbeddingAAE",
+    "ExtraTerm",
+    "Generator",
+    "LabelGuidedAAE",
+    "SemiSupervisedAAE",
+    "SupervisedAAE",
+]

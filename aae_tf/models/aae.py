@@ -3,14 +3,11 @@
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf import divergences, posteriors, priors
+from aae_tf import divergences, posteriors
 from aae_tf.models.base_aae import BaseAAE
-from aae_tf.models.check_prior import check_prior
-from aae_tf.models.codec import Tensors
+from aae_tf.models.code import Code
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -58,6 +55,7 @@ class AAE(BaseAAE):
 
     Example:
 
+    >>> import numpy as np
     >>> from aae_tf import networks, priors
     >>> model = AAE(
     ...     encoder=networks.mlp_encoder((8, 8, 1), units=(32,), seed=1),
@@ -75,6 +73,8 @@ class AAE(BaseAAE):
         Makhzani et al. 2016, section 2; Tolstikhin et al. 2018 for `divergence="mmd"`.
     """
 
+    config_arguments = ("prior", "posterior", "divergence")
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -86,73 +86,16 @@ class AAE(BaseAAE):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        code_dim = check_prior("prior", prior)
-        posterior = posteriors.get(posterior)
         divergence = divergences.get(divergence)
         super().__init__(
             encoder,
             decoder,
-            divergences={"latent": divergence},
-            code_outputs={"latent": "latents"},
+            prior,
+            posterior,
+            codes={"latent": Code(prior, divergence)},
             seed=seed,
             name=name,
             **kwargs,
         )
-        if decoder.input_shape != (None, code_dim):
-            raise ValueError(
-                f"Expected `decoder` to take codes of the prior's width, [batch, {code_dim}]. "
-                f"Received: decoder with input_shape={decoder.input_shape}, "
-                f"prior with event_shape={tuple(prior.event_shape)}."
-            )
-        head_seed, divergence_seed = np.random.SeedSequence(seed).generate_state(2)
-        # What may be refused comes first, so that an instance can be given again.
-        divergence.connect(prior, seed=int(divergence_seed))
-        posterior.connect(encoder.output_shape[1], code_dim, seed=int(head_seed))
         self.prior = prior
-        self.posterior = posterior
         self.divergence = divergence
-
-    def sample_codes(self, inputs: tf.Tensor, seed: tf.Tensor, training: bool) -> Tensors:
-        """Draws one code z ~ q(z|x) per input."""
-        parameters = self.posterior(self.encoder(inputs, training=training))
-        return {"latents": self.posterior.sample(parameters, seed)}
-
-    def mean_codes(self, inputs: tf.Tensor) -> Tensors:
-        """Gives the mean of q(z|x) for each input."""
-        return {
-            "latents": self.posterior.mean(self.posterior(self.encoder(inputs, training=False)))
-        }
-
-    def seed_codes(self, seeds: tf.Tensor) -> Tensors:
-        """Draws z ~ p(z), row i from seeds[i] alone."""
-        return {"latents": priors.sample_rows(self.prior, seeds)}
-
-    def decoder_inputs(self, codes: Tensors) -> tf.Tensor:
-        """Gives the decoder the code itself."""
-        return codes["latents"]
-
-    def prior_log_prob(self, codes: Tensors) -> tf.Tensor:
-        """Gives log p(z), nats."""
-        return self.prior.log_prob(codes["latents"])
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, as they are in use.
-
-        Raises:
-            ValueError: if the prior cannot be saved; the message says why.
-        """
-        return {
-            **super().get_config(),
-            "prior": priors.serialize(self.prior),
-            "posterior": keras.saving.serialize_keras_object(self.posterior),
-            "divergence": keras.saving.serialize_keras_object(self.divergence),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "AAE":
-        """Builds the model from what `get_config` returned."""
-        config = dict(config)
-        for key in ("encoder", "decoder", "posterior", "divergence"):
-            config[key] = keras.saving.deserialize_keras_object(config[key])
-        config["prior"] = priors.deserialize(config["prior"])
-        return cls(**config)

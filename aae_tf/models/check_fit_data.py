@@ -2,12 +2,28 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from aae_tf import data
+
+_NEEDS = {"some": "some of them known (-1: unknown)", "all": "all of them known"}
+
+
+class LabelRule(NamedTuple):
+    """Which labels a model asks for.
+
+    Attributes:
+        needs: "none" are looked at, "any", "some" known ones, or "all".
+        num_classes: labels lie in [-1, num_classes); None where none are looked at.
+        fitting: whether training starts: only then are known labels of every class needed.
+    """
+
+    needs: str
+    num_classes: int | None
+    fitting: bool
 
 
 def check_fit_data(
@@ -17,8 +33,9 @@ def check_fit_data(
     sample_weight: Any,
     shape: Sequence[int | None],
     unit_interval: bool,
+    labels: LabelRule,
 ) -> tuple[Any, Any, Any]:
-    """Checks arrays given to `fit` or `evaluate`; data sets and generators pass as they are.
+    """Checks arrays given to `fit` or `evaluate`; of data sets what they say of their labels.
 
     Args:
         argument: name of the argument that `x` is.
@@ -27,16 +44,20 @@ def check_fit_data(
         sample_weight: weights [n] or None.
         shape: shape of one input.
         unit_interval: whether inputs must lie in [0, 1].
+        labels: which labels there must be.
 
     Returns:
         Inputs as a float32 array, labels and weights. Labels are -1, unknown, where there are
         weights and no labels: Keras would drop the weights without a word.
 
     Raises:
-        TypeError: if inputs are no floats.
-        ValueError: if inputs or weights are not finite, of a wrong shape, or out of their range.
+        TypeError: if inputs are no floats, or labels no integers.
+        ValueError: if inputs or weights are not finite, of a wrong shape, or out of their range;
+            if labels are missing, out of their range, or leave out a class.
     """
     if not isinstance(x, np.ndarray | tf.Tensor | list):
+        if isinstance(x, tf.data.Dataset) and labels.needs in ("some", "all"):
+            data.check_label_spec(x.element_spec, argument)
         return x, y, sample_weight
     x = data.check_array(x, argument, shape)
     if unit_interval and len(x) and not (x.min() >= 0.0 and x.max() <= 1.0):
@@ -44,6 +65,7 @@ def check_fit_data(
             f"Expected `{argument}` in [0, 1] with reconstruction_loss='bernoulli'. "
             f"Received: {argument} from {x.min()} to {x.max()}."
         )
+    y = _check_labels(argument, y, len(x), labels)
     if sample_weight is not None:
         sample_weight = np.asarray(sample_weight, np.float32)
         if sample_weight.shape != x.shape[:1] or not (
@@ -61,3 +83,19 @@ def name_arguments(method: Callable[..., Any], *args: Any, **kwargs: Any) -> dic
     """Names the arguments of a call, however they were given."""
     arguments = inspect.signature(method).bind(*args, **kwargs).arguments
     return {**arguments.pop("kwargs", {}), **arguments}
+
+
+def _check_labels(argument: str, y: Any, n: int, labels: LabelRule) -> Any:
+    if labels.needs == "none" or labels.num_classes is None:
+        return y
+    name = "y" if argument == "x" else f"y of {argument}"
+    required = labels.needs if labels.fitting or labels.needs == "all" else "any"
+    if y is None and required == "any":
+        return None
+    if y is None:
+        raise ValueError(
+            f"Expected `{name}` to be labels, integers [{n}] in [-1, {labels.num_classes}), "
+            f"{_NEEDS[labels.needs]}. Received: {name}=None."
+        )
+    every_class = labels.fitting and labels.needs != "any"
+    return data.check_labels(y, name, labels.num_classes, required, every_class, size=n)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from aae_tf.divergences import DivergenceTerms
-from aae_tf.models.codec import Tensors
+from aae_tf.losses.weights import Weight
 
 
 class Batch(NamedTuple):
@@ -13,7 +13,8 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: float [batch, ...], what is encoded and reconstructed.
-        labels: [batch], what stood beside the inputs, or None.
+        labels: int32 [batch], -1 where unknown; None where there are none, or the model does not
+            look at them.
         sample_weight: float32 [batch], or None.
 
     Example:
@@ -28,15 +29,36 @@ class Batch(NamedTuple):
     sample_weight: tf.Tensor | None
 
 
+class ExtraTerm(NamedTuple):
+    """What a model measures beside reconstruction and divergences.
+
+    Attributes:
+        value: scalar, the mean over the examples that it tells of.
+        weight: its factor in the encoder's loss; None where it is logged alone.
+        rows: how many examples it tells of, the weight of this batch in the logged mean; None
+            for all.
+
+    Example:
+
+    >>> ExtraTerm(tf.constant(0.5), weight=2.0).rows is None
+    True
+    """
+
+    value: tf.Tensor
+    weight: Weight | None = None
+    rows: tf.Tensor | None = None
+
+
 class StepTerms(NamedTuple):
     """What one step measures.
 
     Attributes:
-        reconstruction: float32 [batch], the loss of each example.
+        reconstruction: float32 [batch], the loss of each example; None where inputs are not
+            reconstructed.
         divergences: the terms of each code, by the code's name.
-        extra: scalar losses by log key, already weighted.
+        extra: further terms by log key.
     """
 
-    reconstruction: tf.Tensor
+    reconstruction: tf.Tensor | None
     divergences: dict[str, DivergenceTerms]
-    extra: Tensors
+    extra: dict[str, ExtraTerm]

@@ -1,0 +1,317 @@
+"""The one train step that every variant of the family shares."""
+
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from aae_tf.checks import check_choice
+from aae_tf.losses.weights import Weight, check_weight
+from aae_tf.models.check_fit_data import LabelRule, check_fit_data, name_arguments
+from aae_tf.models.objective import Objective
+from aae_tf.models.player import Player, companion, loss_scaled
+from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
+from aae_tf.models.step import Batch, StepTerms
+
+
+class BaseModel(Objective):
+    """An `Objective` that is trained: `compile`, `fit`, and the train step of every model.
+
+    schedule="joint": one pass of encoder and decoder. They step down reconstruction + sum of
+    weight * divergence + extra terms, the discriminators down their own losses on the same
+    codes.
+
+    schedule="alternating": the order of the paper. Encoder and decoder step down the
+    reconstruction loss; then, on fresh codes, the discriminators step; then the encoder steps
+    down the divergences, against the discriminators just updated, and the extra terms.
+
+    Args:
+        *args: those of `Objective`.
+        **kwargs: those of `Objective`.
+
+    References:
+        Makhzani et al. 2016, sections 2 and 2.1.
+    """
+
+    schedules: tuple[str, ...] = ("joint", "alternating")
+    # Which labels `fit` asks for: "none" are looked at, "any", "some" known ones, or "all".
+    labels: str = "none"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._compile_arguments: dict[str, Any] = {}
+        self.built = True
+
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        discriminator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        reconstruction_loss: Identifier = "half_squared_error",
+        schedule: str = "joint",
+        reconstruction_weight: Weight = 1.0,
+        regularization_optimizer: str | keras.optimizers.Optimizer | None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Configures training.
+
+        Learning-rate callbacks of Keras move `optimizer` alone, and so shift the balance of the
+        players; a schedule inside an optimizer is copied to those that are left None.
+
+        Args:
+            optimizer: Keras optimizer or its name, for encoder and decoder.
+            discriminator_optimizer: the same for the discriminators; None takes a copy of
+                `optimizer`. Has no part where no code has a discriminator, so that a model
+                compiles alike whatever its divergence.
+            reconstruction_loss: "half_squared_error" (0.5 |x - x'|^2), "bernoulli" (both in nats,
+                summed over features, averaged over the batch), or a callable of (inputs, outputs)
+                that returns [batch, ...]; register it with
+                `keras.saving.register_keras_serializable`, or a saved model will not load.
+            schedule: "joint" or "alternating", see the class.
+            reconstruction_weight: factor of the reconstruction loss: a number, zero or more, or a
+                Keras schedule of the steps made.
+            regularization_optimizer: for the encoder's step down the divergences in the
+                alternating schedule; None takes a copy of `optimizer`. Refused in the joint one,
+                which has no such step.
+            run_eagerly: whether steps run without a graph, for debugging.
+            steps_per_execution: batches per call of the compiled function.
+            jit_compile: whether XLA compiles the step. "auto" follows Keras: on where there is
+                an accelerator, off on CPU, where it saved up to a tenth of a step and took
+                seconds to compile.
+            auto_scale_loss: whether each optimizer scales its loss under "mixed_float16".
+
+        Raises:
+            ValueError: if an argument is out of its range.
+            TypeError: if `reconstruction_loss` is neither a name nor callable.
+        """
+        # Everything is resolved and checked before the model changes.
+        reconstruction = ReconstructionLoss(reconstruction_loss, self.decoder)
+        check_choice("schedule", schedule, self.schedules)
+        check_weight("reconstruction_weight", reconstruction_weight)
+        if regularization_optimizer is not None and schedule == "joint":
+            raise ValueError(
+                "Expected `regularization_optimizer` to be None with schedule='joint', which has "
+                "no step of its own for the divergences. "
+                f"Received: regularization_optimizer={regularization_optimizer!r}."
+            )
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if jit_compile is True and replicas > 1:
+            raise ValueError(
+                "Expected `jit_compile` to be False or 'auto' with several replicas: Keras would "
+                f"compile their communication too. Received: jit_compile=True, replicas={replicas}."
+            )
+        given = keras.optimizers.get(optimizer)
+        optimizers = {"optimizer": given}
+        if any(divergence.has_discriminator for divergence in self._divergences.values()):
+            optimizers["discriminator_optimizer"] = companion(given, discriminator_optimizer)
+        if schedule == "alternating":
+            optimizers["regularization_optimizer"] = companion(given, regularization_optimizer)
+        scale = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
+        layers = {
+            "optimizer": self._autoencoder_layers(),
+            "discriminator_optimizer": list(self._divergences.values()),
+            "regularization_optimizer": self._regularized_layers(),
+        }
+        players = {
+            name: Player(name, loss_scaled(each, scale), _variables(layers[name]))
+            for name, each in optimizers.items()
+        }
+
+        super().compile(
+            optimizer=players["optimizer"].optimizer,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
+        )
+        self.schedule = schedule
+        self._reconstruction_loss = reconstruction
+        self._reconstruction_weight = reconstruction_weight
+        self._autoencoder = players["optimizer"]
+        self._discriminators = players.get("discriminator_optimizer")
+        self._regularizer = players.get("regularization_optimizer", self._autoencoder)
+        # Attributes, so that Keras saves what they have learned.
+        self.discriminator_optimizer, self.regularization_optimizer = (
+            players[name].optimizer if name in players else None
+            for name in ("discriminator_optimizer", "regularization_optimizer")
+        )
+        self._compile_arguments = {
+            **dict.fromkeys(("discriminator_optimizer", "regularization_optimizer")),
+            **optimizers,
+            "reconstruction_loss": reconstruction_loss,
+            "schedule": schedule,
+            "reconstruction_weight": reconstruction_weight,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+            "auto_scale_loss": auto_scale_loss,
+        }
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns the arguments of `compile`, optimizers included; None before it is called."""
+        if not self.compiled:
+            return None
+        return keras.saving.serialize_keras_object(self._compile_arguments)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was; every optimizer is built to be restored."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.fit` does; arrays are checked for shape and finite values first.
+
+        Args:
+            x: inputs [n, ...] as arrays, or a tf.data.Dataset, PyDataset or generator of
+                `inputs`, `(inputs, labels)` or `(inputs, labels, sample_weight)`.
+            y: labels where the model uses them: integers [n], -1 where unknown.
+            *args: further arguments of `keras.Model.fit`.
+            **kwargs: further arguments of `keras.Model.fit`. `sample_weight` [n] weighs an
+                example in the reconstruction loss and its code in the aggregated posterior.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            TypeError: if labels are no integers.
+            ValueError: if inputs are not finite or not of the right shape; if labels are missing,
+                out of their range, or leave out a class.
+        """
+        arguments = name_arguments(super().fit, x, y, *args, **kwargs)
+        if isinstance(arguments.get("validation_data"), tuple | list | np.ndarray | tf.Tensor):
+            validation = keras.utils.unpack_x_y_sample_weight(arguments["validation_data"])
+            arguments["validation_data"] = self._check_data("validation_data", *validation)
+        arguments = self._check_arguments(arguments, fitting=True)
+        if isinstance(x, tf.data.Dataset):
+            # Keras would warn that its own default is ignored.
+            arguments.setdefault("shuffle", False)
+        return super().fit(**arguments)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Measures the losses as `keras.Model.evaluate` does, on checked inputs; see `fit`."""
+        arguments = name_arguments(super().evaluate, x, y, *args, **kwargs)
+        return super().evaluate(**self._check_arguments(arguments))
+
+    def reset_metrics(self) -> None:
+        """Resets the metrics and restarts the random numbers of evaluation."""
+        super().reset_metrics()
+        state = self._evaluation_seed_generator.state
+        state.assign(tf.zeros_like(state.value))
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Makes one step on a batch; see the class for the two schedules."""
+        batch = self._unpack(data)
+        seed = tf.cast(self.seed_generator.next(), tf.int32)
+        step = self._joint_step if self.schedule == "joint" else self._alternating_step
+        return self._log(batch, *step(batch, seed))
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Measures the terms of the loss on a batch."""
+        batch = self._unpack(data)
+        seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
+        terms = self._measure(batch, seed, training=False)
+        return self._log(batch, terms, self._encoder_loss(batch, terms))
+
+    # The step.
+
+    def _joint_step(self, batch: Batch, seed: tf.Tensor) -> tuple[StepTerms, tf.Tensor]:
+        with self._autoencoder.tape() as tape, self._discriminator_tape() as discriminator_tape:
+            terms = self._measure(batch, seed, training=True)
+            loss = self._encoder_loss(batch, terms)
+            discriminator_loss = self._discriminator_loss(terms.divergences)
+        self._autoencoder.update(tape, loss)
+        if self._discriminators:
+            self._discriminators.update(discriminator_tape, discriminator_loss)
+        return terms, loss
+
+    def _alternating_step(self, batch: Batch, seed: tf.Tensor) -> tuple[StepTerms, tf.Tensor]:
+        reconstruction_seed, code_seed, game_seed, fooling_seed = tf.unstack(
+            tf.random.split(seed, 4)
+        )
+        reconstruction, loss = None, tf.zeros(())
+        if self.reconstructs:
+            with self._autoencoder.tape() as tape:
+                codes = self.sample_codes(batch, reconstruction_seed, training=True)
+                reconstruction = self._reconstruct(batch, codes, training=True)
+                loss = self._reconstruction_term(batch, reconstruction)
+                loss += self._penalties(self._autoencoder_layers())
+            self._autoencoder.update(tape, loss)
+
+        with self._regularizer.tape() as tape:
+            codes = self.sample_codes(batch, code_seed, training=True)
+            game = {}
+            if self._discriminators:
+                with self._discriminators.tape() as discriminator_tape:
+                    game = self._compare(codes, batch, game_seed, training=True)
+                    discriminator_loss = self._discriminator_loss(game)
+                self._discriminators.update(discriminator_tape, discriminator_loss)
+            terms = StepTerms(
+                reconstruction,
+                self._compare(codes, batch, fooling_seed, training=True),
+                self.extra_terms(codes, batch, fooling_seed, training=True),
+            )
+            regularization = self._regularization(terms)
+        self._regularizer.update(tape, regularization)
+        # The discriminators are judged on the game that they were trained on.
+        divergences = {
+            code: divergence._replace(
+                discriminator_loss=game[code].discriminator_loss,
+                discriminator_accuracy=game[code].discriminator_accuracy,
+            )
+            if code in game
+            else divergence
+            for code, divergence in terms.divergences.items()
+        }
+        return terms._replace(divergences=divergences), loss + regularization
+
+    def _unpack(self, data: Any) -> Batch:
+        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None:
+            sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
+        if self.labels == "none":
+            labels = None
+        if labels is not None:
+            labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
+        return Batch(inputs, labels, sample_weight)
+
+    def _check_arguments(self, arguments: dict[str, Any], fitting: bool = False) -> dict[str, Any]:
+        names = ("x", "y", "sample_weight")
+        x, y, sample_weight = (arguments.get(name) for name in names)
+        checked = self._check_data("x", x, y, sample_weight, fitting)
+        return {**arguments, **dict(zip(names, checked, strict=True))}
+
+    def _check_data(
+        self,
+        argument: str,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        fitting: bool = False,
+    ) -> tuple[Any, Any, Any]:
+        checked = check_fit_data(
+            argument,
+            x,
+            y,
+            sample_weight,
+            shape=self.decoder.output_shape[1:],
+            unit_interval=self._compile_arguments.get("reconstruction_loss") == "bernoulli",
+            labels=LabelRule(self.labels, self.num_classes, fitting),
+        )
+        if fitting:
+            self.check_labels(checked[1])
+        return checked
+
+    def check_labels(self, labels: np.ndarray | None) -> None:
+        """Looks at labels that are valid before training starts; may warn."""
+
+    def _discriminator_tape(self) -> contextlib.AbstractContextManager[Any]:
+        return self._discriminators.tape() if self._discriminators else contextlib.nullcontext()
+
+
+def _variables(layers: Iterable[keras.layers.Layer]) -> list[keras.Variable]:
+    unique = {id(v): v for layer in layers for v in layer.trainable_variables}
+    return list(unique.values())

@@ -1,0 +1,306 @@
+"""What a model of the family does with codes that come from its priors."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from aae_tf import data
+from aae_tf.checks import check_dimension, check_integer
+from aae_tf.models.row_arguments import row_labels, row_seeds
+from aae_tf.models.serialization import deserialize_argument, serialize_argument
+
+Tensors = dict[str, tf.Tensor]
+
+
+class Generator(keras.Model):
+    """A decoder with priors in front of it: decode, sample, export, save.
+
+    A variant implements two functions of tensors, which the methods below, the exported
+    signatures and training all go through:
+
+    - `seed_codes`: seeds (and labels) to codes drawn from the priors;
+    - `decoder_inputs`: codes to what the decoder receives;
+
+    and says of itself
+
+    - `decoder_codes`: the names of the codes that `decoder_inputs` needs;
+    - `num_classes`: how many classes or clusters it knows, None if it knows none;
+    - `config_arguments`: the arguments of its constructor beyond those of this class, each an
+      attribute of the same name.
+
+    Args:
+        decoder: built Keras model, [batch, n] to outputs [batch, ...].
+        seed: non-negative integer for all randomness of the model; None draws anew.
+        name: name of the model.
+
+    Raises:
+        TypeError: if the decoder is not a Keras model, or the seed no integer.
+        ValueError: if the decoder is not built.
+    """
+
+    config_arguments: tuple[str, ...] = ()
+    decoder_codes: tuple[str, ...] = ("latents",)
+    num_classes: int | None = None
+
+    def __init__(
+        self,
+        decoder: keras.Model,
+        seed: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        if seed is not None:
+            seed = check_integer("seed", seed)
+        check_network("decoder", decoder)
+        self.decoder = decoder
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    # What a variant says of itself.
+
+    def seed_codes(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> Tensors:
+        """Draws codes from the priors, by the names of the signatures' tensors.
+
+        Args:
+            seeds: int64 [batch]; row i depends on seeds[i] and labels[i] alone.
+            labels: int64 [batch] on models that know classes: the class of each row; one outside
+                [0, num_classes) is drawn. None draws all.
+
+        Returns:
+            float32 [batch, ...] by name.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement `seed_codes`.")
+
+    def decoder_inputs(self, codes: Tensors) -> tf.Tensor:
+        """Puts codes together to what the decoder receives: side by side, unless overridden."""
+        return tf.concat([codes[name] for name in self.decoder_codes], axis=1)
+
+    def decode_codes(self, codes: Tensors) -> tf.Tensor:
+        """Decodes codes to outputs, float32 [batch, ...]."""
+        return tf.cast(self.decoder(self.decoder_inputs(codes), training=False), tf.float32)
+
+    # What users call.
+
+    def decode(self, z: Any, class_probabilities: Any = None, batch_size: int = 1024) -> np.ndarray:
+        """Decodes codes.
+
+        Args:
+            z: float [n, code_dim], finite.
+            class_probabilities: float [n, num_classes], where the decoder receives them beside
+                the latents (rows of an identity matrix for known classes); None elsewhere.
+            batch_size: rows decoded at a time.
+
+        Returns:
+            float32 [n, ...], of the decoder's output shape.
+
+        Raises:
+            ValueError: if an argument is not finite or not of its width, or class probabilities
+                are missing or not asked for.
+        """
+        given = {"latents": z, "class_probabilities": class_probabilities}
+        if ("class_probabilities" in self.decoder_codes) != (class_probabilities is not None):
+            raise ValueError(
+                "Expected `class_probabilities` where the decoder receives them, and only there: "
+                f"the decoder of this {type(self).__name__} receives "
+                f"{' and '.join(self.decoder_codes)}. Received: "
+                f"class_probabilities={class_probabilities!r}."
+            )
+        widths = self.code_widths()
+        rows = [
+            data.check_array(given[name], "z" if name == "latents" else name, [widths[name]])
+            for name in self.decoder_codes
+        ]
+        if len({len(array) for array in rows}) > 1:
+            raise ValueError(
+                "Expected as many `class_probabilities` as `z`. "
+                f"Received: z.shape={rows[0].shape}, class_probabilities.shape={rows[1].shape}."
+            )
+        return self._in_batches(
+            "decode",
+            lambda *codes: self.decode_codes(dict(zip(self.decoder_codes, codes, strict=True))),
+            rows,
+            batch_size,
+        )
+
+    def sample(
+        self,
+        n: int | None = None,
+        labels: Any = None,
+        seed: Any = None,
+        batch_size: int = 1024,
+    ) -> np.ndarray:
+        """Draws codes from the prior and decodes them.
+
+        Args:
+            n: number of samples, zero or more; may be left out when `labels` or `seed` is an
+                array.
+            labels: on models that know classes: the class of every sample, an integer, or of
+                each, integers [n] in [-1, num_classes); -1 draws it, as None does.
+            seed: integer: the samples are a function of it, of `n` and of `labels`; int64 [n]:
+                row i is a function of seed[i] and labels[i] alone, the very row that the exported
+                `sample` signature gives for them; None draws a seed from the model's generator.
+            batch_size: rows decoded at a time.
+
+        Returns:
+            float32 [n, ...], of the decoder's output shape.
+
+        Raises:
+            TypeError: if labels are no integers.
+            ValueError: if `n` is missing or negative, does not match an array of seeds or labels,
+                or a label is out of its range or given to a model without classes.
+
+        Example:
+
+        >>> from aae_tf import AAE, networks, priors
+        >>> model = AAE(networks.mlp_encoder((8, 8, 1), units=(16,)),
+        ...             networks.mlp_decoder((8, 8, 1), code_dim=2, units=(16,)),
+        ...             prior=priors.gaussian(2), seed=0)
+        >>> model.sample(16, seed=0).shape
+        (16, 8, 8, 1)
+        """
+        if n is None and np.ndim(labels) == 1:
+            n = len(labels)
+        if seed is None:
+            state = self.seed_generator.next().numpy().tolist()
+            seed = int(np.random.SeedSequence(state).generate_state(1)[0])
+        seeds = row_seeds(n, seed)
+        if self.num_classes is None:
+            if labels is not None:
+                raise ValueError(
+                    f"Expected `labels` to be None: {type(self).__name__} knows no classes. "
+                    f"Received: labels={labels!r}."
+                )
+            rows = [seeds]
+        else:
+            rows = [seeds, row_labels(labels, len(seeds), self.num_classes)]
+        return self._in_batches(
+            "sample", lambda *row: self.decode_codes(self.seed_codes(*row)), rows, batch_size
+        )
+
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Writes one SavedModel with every signature, for TensorFlow Serving and others.
+
+        The signatures are `decode` and `sample`; with an encoder also `encode`, `reconstruct`
+        and `score`, and `classify` where there is a classifier. The default is what calling the
+        model does: `reconstruct` with an encoder, else `decode`.
+        `aae_tf.export.export_servables` writes encoder and decoder apart. Nothing is left at
+        `filepath` when a signature, run as TensorFlow Serving runs it, does not agree with this
+        model.
+
+        Args:
+            filepath: directory to write, not yet there.
+            format: "tf_saved_model", or another format of `keras.Model.export`, which then
+                writes what calling the model does.
+            verbose: whether a line tells where the export is; None means yes.
+            **kwargs: for the other formats only.
+
+        Raises:
+            FileExistsError: if `filepath` exists.
+            aae_tf.export.ExportError: if the export does not verify.
+        """
+        if format != "tf_saved_model":
+            super().export(filepath, format=format, verbose=verbose, **kwargs)
+            return
+        # Keras' verb lives on the model, the writer in the layer above it.
+        from aae_tf import export
+
+        export.export_model(self, filepath, **kwargs)
+        if verbose is None or verbose:
+            print(f"Saved every signature at '{filepath}'.")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, as they are in use.
+
+        Raises:
+            ValueError: if a prior or a kernel cannot be saved; the message says why.
+        """
+        names = ("decoder", "seed", *self.config_arguments)
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            **{name: serialize_argument(getattr(self, name)) for name in names},
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Generator":
+        """Builds the model from what `get_config` returned."""
+        return cls(**{name: deserialize_argument(value) for name, value in config.items()})
+
+    def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Saves as `keras.Model.save` does; refuses what cannot be saved before it writes.
+
+        Args:
+            filepath: path that ends in ".keras".
+            *args: further arguments of `keras.Model.save`.
+            **kwargs: further arguments of `keras.Model.save`.
+
+        Raises:
+            ValueError: if a prior or a kernel cannot be saved; the message says why.
+        """
+        self.get_config()
+        super().save(filepath, *args, **kwargs)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Stores the states of all random generators, which Keras does not, to go on from."""
+        super().save_own_variables(store)
+        states = self._random_states()
+        store["random_states"] = np.stack([state.numpy() for state in states])
+
+    def load_own_variables(self, store: Any) -> None:
+        """Restores the states of all random generators."""
+        own = {key: store[key] for key in store.keys() if key != "random_states"}  # noqa: SIM118
+        super().load_own_variables(own)
+        for state, value in zip(self._random_states(), store["random_states"], strict=True):
+            state.assign(value)
+
+    def _random_states(self) -> list[keras.Variable]:
+        return [v for v in self.variables if v.name == "seed_generator_state"]
+
+    def code_widths(self) -> dict[str, int]:
+        """Gives the width of each of `decoder_codes`."""
+        graph = tf.function(self.seed_codes).get_concrete_function(tf.TensorSpec([None], tf.int64))
+        return {name: graph.structured_outputs[name].shape[1] for name in self.decoder_codes}
+
+    def _in_batches(
+        self,
+        name: str,
+        function: Callable[..., tf.Tensor],
+        rows: Sequence[np.ndarray],
+        size: int,
+    ) -> np.ndarray:
+        if name not in self._functions:
+            specs = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in rows]
+            self._functions[name] = tf.function(function, input_signature=specs)
+        run = self._functions[name]
+        check_dimension("batch_size", size)
+        # Zero rows still run once, for the shape of nothing.
+        starts = range(0, max(len(rows[0]), 1), size)
+        return np.concatenate(
+            [run(*(array[start : start + size] for array in rows)).numpy() for start in starts]
+        )
+
+
+def check_network(argument: str, network: Any) -> None:
+    """Refuses what is no built Keras model with one input, naming the argument."""
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            f"Expected `{argument}` to be a keras.Model. Received: {argument}={network!r}."
+        )
+    if not network.built or not isinstance(getattr(network, "input_shape", None), tuple):
+        raise ValueError(
+            f"Expected `{argument}` to be a built model with one input: make it with the "
+            "functional API, or give a Sequential its keras.Input. "
+            f"Received: {argument}={network!r}."
+        )

@@ -1,0 +1,172 @@
+"""What a step measures, and what its players lower."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from aae_tf.divergences import Divergence, DivergenceTerms
+from aae_tf.losses.weights import Weight, weight_at
+from aae_tf.models.code import Code, weight_seeds
+from aae_tf.models.generator import Generator, Tensors
+from aae_tf.models.step import Batch, ExtraTerm, StepTerms
+from aae_tf.models.trackers import make_trackers
+
+
+class Objective(Generator):
+    """A `Generator` with losses: its codes are compared with their priors.
+
+    A model implements
+
+    - `sample_codes`: a batch to one sample of each code, for training;
+    - `extra_terms`, if it has any: further terms of the encoder's loss, and what is logged beside
+      them;
+    - `compare_arguments`, where a divergence compares with more than the prior.
+
+    Args:
+        decoder: built Keras model, [batch, n] to outputs [batch, ...].
+        codes: what is matched, by the name of the code, the prefix of its logs.
+        extra_log_keys: names of what `extra_terms` gives.
+        seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
+        name: name of the model.
+    """
+
+    # Whether inputs are reconstructed from their codes.
+    reconstructs: bool = True
+    # Set when the model is compiled.
+    _reconstruction_loss: Any
+    _reconstruction_weight: Weight
+
+    def __init__(
+        self,
+        decoder: keras.Model,
+        codes: dict[str, Code],
+        extra_log_keys: Sequence[str] = (),
+        seed: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(decoder, seed=seed, name=name, **kwargs)
+        # Restarted by every `reset_metrics`: evaluating twice gives the same numbers, and
+        # evaluating in the middle of training does not change what is trained.
+        self._evaluation_seed_generator = keras.random.SeedGenerator(0)
+        self._codes = {key: code for key, code in codes.items() if code.divergence is not None}
+        for code, code_seed in zip(
+            self._codes.values(), weight_seeds(seed)[1 : 1 + len(self._codes)], strict=True
+        ):
+            code.divergence.connect(code.prior, seed=code_seed, **code.connect_arguments)
+        self._divergences = {key: code.divergence for key, code in self._codes.items()}
+        self.priors = {key: code.prior for key, code in codes.items()}
+        self._trackers = make_trackers(self.reconstructs, self._divergences, extra_log_keys)
+
+    def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
+        """Gives one sample of each code for a batch; names as in `seed_codes`."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `sample_codes`.")
+
+    def extra_terms(
+        self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
+    ) -> dict[str, ExtraTerm]:
+        """Measures further terms of the encoder's loss, by their log keys."""
+        return {}
+
+    def compare_arguments(self, code: str, batch: Batch) -> dict[str, tf.Tensor]:
+        """Gives what the divergence of a code compares with, where that is not the prior alone."""
+        return {}
+
+    def _measure(self, batch: Batch, seed: tf.Tensor, training: bool) -> StepTerms:
+        code_seed, divergence_seed = tf.unstack(tf.random.split(seed, 2))
+        codes = self.sample_codes(batch, code_seed, training)
+        return StepTerms(
+            self._reconstruct(batch, codes, training) if self.reconstructs else None,
+            self._compare(codes, batch, divergence_seed, training),
+            self.extra_terms(codes, batch, divergence_seed, training),
+        )
+
+    def _reconstruct(self, batch: Batch, codes: Tensors, training: bool) -> tf.Tensor:
+        return self._reconstruction_loss(batch.inputs, self.decoder_inputs(codes), training)
+
+    def _compare(
+        self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
+    ) -> dict[str, DivergenceTerms]:
+        # One row more than there are codes: none is a number of codes, too.
+        seeds = tf.unstack(tf.random.split(seed, len(self._codes) + 1))
+        return {
+            name: code.divergence.compare(
+                codes[code.output],
+                code_seed,
+                batch.sample_weight,
+                training,
+                **self.compare_arguments(name, batch),
+            )
+            for (name, code), code_seed in zip(self._codes.items(), seeds, strict=False)
+        }
+
+    def _encoder_loss(self, batch: Batch, terms: StepTerms) -> tf.Tensor:
+        loss = self._regularization(terms) + self._penalties(self._autoencoder_layers())
+        if terms.reconstruction is not None:
+            loss += self._reconstruction_term(batch, terms.reconstruction)
+        return loss
+
+    def _reconstruction_term(self, batch: Batch, reconstruction: tf.Tensor) -> tf.Tensor:
+        return self._weigh(self._reconstruction_weight) * self._batch_mean(
+            reconstruction, batch.sample_weight
+        )
+
+    def _regularization(self, terms: StepTerms) -> tf.Tensor:
+        weighted = [
+            self._weigh(self._divergences[code].weight) * divergence.encoder_loss
+            for code, divergence in terms.divergences.items()
+        ]
+        weighted += [
+            self._weigh(term.weight) * term.value
+            for term in terms.extra.values()
+            if term.weight is not None
+        ]
+        return tf.add_n([tf.zeros(()), *weighted])
+
+    def _weigh(self, weight: Weight) -> Any:
+        return weight_at(weight, self._autoencoder.optimizer.iterations)
+
+    def _discriminator_loss(self, divergences: dict[str, DivergenceTerms]) -> tf.Tensor:
+        losses = [
+            terms.discriminator_loss
+            for terms in divergences.values()
+            if terms.discriminator_loss is not None
+        ]
+        return tf.add_n([*losses, self._penalties(self._divergences.values())])
+
+    @staticmethod
+    def _batch_mean(losses: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
+        # Keras' own reduction: weights scale an example's loss, the divisor is the batch.
+        return tf.reduce_mean(losses if sample_weight is None else losses * sample_weight)
+
+    @staticmethod
+    def _penalties(layers: Iterable[keras.layers.Layer]) -> tf.Tensor:
+        return tf.add_n([tf.zeros(()), *(loss for layer in layers for loss in layer.losses)])
+
+    def _log(self, batch: Batch, terms: StepTerms, loss: tf.Tensor) -> dict[str, tf.Tensor]:
+        size = tf.shape(batch.inputs)[0]
+        values: dict[str, tuple[tf.Tensor, Any]] = {}
+        if terms.reconstruction is not None:
+            values["reconstruction_loss"] = terms.reconstruction, batch.sample_weight
+        for code, (encoder_loss, discriminator_loss, accuracy) in terms.divergences.items():
+            values[f"{code}_divergence"] = encoder_loss, size
+            if discriminator_loss is not None:
+                values[f"{code}_discriminator_loss"] = discriminator_loss, size
+                values[f"{code}_discriminator_accuracy"] = accuracy, size
+        for key, term in terms.extra.items():
+            values[key] = term.value, size if term.rows is None else term.rows
+        self._loss_tracker.update_state(loss, sample_weight=size)
+        for key, (value, weight) in values.items():
+            self._trackers[key].update_state(value, sample_weight=weight)
+        # What this batch cannot tell, an accuracy without labels, is left out.
+        trackers = {"loss": self._loss_tracker, **{key: self._trackers[key] for key in values}}
+        return {key: tracker.result() for key, tracker in trackers.items()}
+
+    def _autoencoder_layers(self) -> list[keras.layers.Layer]:
+        return [layer for layer in self.layers if not isinstance(layer, Divergence)]
+
+    def _regularized_layers(self) -> list[keras.layers.Layer]:
+        layers = self._autoencoder_layers()
+        return [x for x in layers if x is not self.decoder] if self.reconstructs else layers
