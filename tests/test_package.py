@@ -31,7 +31,8 @@ PUBLIC = {
     "data": "Dataset DatasetNotFoundError available check_array check_label_spec check_labels "
     "labelled_subset load mix_labels warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
-    "evaluation": "evaluate_model latent_scatter manifold reconstructions sample_grid",
+    "evaluation": "evaluate_model latent_scatter manifold parzen parzen_bandwidth "
+    "parzen_log_likelihood reconstructions sample_grid",
     "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",
     "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "
     "check_weight cross_entropy deserialize_weight gaussian_kl serialize_weight weight_at",

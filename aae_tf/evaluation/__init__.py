@@ -3,7 +3,19 @@
 from aae_tf.evaluation.evaluate_model import evaluate_model
 from aae_tf.evaluation.latent_scatter import latent_scatter
 from aae_tf.evaluation.manifold import manifold
+from aae_tf.evaluation.parzen import parzen
+from aae_tf.evaluation.parzen_bandwidth import parzen_bandwidth
+from aae_tf.evaluation.parzen_log_likelihood import parzen_log_likelihood
 from aae_tf.evaluation.reconstructions import reconstructions
 from aae_tf.evaluation.sample_grid import sample_grid
 
-__all__ = ["evaluate_model", "latent_scatter", "manifold", "reconstructions", "sample_grid"]
+__all__ = [
+    "evaluate_model",
+    "latent_scatter",
+    "manifold",
+    "parzen",
+    "parzen_bandwidth",
+    "parzen_log_likelihood",
+    "reconstructions",
+    "sample_grid",
+]
