@@ -37,7 +37,8 @@ PUBLIC = {
     "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "
     "check_weight cross_entropy deserialize_weight gaussian_kl serialize_weight weight_at",
     "mmd": "MeanEmbedding RegisterMeanEmbedding default_kernel has_mean_embedding mean_embedding "
-    "mean_embedding_norm null_variance squared_mmd squared_mmd_two_samples",
+    "mean_embedding_norm null_variance squared_mmd squared_mmd_given_labels "
+    "squared_mmd_two_samples",
     "models": "AAE BaseAAE Batch Codec",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",

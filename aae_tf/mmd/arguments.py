@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+ESTIMATORS = ("unbiased", "biased")
+
 
 def check_distribution(distribution: Any) -> None:
     """Raises unless `distribution` is one distribution over vectors of known length."""
@@ -90,14 +92,19 @@ def check_count(argument: str, points: tf.Tensor, estimator: str) -> None:
         )
 
 
+def check_rows(argument: str, values: tf.Tensor, points: tf.Tensor) -> None:
+    """Raises unless `values` has one entry for each row of `points`."""
+    if not values.shape.is_compatible_with(points.shape[:1]):
+        raise ValueError(
+            f"Expected `{argument}` to have one entry per row. "
+            f"Received: {argument}.shape={values.shape}, rows={points.shape[0]}."
+        )
+
+
 def check_weights(argument: str, weights: Any, points: tf.Tensor) -> tf.Tensor:
     """Returns `weights` in the dtype of `points`, one per row; values are checked when known."""
     weights = tf.cast(tf.convert_to_tensor(weights), points.dtype)
-    if not weights.shape.is_compatible_with(points.shape[:1]):
-        raise ValueError(
-            f"Expected `{argument}` to have one entry per row. "
-            f"Received: {argument}.shape={weights.shape}, rows={points.shape[0]}."
-        )
+    check_rows(argument, weights, points)
     known = tf.get_static_value(weights)
     if known is not None and not (np.isfinite(known).all() and (known >= 0.0).all()):
         raise ValueError(

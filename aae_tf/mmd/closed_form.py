@@ -60,7 +60,8 @@ def mean_embedding_norm(distribution: Distribution, kernel: Kernel) -> tf.Tensor
         kernel: kernel of `tfp.math.psd_kernels` with feature_ndims 1 and batch_shape [].
 
     Returns:
-        Scalar of the dtype of `distribution`, between 0 and amplitude^2 for a Gaussian kernel.
+        Scalar of the dtype of `distribution`, float32 if that is none of floating point; between
+        0 and amplitude^2 for a Gaussian kernel.
 
     Raises:
         TypeError: if an argument is no distribution or no kernel.
@@ -80,4 +81,6 @@ def mean_embedding_norm(distribution: Distribution, kernel: Kernel) -> tf.Tensor
     """
     check_distribution(distribution)
     check_kernel(kernel)
-    return tf.cast(embed(distribution, kernel).norm(), distribution.dtype)
+    dtype = tf.as_dtype(distribution.dtype)
+    norm = embed(distribution, kernel).norm()
+    return tf.cast(norm, dtype if dtype.is_floating else tf.float32)

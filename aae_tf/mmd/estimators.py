@@ -4,19 +4,21 @@ import tensorflow as tf
 
 from aae_tf.checks import check_choice
 from aae_tf.mmd.arguments import (
+    ESTIMATORS,
     check_count,
     check_dimensions,
     check_distribution,
     check_kernel,
     check_points,
+    check_rows,
     check_weights,
 )
 from aae_tf.mmd.constants import constant
+from aae_tf.mmd.groups import Groups, off_diagonal
 from aae_tf.mmd.kernel_matrix import kernel_matrix
 from aae_tf.mmd.registry import embed
 from aae_tf.mmd.types import Distribution, Kernel
-
-_ESTIMATORS = ("unbiased", "biased")
+from aae_tf.priors.arguments import check_labels
 
 
 def squared_mmd(
@@ -79,7 +81,7 @@ def squared_mmd(
     check_distribution(distribution)
     check_kernel(kernel)
     check_dimensions("samples", samples, "distribution.event_shape", distribution.event_shape)
-    check_choice("estimator", estimator, _ESTIMATORS)
+    check_choice("estimator", estimator, ESTIMATORS)
     check_count("samples", samples, estimator)
     shares = _shares("weights", weights, samples)
 
@@ -96,12 +98,19 @@ def squared_mmd_two_samples(
     kernel: Kernel,
     estimator: str = "unbiased",
     x_weights: tf.Tensor | None = None,
+    labels: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Estimates MMD^2 between what `x` and what `y` were drawn from.
 
     MMD^2 = E k(X, X') - 2 E k(X, Y) + E k(Y, Y'): every term is an average over pairs of samples.
     Pairs of one sample with itself are left out of the unbiased estimate. Where `y` comes from a
     prior with a closed form, `squared_mmd` has less noise and costs less.
+
+    With `labels`, x[i] and y[i] share label i, and only rows of the same label are compared: the
+    result is the average of the MMD^2 of every label, each weighed by its share of `x`, as in
+    `squared_mmd_given_labels`. There, one sample alone takes for the averages that it lacks what
+    they are when both sides agree. Here this is k(x, y) itself: a group of one row counts with
+    zero, and the gradient of -2 k(x, y) still draws x to y.
 
     Args:
         x: float32 or float64 [n, d].
@@ -111,6 +120,7 @@ def squared_mmd_two_samples(
             "biased", which cannot.
         x_weights: [n], not negative: how often each row of `x` counts, as in `squared_mmd`. None
             counts each once.
+        labels: integers [n], any values, for n = m: what x[i] and y[i] have in common.
 
     Returns:
         Scalar of the dtype of `x`.
@@ -140,9 +150,13 @@ def squared_mmd_two_samples(
         )
     check_dimensions("y", y, "x.shape", x.shape)
     check_kernel(kernel)
-    check_choice("estimator", estimator, _ESTIMATORS)
-    check_count("x", x, estimator)
-    check_count("y", y, estimator)
+    check_choice("estimator", estimator, ESTIMATORS)
+    # A group of one row counts too.
+    needed = estimator if labels is None else "biased"
+    check_count("x", x, needed)
+    check_count("y", y, needed)
+    if labels is not None:
+        return _two_samples_given_labels(x, y, kernel, estimator, x_weights, labels)
     x_shares = _shares("x_weights", x_weights, x)
     y_shares = _shares("y_weights", None, y)
 
@@ -151,6 +165,29 @@ def squared_mmd_two_samples(
     across = tf.tensordot(x_shares, tf.linalg.matvec(kernel_matrix(kernel, x, y), y_shares), 1)
     estimate = within_x - 2.0 * across + within_y
     return tf.where(tf.minimum(x_mass, y_mass) > 0.0, estimate, 0.0)
+
+
+def _two_samples_given_labels(
+    x: tf.Tensor,
+    y: tf.Tensor,
+    kernel: Kernel,
+    estimator: str,
+    x_weights: tf.Tensor | None,
+    labels: tf.Tensor,
+) -> tf.Tensor:
+    labels = check_labels("labels", labels)
+    check_rows("labels", labels, x)
+    check_rows("labels", labels, y)
+    ones = tf.ones_like(y[:, 0])
+    weights = ones if x_weights is None else check_weights("x_weights", x_weights, x)
+    x_groups, y_groups = Groups(labels, weights), Groups(labels, ones)
+    unbiased = estimator == "unbiased"
+    across, _ = x_groups.average(kernel_matrix(kernel, x, y), y_groups, exclude_self=False)
+    within_x, x_has_pairs = x_groups.average(kernel_matrix(kernel, x, x), x_groups, unbiased)
+    within_y, y_has_pairs = y_groups.average(kernel_matrix(kernel, y, y), y_groups, unbiased)
+    within_y = tf.where(y_has_pairs, within_y, tf.stop_gradient(across))
+    within_x = tf.where(x_has_pairs, within_x, within_y)
+    return tf.tensordot(x_groups.shares, within_x - 2.0 * across + within_y, 1)
 
 
 def _shares(argument: str, weights: tf.Tensor | None, points: tf.Tensor) -> tf.Tensor:
@@ -168,7 +205,7 @@ def _within(
     """Returns the average of k over pairs of `points`, and what the weights of the pairs sum to."""
     values = kernel_matrix(kernel, points, points)
     if estimator == "unbiased":
-        values = tf.linalg.set_diag(values, tf.zeros_like(shares))
+        values *= off_diagonal(values)
         mass = tf.reduce_sum(shares * (1.0 - shares))
     else:
         mass = tf.reduce_sum(shares)

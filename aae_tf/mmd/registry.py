@@ -152,4 +152,7 @@ def instance_class(cls: type) -> type:
     otherwise they are instances of a private parent, `_Independent`, and not of the class called.
     """
     composite, parent = tfp.experimental.AutoCompositeTensor, cls.__bases__[0]
-    return parent if issubclass(cls, composite) and not issubclass(parent, composite) else cls
+    # Discrete distributions have a mixin there, which has no parameters and no ancestors.
+    is_private = issubclass(parent, (tfd.Distribution, psd_kernels.PositiveSemidefiniteKernel))
+    is_private = is_private and issubclass(cls, composite) and not issubclass(parent, composite)
+    return parent if is_private else cls

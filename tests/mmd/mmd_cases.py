@@ -108,6 +108,25 @@ class Case:
         return embedding, norm
 
 
+@dataclass(frozen=True)
+class FiniteCase:
+    """A distribution on finitely many points of the plane, and their probabilities."""
+
+    make: Callable[[str], tfd.Distribution]
+    support: np.ndarray
+    probs: np.ndarray
+
+    def quadrature(self, terms, points: np.ndarray) -> tuple[np.ndarray, float]:
+        """Sums k(z, x) p(x) and p(x) k(x, y) p(y)."""
+
+        def kernel(x, y):
+            squares = ((x[:, None] - y) ** 2).sum(axis=-1)
+            return sum(a**2 * np.exp(-squares / (2.0 * width**2)) for a, width in terms)
+
+        embedding = kernel(points, self.support) @ self.probs
+        return embedding, self.probs @ kernel(self.support, self.support) @ self.probs
+
+
 def _gauss_legendre(edges: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Returns nodes and weights of 70-point rules between all neighbouring `edges`."""
     nodes, weights = np.polynomial.legendre.leggauss(70)
@@ -119,6 +138,9 @@ def _components(dtype: str) -> tfd.Categorical:
     return tfd.Categorical(probs=RING_WEIGHTS.astype(dtype))
 
 
+# The corners in the order of binary numbers.
+_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+NESTED_LOCS = np.array([[[0.0, 0.0], [2.0, 0.0]], [[0.0, 3.0], [-3.0, -1.0]]])
 _BOX_PANELS = ((-1.0, 2.0), (0.5, 1.0))
 
 CASES = {
@@ -223,5 +245,87 @@ CASES = {
         ),
         two_boxes_density,
         ((-2.0, 0.0, 2.0), (0.0, 1.0, 2.0)),
+    ),
+    "mixture of mixtures": Case(
+        lambda dtype: tfd.MixtureSameFamily(
+            tfd.Categorical(probs=tf.constant([0.25, 0.75], dtype)),
+            tfd.MixtureSameFamily(
+                tfd.Categorical(probs=tf.constant([[0.2, 0.8], [0.5, 0.5]], dtype)),
+                tfd.MultivariateNormalDiag(NESTED_LOCS.astype(dtype), np.full(2, 0.5, dtype)),
+            ),
+        ),
+        lambda points: sum(
+            weight * gaussian_density(loc, 0.25 * np.eye(2))(points)
+            for weight, loc in zip(
+                [0.05, 0.2, 0.375, 0.375], NESTED_LOCS.reshape(4, 2), strict=True
+            )
+        ),
+    ),
+    "mixture of equal mixtures of mixtures": Case(
+        lambda dtype: tfd.MixtureSameFamily(
+            tfd.Categorical(probs=tf.constant([0.25, 0.75], dtype)),
+            tfd.MixtureSameFamily(
+                tfd.Categorical(probs=tf.constant([1.0], dtype)),
+                tfd.MixtureSameFamily(
+                    tfd.Categorical(probs=tf.constant([0.2, 0.8], dtype)),
+                    tfd.MultivariateNormalDiag(
+                        NESTED_LOCS[:, np.newaxis].astype(dtype), np.full(2, 0.5, dtype)
+                    ),
+                ),
+            ),
+        ),
+        lambda points: sum(
+            weight * gaussian_density(loc, 0.25 * np.eye(2))(points)
+            for weight, loc in zip([0.05, 0.2, 0.15, 0.6], NESTED_LOCS.reshape(4, 2), strict=True)
+        ),
+    ),
+    "VectorDeterministic": FiniteCase(
+        lambda dtype: tfd.VectorDeterministic(LOC.astype(dtype)), LOC[np.newaxis], np.ones(1)
+    ),
+    "OneHotCategorical": FiniteCase(
+        lambda dtype: tfd.OneHotCategorical(probs=tf.constant([0.3, 0.7], dtype), dtype=dtype),
+        np.eye(2),
+        np.array([0.3, 0.7]),
+    ),
+    "mixture of OneHotCategorical": FiniteCase(
+        lambda dtype: tfd.MixtureSameFamily(
+            tfd.Categorical(probs=tf.constant([0.25, 0.75], dtype)),
+            tfd.OneHotCategorical(
+                logits=tf.math.log(tf.constant([[0.2, 0.8], [0.5, 0.5]], dtype)), dtype=dtype
+            ),
+        ),
+        np.eye(2),
+        np.array([0.425, 0.575]),
+    ),
+    "Independent(Bernoulli)": FiniteCase(
+        lambda dtype: tfd.Independent(
+            tfd.Bernoulli(probs=tf.constant([0.2, 0.5], dtype), dtype=dtype), 1
+        ),
+        _SQUARE,
+        np.array([0.4, 0.4, 0.1, 0.1]),
+    ),
+    "Independent(Bernoulli), one certain": FiniteCase(
+        lambda dtype: tfd.Independent(
+            tfd.Bernoulli(probs=tf.constant([0.0, 0.5], dtype), dtype=dtype), 1
+        ),
+        _SQUARE,
+        np.array([0.5, 0.5, 0.0, 0.0]),
+    ),
+    "Sample(Bernoulli)": FiniteCase(
+        lambda dtype: tfd.Sample(
+            tfd.Bernoulli(logits=tf.constant(np.log(3.0), dtype), dtype=dtype), 2
+        ),
+        _SQUARE,
+        np.array([1.0, 3.0, 3.0, 9.0]) / 16.0,
+    ),
+    "mixture of Independent(Bernoulli)": FiniteCase(
+        lambda dtype: tfd.MixtureSameFamily(
+            tfd.Categorical(probs=tf.constant([0.5, 0.5], dtype)),
+            tfd.Independent(
+                tfd.Bernoulli(probs=tf.constant([[0.2, 0.5], [0.9, 0.5]], dtype), dtype=dtype), 1
+            ),
+        ),
+        _SQUARE,
+        np.array([0.225, 0.225, 0.275, 0.275]),
     ),
 }

@@ -12,7 +12,8 @@ from aae_tf.mmd import registry
 from tests.mmd.mmd_cases import CASES, SINGLE, SUM, check_gradient, make_kernel
 
 tfd = tfp.distributions
-ExponentiatedQuadratic = tfp.math.psd_kernels.ExponentiatedQuadratic
+psd_kernels = tfp.math.psd_kernels
+ExponentiatedQuadratic = psd_kernels.ExponentiatedQuadratic
 
 POINTS = np.array([[0.0, 0.0], [0.5, -1.0], [3.0, 0.25], [-2.0, 4.0]])
 
@@ -32,6 +33,28 @@ def test_quadrature_in_two_dimensions(name, terms):
         assert value.dtype == dtype
         assert value.shape == []
         np.testing.assert_allclose(value, norm, rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        psd_kernels.MaternOneHalf(length_scale=np.float64(2.0)),
+        psd_kernels.RationalQuadratic(length_scale=np.float64(0.5)) * psd_kernels.Linear(),
+        psd_kernels.MaternFiveHalves() + ExponentiatedQuadratic(length_scale=np.float64(0.7)),
+    ],
+    ids=["single", "product", "sum"],
+)
+def test_one_hot_vectors_under_other_kernels(kernel):
+    probs = np.array([0.5, 0.2, 0.3])
+    prior = tfd.OneHotCategorical(probs=probs)
+    points = np.random.default_rng(0).dirichlet(np.ones(3), size=4)
+    values = np.stack([kernel.apply(points, vertex[np.newaxis]) for vertex in np.eye(3)])
+    np.testing.assert_allclose(mmd.mean_embedding(prior, kernel, points), probs @ values, rtol=1e-6)
+    pairs = np.stack([kernel.apply(np.eye(3), vertex[np.newaxis]) for vertex in np.eye(3)])
+    # The prior's own dtype is int32.
+    norm = mmd.mean_embedding_norm(prior, kernel)
+    assert norm.dtype == tf.float32
+    np.testing.assert_allclose(norm, probs @ pairs @ probs, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +104,7 @@ def test_cases_use_every_rule_of_the_package(monkeypatch):
     for case in CASES.values():
         mmd.mean_embedding_norm(case.make("float64"), make_kernel(SUM))
     assert used == recorded
-    assert len(recorded) == 7
+    assert len(recorded) == 10
 
 
 def _monte_carlo(sample, kernel_of_squares, points, num_samples=4_000_000, chunk=250_000):
@@ -140,7 +163,16 @@ def test_monte_carlo_in_eight_dimensions(num_components):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("name", ["ring of 10 MultivariateNormalTriL", "Independent(Uniform)"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ring of 10 MultivariateNormalTriL",
+        "Independent(Uniform)",
+        "mixture of mixtures",
+        "OneHotCategorical",
+        "mixture of Independent(Bernoulli)",
+    ],
+)
 def test_graph_equals_eager(name, jit_compile):
     distribution, kernel = CASES[name].make("float32"), make_kernel(SUM, "float32")
     points = tf.constant(POINTS, tf.float32)
@@ -172,6 +204,16 @@ def test_box_gradient_is_finite_at_any_distance(jit_compile):
         return tape.gradient(total, z)
 
     assert np.isfinite(gradient(points)).all()
+
+
+def test_bits_far_away_have_a_finite_gradient():
+    bits = tfd.Independent(tfd.Bernoulli(probs=np.tile([0.0, 0.5, 1.0], 40)), 1)
+    kernel = ExponentiatedQuadratic(length_scale=0.1)
+    points = tf.constant([[0.0], [1.0], [-1.1], [3.0], [-1e3]]) * tf.ones([1, 120])
+    _, gradient = tfp.math.value_and_gradient(
+        lambda z: tf.reduce_sum(mmd.mean_embedding(bits, kernel, z)), points
+    )
+    assert np.isfinite(gradient).all()
 
 
 def test_box_tail_keeps_its_digits():

@@ -238,6 +238,20 @@ def test_eager_graph_and_xla_agree(z, weights, estimator, dtype):
     np.testing.assert_allclose(eager[0], exact, atol=tolerance)
 
 
+def test_gradient_under_xla_with_any_batch_size(z):
+    @tf.function(jit_compile=True, autograph=False)
+    def gradient(x):
+        return tfp.math.value_and_gradient(lambda x: mmd.squared_mmd(x, RING, KERNEL), x)[1]
+
+    any_size = tf.function(
+        gradient.python_function,
+        input_signature=[tf.TensorSpec([None, 2], tf.float64)],
+        jit_compile=True,
+        autograph=False,
+    )
+    np.testing.assert_allclose(any_size(z), gradient(z), rtol=1e-9)
+
+
 def test_batch_size_may_be_unknown(z):
     @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float64)])
     def estimate(x):

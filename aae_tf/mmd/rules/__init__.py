@@ -1,5 +1,5 @@
 """The closed forms, one family of distributions or kernels per file."""
 
-from aae_tf.mmd.rules import box, gaussian, kernel_sum, mixture, product
+from aae_tf.mmd.rules import bits, box, gaussian, kernel_sum, mixture, points, product
 
-__all__ = ["box", "gaussian", "kernel_sum", "mixture", "product"]
+__all__ = ["bits", "box", "gaussian", "kernel_sum", "mixture", "points", "product"]

@@ -18,23 +18,27 @@ class MixtureEmbedding(MeanEmbedding):
         mu(z) = sum_k w_k mu_k(z)
         norm  = sum_kl w_k w_l E k(X_k, X_l)
 
+    A batch of mixtures, such as the components of a mixture of mixtures, has weights [..., K].
+
     Args:
-        weights: floating point [K], of any sum: normalised in float64.
-        components: mean embedding of a distribution of batch shape [K].
+        weights: floating point, batch_shape + [K], of any sums: normalised in float64.
+        components: mean embedding of a distribution of batch_shape + [K].
     """
 
     def __init__(self, weights: tf.Tensor, components: MeanEmbedding) -> None:
         weights = tf.cast(weights, tf.float64)
-        self._weights = weights / tf.reduce_sum(weights)
+        self._weights = weights / tf.reduce_sum(weights, axis=-1, keepdims=True)
         self._components = components
-        across = self._weights[:, tf.newaxis] * self._weights
-        self._norm = tf.reduce_sum(across * components.norm(), axis=[-2, -1])
+        # The axes of the norm: kernel, batch, K, batch, K.
+        over_second = tf.reduce_sum(components.norm() * self._weights, axis=-1)
+        depth = self._weights.shape.rank - 1
+        first = tf.reshape(self._weights, self._weights.shape + [1] * depth)
+        self._norm = tf.reduce_sum(over_second * first, axis=-1 - depth)
 
     def evaluate(self, points: tf.Tensor) -> tf.Tensor:
         """Returns mu at `points`."""
-        return tf.linalg.matvec(
-            self._components.evaluate(points), constant(self._weights, points.dtype)
-        )
+        weights = constant(self._weights, points.dtype)
+        return tf.reduce_sum(self._components.evaluate(points) * weights, axis=-1)
 
     def norm(self) -> tf.Tensor:
         """Returns E k(X, Y)."""
@@ -43,13 +47,13 @@ class MixtureEmbedding(MeanEmbedding):
 
 @RegisterMeanEmbedding(tfd.MixtureSameFamily, psd_kernels.PositiveSemidefiniteKernel)
 def _mixture(distribution: Distribution, kernel: Kernel) -> MixtureEmbedding:
-    # A component of a mixture and a coordinate of a product are members of a batch.
-    if distribution.batch_shape.rank != 0:
+    # In a product, the last axis of the batch would be that of the coordinates.
+    if distribution.event_shape.rank != 1:
         raise NotImplementedError(
-            "Expected a mixture not to be part of a mixture or a product. "
+            "Expected a mixture not to be part of a product. "
             f"Received: distribution={distribution!r}."
         )
-    return MixtureEmbedding(
-        distribution.mixture_distribution.probs_parameter(),
-        embed(distribution.components_distribution, kernel),
-    )
+    components = distribution.components_distribution
+    weights = distribution.mixture_distribution.probs_parameter()
+    shape = components.batch_shape[:-1] + weights.shape[-1:]
+    return MixtureEmbedding(tf.broadcast_to(weights, shape), embed(components, kernel))
