@@ -112,6 +112,7 @@ def main() -> None:
     for divergence in ("adversarial", "mmd"):
         model, seconds = train(divergence, splits, epochs)
         figures = evaluation.evaluate_model(model, splits.x_test)
+        figures |= figures["losses"] | figures["codes"]["latent"]
         columns.append({"fit, s": seconds, **figures, **serve(model, splits.x_test[:500])})
     rows = [("measured on the 10,000 test images", "reach", "adversarial", "mmd")]
     for label, reach, key in ROWS:

@@ -6,81 +6,142 @@ import numpy as np
 
 from aae_tf import data
 from aae_tf.checks import check_dimension
+from aae_tf.evaluation.classification_scores import classification_scores
+from aae_tf.evaluation.clustering_scores import clustering_scores
+from aae_tf.evaluation.linear_probe import linear_probe
+from aae_tf.evaluation.parzen import parzen
 from aae_tf.evaluation.prior_mismatch import prior_mismatch
-from aae_tf.models import AAE, Batch
+from aae_tf.models import BaseAAE, BaseModel, Batch, ClusteringAAE
 
 _ROWS = 1024
 
 
-def evaluate_model(model: AAE, x: Any, batch_size: int = 100, seed: int = 0) -> dict[str, Any]:
-    """Measures how well a model reconstructs and how closely its codes follow the prior.
+def evaluate_model(
+    model: BaseModel,
+    x: Any,
+    y: Any = None,
+    validation: tuple[Any, Any] | None = None,
+    clusters: bool | None = None,
+    num_samples: int = 10_000,
+    batch_size: int = 100,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measures what a model reconstructs, samples, tells of classes, and how it meets its priors.
 
-    - `half_squared_error`: 0.5 |x - x'|^2 per image, nats, x' decoded from the mean code;
-    - `mmd_squared`: unbiased estimate of the squared maximum mean discrepancy between codes and
-      prior under `mmd.default_kernel`, from at most 2,000 of the codes; about zero, of either
-      sign, where both agree;
-    - `standardized_mmd`: the same in standard deviations of its noise; below 2, the codes cannot
-      be told from the prior;
-    - `code_mean`, `code_stddev`: of each coordinate of the codes;
-    - what `model.evaluate` gives, by the names of the logs: with an adversarial divergence,
-      `latent_discriminator_accuracy` is the discriminator's on the codes of `x`.
+    What a model or the data cannot tell is left out:
 
-    Codes are samples of q(z|x), which is what the prior is matched to.
+    - `losses`: what `model.evaluate` gives, by the names of the logs. With an adversarial
+      divergence, `<code>_discriminator_accuracy` is the discriminator's on the codes of `x`;
+    - `half_squared_error`: 0.5 |x - x'|^2 per example, nats, x' decoded from the mean codes;
+    - `codes`, for each code, samples of its posterior, which is what the prior is matched to:
+      `mmd_squared`, the unbiased estimate of the squared maximum mean discrepancy to the prior
+      under `mmd.default_kernel`, from at most 2,000 codes, about zero, of either sign, where both
+      agree; `standardized_mmd`, the same in standard deviations of its noise, below 2 where the
+      codes cannot be told from the prior; `mean` and `stddev` of each coordinate;
+    - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`;
+    - `classification`: see `classification_scores`; with `y`, on models that classify;
+    - `clustering`: see `clustering_scores`; with `y` and `validation`, on models of clusters;
+    - `label_probe_accuracy`: of a logistic regression that reads the label off the latents,
+      fitted on `validation`; with `y`, on models with an encoder.
 
     Args:
         model: compiled model.
         x: float [n, ...], inputs that were not trained on, at least two.
+        y: integers [n], their classes, all known; None if there are none.
+        validation: inputs and classes (or None), neither trained on nor in `x`.
+        clusters: whether `classify` gives clusters without an order, and not classes; None takes
+            it from the model: `ClusteringAAE` does. An `EmbeddingAAE` that has seen no labels does
+            as well.
+        num_samples: samples behind `parzen`.
         batch_size: examples at a time. The divergence is an average over batches, so it depends
             on this: compare values of one size only.
         seed: non-negative integer that fixes the codes, which of them enter `mmd_squared`, and
-            the prior's samples where its terms have no closed form.
+            samples of model and prior.
 
     Returns:
-        Numbers and lists of numbers by name, ready for JSON.
+        Numbers, lists and dicts of them by name, ready for JSON.
 
     Raises:
-        TypeError: if `x` is no array of floats.
-        ValueError: if `x` is not finite or not of the encoder's input shape, has fewer than two
-            rows, or `batch_size` is no positive integer.
+        TypeError: if `x` is no array of floats, or labels are no integers.
+        ValueError: if `x` is not finite or not of the model's shape, has fewer than two rows, or
+            `batch_size` is no positive integer.
 
     Example:
 
-    >>> from aae_tf import networks, priors
+    >>> from aae_tf import AAE, networks, priors
     >>> model = AAE(networks.mlp_encoder((4,), units=(8,)), networks.mlp_decoder((4,), 2, (8,)),
     ...             prior=priors.gaussian(2), seed=0)
     >>> model.compile()
     >>> numbers = evaluate_model(model, np.random.default_rng(0).random((50, 4)))
-    >>> sorted(numbers)[:4]
-    ['code_mean', 'code_stddev', 'half_squared_error', 'latent_discriminator_accuracy']
+    >>> sorted(numbers)
+    ['codes', 'half_squared_error', 'losses']
+    >>> sorted(numbers["codes"]["latent"])
+    ['mean', 'mmd_squared', 'standardized_mmd', 'stddev']
 
     References:
-        Gretton et al. 2012, lemma 6.
+        Gretton et al. 2012, lemma 6; Makhzani et al. 2016, sections 3, 5 and 6.
     """
     check_dimension("batch_size", batch_size)
-    x = data.check_array(x, "x", model.encoder.input_shape[1:])
+    x = data.check_array(x, "x", model.decoder.output_shape[1:])
     if len(x) < 2:
         raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}.")
-    logs = model.evaluate(x, batch_size=batch_size, verbose=0, return_dict=True)
-    errors = np.square(x - model.reconstruct(x), dtype=np.float64)
-    codes = _sample_codes(model, x, seed)
-    mmd_squared, noise = prior_mismatch(codes, model.prior, seed)
-    return {
-        "half_squared_error": 0.5 * float(errors.sum()) / len(x),
-        "mmd_squared": mmd_squared,
-        "standardized_mmd": mmd_squared / noise,
-        "code_mean": codes.mean(axis=0, dtype=np.float64).tolist(),
-        "code_stddev": codes.std(axis=0, dtype=np.float64).tolist(),
-        **{key: float(value) for key, value in logs.items()},
-    }
+    logs = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+    numbers: dict[str, Any] = {"losses": {key: float(value) for key, value in logs.items()}}
+    if isinstance(model, BaseAAE):
+        errors = np.square(x - model.reconstruct(x), dtype=np.float64)
+        numbers["half_squared_error"] = 0.5 * float(errors.sum()) / len(x)
+        numbers["codes"] = _code_numbers(model, x, y, seed)
+    if validation is None:
+        known, classes = None, None
+    else:
+        known, classes = validation
+        numbers["parzen"] = parzen(
+            lambda n, seed: model.sample(n, seed=seed), known, x, num_samples, seed
+        )
+    if y is not None and isinstance(model, BaseAAE):
+        numbers |= _label_numbers(model, x, y, known, classes, clusters)
+    return numbers
 
 
-def _sample_codes(model: AAE, x: np.ndarray, seed: int) -> np.ndarray:
-    starts = range(0, len(x), _ROWS)
-    return np.concatenate(
-        [
-            model.sample_codes(
-                Batch(x[start : start + _ROWS], None, None), [seed, start], training=False
-            )["latents"]
-            for start in starts
-        ]
-    )
+def _label_numbers(
+    model: BaseAAE, x: np.ndarray, y: Any, known: Any, classes: Any, clusters: bool | None
+) -> dict[str, Any]:
+    numbers: dict[str, Any] = {}
+    if clusters is None:
+        clusters = isinstance(model, ClusteringAAE)
+    if model.classifies and not clusters:
+        numbers["classification"] = classification_scores(model.classify(x), y)
+    if classes is not None:
+        if model.classifies and clusters:
+            numbers["clustering"] = clustering_scores(
+                model.classify(x), y, model.classify(known), classes
+            )
+        numbers["label_probe_accuracy"] = linear_probe(
+            model.encode(known), classes, model.encode(x), y
+        )
+    return numbers
+
+
+def _code_numbers(model: BaseAAE, x: np.ndarray, y: Any, seed: int) -> dict[str, Any]:
+    numbers = {}
+    for name, samples in _sample_codes(model, x, y, seed).items():
+        value, noise = prior_mismatch(samples, model.codes[name].prior, seed)
+        numbers[name] = {
+            "mmd_squared": value,
+            "standardized_mmd": value / noise,
+            "mean": samples.mean(axis=0, dtype=np.float64).tolist(),
+            "stddev": samples.std(axis=0, dtype=np.float64).tolist(),
+        }
+    return numbers
+
+
+def _sample_codes(model: BaseAAE, x: np.ndarray, y: Any, seed: int) -> dict[str, np.ndarray]:
+    labels = np.full(len(x), -1) if y is None else np.asarray(y)
+    batches: dict[str, list[Any]] = {name: [] for name in model.codes}
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, start + _ROWS)
+        batch = Batch(x[rows], labels[rows].astype(np.int32), None)
+        samples = model.sample_codes(batch, [seed, start], training=False)
+        for name, code in model.codes.items():
+            batches[name].append(samples[code.output])
+    return {name: np.concatenate(parts) for name, parts in batches.items()}

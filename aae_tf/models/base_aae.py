@@ -31,6 +31,7 @@ class BaseAAE(BaseModel):
             `aae_tf.posteriors`.
         codes: what is matched, as in `BaseModel`.
         prior_argument: name of the prior among the variant's arguments, for messages.
+        num_classes: how many classes or clusters the model knows; None if it knows none.
         seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
         name: name of the model.
 
@@ -47,6 +48,7 @@ class BaseAAE(BaseModel):
         posterior: str | posteriors.Posterior,
         codes: dict[str, Code],
         prior_argument: str = "prior",
+        num_classes: int | None = None,
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
@@ -67,10 +69,9 @@ class BaseAAE(BaseModel):
                 f"{decoder.output_shape}."
             )
         received = f"{prior_argument} with event_shape={tuple(prior.event_shape)}"
-        if "class_probabilities" in self.decoder_codes:
-            classes = codes["class"].prior.event_shape[0]
-            width += classes
-            received += f" and {classes} classes"
+        if num_classes is not None and "class_probabilities" in self.decoder_codes:
+            width += num_classes
+            received += f" and {num_classes} classes"
         if decoder.input_shape != (None, width):
             raise ValueError(
                 f"Expected `decoder` to take what this model gives it, [batch, {width}]. "
@@ -81,6 +82,7 @@ class BaseAAE(BaseModel):
         posterior.connect(encoder.output_shape[1], code_dim, seed=weight_seeds(seed)[0])
         self.encoder = encoder
         self.posterior = posterior
+        self.num_classes = num_classes
         self._latent_prior = prior
 
     # What a variant says of itself.

@@ -99,12 +99,12 @@ class ClassStyleAAE(BaseAAE):
                 "class": Code(class_prior, class_divergence, output="class_probabilities"),
             },
             prior_argument="style_prior",
+            num_classes=num_classes,
             extra_log_keys=(*log_keys, *term_keys, *extra_log_keys),
             seed=seed,
             name=name,
             **kwargs,
         )
-        self.num_classes = num_classes
         self.style_prior = style_prior
         self.class_prior = class_prior
         self.style_divergence = style_divergence

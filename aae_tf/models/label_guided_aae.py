@@ -96,12 +96,12 @@ class LabelGuidedAAE(BaseAAE):
             prior,
             posterior,
             codes={"latent": Code(prior, divergence, num_classes=num_classes)},
+            num_classes=num_classes,
             seed=seed,
             name=name,
             **kwargs,
         )
         self.prior = prior
-        self.num_classes = num_classes
         self.divergence = divergence
 
     def encode_codes(self, inputs: tf.Tensor) -> Tensors:

@@ -30,6 +30,9 @@ class Objective(Generator):
         extra_log_keys: names of what `extra_terms` gives.
         seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
         name: name of the model.
+
+    Attributes:
+        codes: the argument.
     """
 
     # Whether inputs are reconstructed from their codes.
@@ -51,13 +54,13 @@ class Objective(Generator):
         # Restarted by every `reset_metrics`: evaluating twice gives the same numbers, and
         # evaluating in the middle of training does not change what is trained.
         self._evaluation_seed_generator = keras.random.SeedGenerator(0)
-        self._codes = {key: code for key, code in codes.items() if code.divergence is not None}
-        for code, code_seed in zip(
-            self._codes.values(), weight_seeds(seed)[1 : 1 + len(self._codes)], strict=True
-        ):
-            code.divergence.connect(code.prior, seed=code_seed, **code.connect_arguments)
-        self._divergences = {key: code.divergence for key, code in self._codes.items()}
-        self.priors = {key: code.prior for key, code in codes.items()}
+        for code, code_seed in zip(codes.values(), weight_seeds(seed)[1:], strict=False):
+            if code.divergence is not None:
+                code.divergence.connect(code.prior, seed=code_seed, **code.connect_arguments)
+        self.codes = dict(codes)
+        self._divergences = {
+            key: code.divergence for key, code in codes.items() if code.divergence is not None
+        }
         self._trackers = make_trackers(self.reconstructs, self._divergences, extra_log_keys)
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
@@ -90,16 +93,16 @@ class Objective(Generator):
         self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
     ) -> dict[str, DivergenceTerms]:
         # One row more than there are codes: none is a number of codes, too.
-        seeds = tf.unstack(tf.random.split(seed, len(self._codes) + 1))
+        seeds = tf.unstack(tf.random.split(seed, len(self._divergences) + 1))
         return {
-            name: code.divergence.compare(
-                codes[code.output],
+            code: divergence.compare(
+                codes[self.codes[code].output],
                 code_seed,
                 batch.sample_weight,
                 training,
-                **self.compare_arguments(name, batch),
+                **self.compare_arguments(code, batch),
             )
-            for (name, code), code_seed in zip(self._codes.items(), seeds, strict=False)
+            for (code, divergence), code_seed in zip(self._divergences.items(), seeds, strict=False)
         }
 
     def _encoder_loss(self, batch: Batch, terms: StepTerms) -> tf.Tensor:

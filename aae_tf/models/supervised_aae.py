@@ -90,25 +90,21 @@ class SupervisedAAE(BaseAAE):
     ) -> None:
         num_classes = check_dimension("num_classes", num_classes)
         divergence = divergences.get(divergence)
-        # Labels are given, not encoded: they have a prior to be drawn from, and no divergence.
-        class_prior = priors.categorical(num_classes)
         super().__init__(
             encoder,
             decoder,
             prior,
             posterior,
-            codes={
-                "latent": Code(prior, divergence),
-                "class": Code(class_prior, None, output="class_probabilities"),
-            },
+            codes={"latent": Code(prior, divergence)},
+            num_classes=num_classes,
             seed=seed,
             name=name,
             **kwargs,
         )
         self.prior = prior
-        self.num_classes = num_classes
         self.divergence = divergence
-        self._class_prior = class_prior
+        # Labels are given, not encoded: they are drawn where none is given.
+        self._class_prior = priors.categorical(num_classes)
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
         """Draws z ~ q(z|x), and puts the label beside it."""

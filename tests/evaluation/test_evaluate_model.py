@@ -43,21 +43,21 @@ def test_measures_an_adversarial_model():
     errors = 0.5 * np.square(X - model.reconstruct(X)).sum(axis=1)
     codes = model.encode(X)
     assert numbers["half_squared_error"] == pytest.approx(errors.mean(), rel=1e-5)
-    np.testing.assert_allclose(numbers["code_mean"], codes.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(numbers["code_stddev"], codes.std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(numbers["codes"]["latent"]["mean"], codes.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(numbers["codes"]["latent"]["stddev"], codes.std(axis=0), rtol=1e-4)
     logs = model.evaluate(X, batch_size=100, verbose=0, return_dict=True)
     for key in ("latent_discriminator_accuracy", "latent_divergence", "loss"):
-        assert numbers[key] == pytest.approx(logs[key])
+        assert numbers["losses"][key] == pytest.approx(logs[key])
     # The discriminator's part, by hand: it has seen nothing yet, so this is far from 0 and 1.
     discriminator = model.divergence.discriminator
     accuracy = 0.5 * (
         np.mean(discriminator(codes).numpy() < 0)
         + np.mean(discriminator(model.prior.sample(20_000, seed=[0, 9])).numpy() > 0)
     )
-    assert numbers["latent_discriminator_accuracy"] == pytest.approx(accuracy, abs=0.05)
+    assert numbers["losses"]["latent_discriminator_accuracy"] == pytest.approx(accuracy, abs=0.05)
     kernel = default_kernel(model.prior)
     expected = unbiased_mmd(codes, model.prior, kernel)
-    assert numbers["mmd_squared"] == pytest.approx(expected, rel=0.1)
+    assert numbers["codes"]["latent"]["mmd_squared"] == pytest.approx(expected, rel=0.1)
     assert json.loads(json.dumps(numbers)) == numbers
 
 
@@ -65,10 +65,10 @@ def test_measures_a_model_without_discriminator_under_a_prior_without_closed_for
     prior = tfd.Sample(tfd.Laplace(0.0, 1.0), 2)
     model = make("mmd", prior)
     numbers = evaluation.evaluate_model(model, X)
-    assert "latent_discriminator_accuracy" not in numbers
-    assert numbers["standardized_mmd"] > 10
+    assert "latent_discriminator_accuracy" not in numbers["losses"]
+    assert numbers["codes"]["latent"]["standardized_mmd"] > 10
     expected = unbiased_mmd(model.encode(X), prior, default_kernel(prior))
-    assert numbers["mmd_squared"] == pytest.approx(expected, rel=0.1)
+    assert numbers["codes"]["latent"]["mmd_squared"] == pytest.approx(expected, rel=0.1)
 
 
 def test_mmd_is_noise_where_codes_are_prior_samples():
@@ -77,9 +77,11 @@ def test_mmd_is_noise_where_codes_are_prior_samples():
     for variable in model.posterior.trainable_variables:
         variable.assign(tf.zeros_like(variable))
     numbers = evaluation.evaluate_model(model, X, seed=3)
-    assert abs(numbers["mmd_squared"]) < 3e-3
-    np.testing.assert_allclose(numbers["code_mean"], 0.0, atol=5 / np.sqrt(len(X)))
-    np.testing.assert_allclose(numbers["code_stddev"], 1.0, atol=5 / np.sqrt(2 * len(X)))
+    assert abs(numbers["codes"]["latent"]["mmd_squared"]) < 3e-3
+    np.testing.assert_allclose(numbers["codes"]["latent"]["mean"], 0.0, atol=5 / np.sqrt(len(X)))
+    np.testing.assert_allclose(
+        numbers["codes"]["latent"]["stddev"], 1.0, atol=5 / np.sqrt(2 * len(X))
+    )
 
 
 def test_is_a_function_of_the_seed():
