@@ -31,8 +31,9 @@ PUBLIC = {
     "data": "Dataset DatasetNotFoundError available check_array check_label_spec check_labels "
     "labelled_subset load mix_labels warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
-    "evaluation": "evaluate_model latent_scatter manifold parzen parzen_bandwidth "
-    "parzen_log_likelihood reconstructions sample_grid",
+    "evaluation": "classification_scores clustering_scores evaluate_model latent_scatter "
+    "linear_probe manifold parzen parzen_bandwidth parzen_log_likelihood reconstructions "
+    "sample_grid",
     "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",
     "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "
     "check_weight cross_entropy deserialize_weight gaussian_kl serialize_weight weight_at",
@@ -42,8 +43,8 @@ PUBLIC = {
     "models": "AAE BaseAAE Batch Codec",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
-    "priors": "bernoulli categorical conditional deserialize fold_rows gaussian num_components "
-    "ring_mixture row_seeds sample_rows serialize uniform",
+    "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "
+    "gaussian num_components ring_mixture row_seeds sample_rows serialize swiss_roll uniform",
     "serving": "Client ModelServer ServerError ServingError",
 }
 

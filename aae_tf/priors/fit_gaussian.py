@@ -1,0 +1,72 @@
+"""The Gaussian prior with the moments of given codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+# Of a correlation matrix: what is less is rounding of float32 codes.
+_SMALLEST_EIGENVALUE = 1e-10
+
+
+def fit_gaussian(codes: Any) -> tfp.distributions.Distribution:
+    """Build the Gaussian with the mean and the full covariance of `codes`.
+
+    For codes that have a shape of their own, such as supervised ones: drawn to a prior of another
+    covariance, they would give an adversary an easy win.
+
+    Args:
+        codes: [n, d], finite numbers, n > d.
+
+    Returns:
+        `tfd.MultivariateNormalTriL`, float32, event_shape [d].
+
+    Raises:
+        TypeError: if `codes` are no numbers.
+        ValueError: if they have another shape, are too few, are not finite in float32, or lie in
+            fewer than d dimensions.
+
+    Example:
+        >>> codes = np.random.default_rng(0).normal([1.0, -1.0], [2.0, 0.5], size=[10_000, 2])
+        >>> fit_gaussian(codes).stddev().numpy().round(1).tolist()
+        [2.0, 0.5]
+    """
+    try:
+        codes = np.asarray(codes, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"Expected `codes` to be numbers. Received: codes={codes!r}.") from None
+    if codes.ndim != 2 or codes.shape[1] < 1:
+        raise ValueError(
+            f"Expected `codes` to have shape [n, d]. Received: codes.shape={codes.shape}."
+        )
+    if codes.shape[0] <= codes.shape[1]:
+        raise ValueError(
+            "Expected `codes` to have more rows than columns, so that their covariance is regular. "
+            f"Received: codes.shape={codes.shape}."
+        )
+    if not (np.abs(codes) <= np.finfo(np.float32).max).all():
+        raise ValueError(
+            "Expected `codes` to be finite in float32. "
+            f"Received: codes with {np.sum(~np.isfinite(codes))} NaN or infinite values."
+        )
+    mean = codes.mean(axis=0)
+    scale = codes.std(axis=0, ddof=1)
+    # A constant column has the deviation of its rounding.
+    constant = scale <= np.finfo(np.float32).eps * np.abs(mean)
+    standardized = (codes - mean) / np.where(constant, 1.0, scale)
+    correlation = standardized.T @ standardized / (len(codes) - 1)
+    smallest = 0.0 if constant.any() else np.linalg.eigvalsh(correlation)[0]
+    if smallest < _SMALLEST_EIGENVALUE:
+        raise ValueError(
+            "Expected `codes` to vary in all dimensions, also in every combination of columns. "
+            f"Received: codes whose correlation matrix has the eigenvalue {smallest:.1g}."
+        )
+    factor = scale[:, np.newaxis] * np.linalg.cholesky(correlation)
+    # Constants even where this runs inside a tf.function.
+    with tf.init_scope():
+        return tfp.distributions.MultivariateNormalTriL(
+            loc=mean.astype(np.float32), scale_tril=factor.astype(np.float32)
+        )
