@@ -1,7 +1,10 @@
 """What a trained model is worth: numbers as JSON, pictures as Matplotlib figures."""
 
+from aae_tf.evaluation.classification_scores import classification_scores
+from aae_tf.evaluation.clustering_scores import clustering_scores
 from aae_tf.evaluation.evaluate_model import evaluate_model
 from aae_tf.evaluation.latent_scatter import latent_scatter
+from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.manifold import manifold
 from aae_tf.evaluation.parzen import parzen
 from aae_tf.evaluation.parzen_bandwidth import parzen_bandwidth
@@ -10,8 +13,11 @@ from aae_tf.evaluation.reconstructions import reconstructions
 from aae_tf.evaluation.sample_grid import sample_grid
 
 __all__ = [
+    "classification_scores",
+    "clustering_scores",
     "evaluate_model",
     "latent_scatter",
+    "linear_probe",
     "manifold",
     "parzen",
     "parzen_bandwidth",

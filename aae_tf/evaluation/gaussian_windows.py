@@ -16,17 +16,6 @@ _TOLERANCE = 0.1
 Samples = Any | Iterable[Any] | Callable[[], Iterable[Any]]
 
 
-def check_points(argument: str, points: Any) -> np.ndarray:
-    """Returns `points` as float32 [n, ...]; raises as `data.check_array`, or if n is zero."""
-    points = data.check_array(points, argument)
-    if 0 in points.shape:
-        raise ValueError(
-            f"Expected `{argument}` to have at least one entry. "
-            f"Received: {argument}.shape={points.shape}."
-        )
-    return points
-
-
 def sample_chunks(samples: Samples, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
     """Goes through samples once.
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 
+from aae_tf import data
+
 # Petroff 2021, "Accessible color sequences for data visualization" (arXiv:2107.02270): ten
 # colours that stay apart under the common colour-vision deficiencies.
 PALETTE = (
@@ -36,7 +38,7 @@ def label_groups(labels: Any | None, count: int) -> list[LabelGroup]:
     colour map.
 
     Args:
-        labels: integer [count], negative where unknown; None makes one group without a name.
+        labels: integer [count], -1 where unknown; None makes one group without a name.
         count: number of points.
 
     Returns:
@@ -44,20 +46,11 @@ def label_groups(labels: Any | None, count: int) -> list[LabelGroup]:
 
     Raises:
         TypeError: if `labels` is no array of integers.
-        ValueError: if there is not one label per point.
+        ValueError: if there is not one label per point, or one is below -1.
     """
     if labels is None:
         return [LabelGroup("", PALETTE[0], np.ones(count, bool))]
-    labels = np.asarray(labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(
-            f"Expected `labels` to be an array of integers. Received: labels.dtype={labels.dtype}."
-        )
-    if labels.shape != (count,):
-        raise ValueError(
-            f"Expected `labels` to have shape ({count},), one entry per code. "
-            f"Received: labels.shape={labels.shape}."
-        )
+    labels = data.check_labels(labels, "labels", size=count)
     groups = [LabelGroup("unknown", _UNKNOWN, labels < 0)] if (labels < 0).any() else []
     classes = np.unique(labels[labels >= 0])
     for rank, label in enumerate(classes):

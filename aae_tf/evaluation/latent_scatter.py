@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from aae_tf import data
 from aae_tf.evaluation.canvas import FONT_SIZE, new_axes
+from aae_tf.evaluation.check_entries import check_entries
 from aae_tf.evaluation.label_groups import MANY_CLASSES, PALETTE, LabelGroup, label_groups
 from aae_tf.evaluation.prior_density import PriorDensity, mass_levels
 from aae_tf.evaluation.projection import project
@@ -62,11 +62,7 @@ def latent_scatter(
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['0', '1', '2', '3', 'prior']
     """
-    codes = data.check_array(codes, "codes", (None,))
-    if 0 in codes.shape:
-        raise ValueError(
-            f"Expected `codes` to have at least one entry. Received: codes.shape={codes.shape}."
-        )
+    codes = check_entries("codes", codes, (None,))
     groups = label_groups(labels, len(codes))
     if prior is not None and tuple(prior.event_shape) != codes.shape[1:]:
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from aae_tf.checks import check_dimension, check_integer
-from aae_tf.evaluation.gaussian_windows import check_points
+from aae_tf.evaluation.check_entries import check_entries
 from aae_tf.evaluation.parzen_bandwidth import parzen_bandwidth
 from aae_tf.evaluation.parzen_log_likelihood import parzen_log_likelihood
 
@@ -60,12 +60,12 @@ def parzen(
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 3 (arXiv:1511.05644): MNIST,
         m = 10,000 and 10,000,000.
     """
-    x_test = check_points("x_test", x_test)
+    x_test = check_entries("x_test", x_test)
     if len(x_test) < 2:
         raise ValueError(
             f"Expected `x_test` to have at least two rows. Received: x_test.shape={x_test.shape}."
         )
-    x_validation = check_points("x_validation", x_validation)
+    x_validation = check_entries("x_validation", x_validation)
     if x_validation.shape[1:] != x_test.shape[1:]:
         raise ValueError(
             "Expected `x_validation` to have rows of the shape of `x_test`. Received: "

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from aae_tf.checks import check_positive
+from aae_tf.evaluation.check_entries import check_entries
 from aae_tf.evaluation.gaussian_windows import (
     Samples,
-    check_points,
     log_mean_windows,
     sample_chunks,
 )
@@ -58,7 +58,7 @@ def parzen_bandwidth(samples: Samples, x: Any, sigmas: Sequence[float] | None = 
         names no grid. A usual one, ten steps per decade and coarser, loses up to 10 nats in 784
         dimensions.
     """
-    x = check_points("x", x)
+    x = check_entries("x", x)
     if sigmas is not None:
         grid = np.unique([check_positive("sigmas", sigma) for sigma in sigmas])
         if len(grid) < 3:

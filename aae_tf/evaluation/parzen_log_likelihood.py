@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from aae_tf.checks import check_positive
-from aae_tf.evaluation.gaussian_windows import Samples, check_points, log_mean_windows
+from aae_tf.evaluation.check_entries import check_entries
+from aae_tf.evaluation.gaussian_windows import Samples, log_mean_windows
 
 
 def parzen_log_likelihood(x: Any, samples: Samples, sigma: float) -> np.ndarray:
@@ -47,5 +48,5 @@ def parzen_log_likelihood(x: Any, samples: Samples, sigma: float) -> np.ndarray:
         section 3 (arXiv:1511.05644). On what the number is not good for: Theis et al. 2016, *A
         Note on the Evaluation of Generative Models*, section 3.2 (arXiv:1511.01844).
     """
-    x = check_points("x", x)
+    x = check_entries("x", x)
     return log_mean_windows(x, samples, np.array([check_positive("sigma", sigma)]))[0]
