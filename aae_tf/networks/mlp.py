@@ -67,6 +67,7 @@ def mlp_decoder(
     activation: str = "relu",
     output_activation: str = "sigmoid",
     batch_normalization: bool = False,
+    input_noise: float = 0.0,
     seed: int | None = None,
     name: str = "decoder",
 ) -> keras.Model:
@@ -82,7 +83,10 @@ def mlp_decoder(
             "linear" for unbounded ones. It is a layer of its own, so that a Bernoulli
             reconstruction loss can be computed from the logits before it.
         batch_normalization: whether each hidden layer is normalised before its activation.
-        seed: integer that fixes the initial weights; None draws anew.
+        input_noise: standard deviation of the Gaussian noise added to the codes in training, in
+            their own units. It teaches the decoder what lies between the codes of the data: a
+            tenth of the prior's raised the likelihood of samples.
+        seed: integer that fixes the initial weights and the noise; None draws anew.
         name: name of the network.
 
     Returns:
@@ -104,7 +108,10 @@ def mlp_decoder(
     units = check_sizes("units", units)
     seeds = layer_seeds(seed)
     inputs = keras.Input((check_dimension("code_dim", code_dim),), name="latents")
-    x = _hidden(inputs, units, activation, batch_normalization, seeds)
+    x = inputs
+    if check_non_negative("input_noise", input_noise):
+        x = keras.layers.GaussianNoise(input_noise, seed=next(seeds))(x)
+    x = _hidden(x, units, activation, batch_normalization, seeds)
     x = _dense(math.prod(shape), seeds)(x)
     if len(shape) > 1:
         x = keras.layers.Reshape(shape)(x)

@@ -63,6 +63,9 @@ def test_noise_and_dropout_act_in_training_only():
         encoder = networks.mlp_encoder((6,), units=(5,), seed=0, **options)
         np.testing.assert_array_equal(encoder(x), encoder(x))
         assert not np.allclose(encoder(x), encoder(x, training=True))
+    decoder = networks.mlp_decoder((6,), 3, units=(5,), input_noise=0.3, seed=0)
+    np.testing.assert_array_equal(decoder(x[:, :3]), decoder(x[:, :3]))
+    assert not np.allclose(decoder(x[:, :3]), decoder(x[:, :3], training=True))
 
 
 def test_batch_normalization_normalises_every_hidden_layer():
@@ -90,6 +93,7 @@ def test_decoders_end_in_an_activation_of_their_own():
         (lambda: networks.mlp_encoder((6,), dropout=1.0), "`dropout`"),
         (lambda: networks.mlp_decoder((6, -1), 2), "`output_shape`"),
         (lambda: networks.mlp_decoder((6,), 0), "`code_dim`"),
+        (lambda: networks.mlp_decoder((6,), 2, input_noise=-1.0), "`input_noise`"),
         (lambda: networks.mlp_discriminator(0), "`code_dim`"),
         (lambda: networks.mlp_discriminator(2, units=(0,)), "`units`"),
         (lambda: networks.conv_encoder((28, 28, 1), (4, 4, 4)), "divisible by 8"),
