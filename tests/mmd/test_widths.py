@@ -63,14 +63,54 @@ def test_similarities_and_seed():
     assert float(single.amplitude) == 1.0
 
 
+SIMILARITIES = (1 / 2, 1 / 8, 1 / 32, 1 / 128)
+
+
 def test_pairs_that_coincide_do_not_count():
     # Distinct one-hot vectors are all sqrt(2) apart: exp(-1 / width^2) = similarity.
     prior = tfd.OneHotCategorical(probs=[0.2, 0.3, 0.5])
-    np.testing.assert_allclose(
-        widths(mmd.default_kernel(prior)),
-        [np.log(q) ** -0.5 for q in (2, 8, 32, 128)],
-        rtol=1e-5,
+    expected = [np.log(1 / q) ** -0.5 for q in SIMILARITIES]
+    np.testing.assert_allclose(widths(mmd.default_kernel(prior, SIMILARITIES)), expected, rtol=1e-5)
+    points = tfd.MixtureSameFamily(
+        tfd.Categorical(probs=[0.2, 0.3, 0.5]), tfd.VectorDeterministic(np.eye(3))
     )
+    np.testing.assert_allclose(widths(mmd.default_kernel(points)), expected, rtol=1e-5)
+
+
+def frequencies_after_descent(kernel, logits):
+    """Lets 200 softmax outputs follow MMD; gives their mean and how far they are from corners."""
+    prior = tfd.OneHotCategorical(probs=np.full(10, 0.1, np.float32))
+    features = np.random.default_rng(1).normal(size=[200, 60]).astype("f4") / 8
+    weights = tf.Variable(tf.zeros([60, 10]))
+    optimizer = tf.keras.optimizers.Adam(0.05)
+    optimizer.build([weights])
+
+    @tf.function(autograph=False)
+    def step():
+        with tf.GradientTape() as tape:
+            probs = tf.nn.softmax(logits + features @ weights)
+            value = mmd.squared_mmd(probs, prior, kernel)
+        optimizer.apply_gradients([(tape.gradient(value, weights), weights)])
+        return probs
+
+    for _ in range(250):
+        probs = step()
+    return np.mean(probs, axis=0), 1 - np.mean(np.max(probs, axis=1))
+
+
+@pytest.mark.parametrize(("start", "limit"), [("centre", 0.04), ("corner", 0.12)])
+def test_classes_are_matched_from_the_centre_and_from_a_corner(start, limit):
+    noise = np.random.default_rng(0).normal(size=[200, 10]).astype("f4")
+    logits = 0.1 * noise if start == "centre" else 0.5 * noise + 4.4 * np.eye(10, dtype="f4")[0]
+    prior = tfd.OneHotCategorical(probs=np.full(10, 0.1, np.float32))
+    errors = {}
+    for name, similarities in (("default", None), ("fine", SIMILARITIES)):
+        kernel = mmd.default_kernel(prior, similarities)
+        frequencies, distance = frequencies_after_descent(kernel, logits)
+        errors[name] = np.abs(frequencies - 0.1).sum() / 2
+        assert distance < 0.1
+    assert errors["default"] < limit
+    assert errors["default"] < errors["fine"]
 
 
 def test_no_moments_are_needed():
