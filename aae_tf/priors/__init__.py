@@ -10,6 +10,7 @@ from aae_tf.priors.from_labels import from_labels
 from aae_tf.priors.gaussian import gaussian
 from aae_tf.priors.ring_mixture import ring_mixture
 from aae_tf.priors.row_sampling import sample_rows
+from aae_tf.priors.sample import sample
 from aae_tf.priors.serialization import deserialize, serialize
 from aae_tf.priors.swiss_roll import swiss_roll
 from aae_tf.priors.uniform import uniform
@@ -26,6 +27,7 @@ __all__ = [
     "num_components",
     "ring_mixture",
     "row_seeds",
+    "sample",
     "sample_rows",
     "serialize",
     "swiss_roll",

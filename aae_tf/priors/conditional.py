@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 from aae_tf.priors.arguments import check_labels_of
 from aae_tf.priors.components import check_components, split
-from aae_tf.priors.row_families import known_row_family
+from aae_tf.priors.row_families import known_row_family, seeds_of_rows
 
 tfd = tfp.distributions
 
@@ -83,7 +83,7 @@ class _Conditional(tfp.distributions.Distribution):
         family = known_row_family(self._prior)
         shape = tf.concat([[n], tf.shape(self._labels)], axis=0)
         if family is not None:
-            seeds = tf.random.stateless_uniform(shape, seed, None, None, tf.int64)
+            seeds = seeds_of_rows(shape, seed)
             labels = tf.reshape(tf.broadcast_to(self._labels, shape), [-1])
             rows = family.sample(tf.reshape(seeds, [-1]), labels)
             rows = tf.reshape(rows, tf.concat([shape, self._event_shape_tensor()], axis=0))

@@ -92,6 +92,11 @@ def known_row_family(distribution: Any) -> RowFamily | None:
         return row_family(distribution)
 
 
+def seeds_of_rows(shape: Any, seed: Any) -> tf.Tensor:
+    """Draw a seed for each row of a batch, int64 of `shape`, from one stateless seed [2]."""
+    return tf.random.stateless_uniform(shape, seed, None, None, tf.int64)
+
+
 def has_symbolic_parameters(distribution: Any) -> bool:
     """Tell whether a parameter is a tensor of a graph."""
     parameters = tf.nest.flatten(distribution, expand_composites=True)
