@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from aae_tf.checks import check_dimension
 from aae_tf.evaluation.canvas import FONT_SIZE
 from aae_tf.evaluation.mosaic import check_images, draw_page, gap_for, mosaic
+from aae_tf.evaluation.prior_samples import prior_samples
 
 _NUM_SAMPLES = 100_000
 _INCHES = 0.3
@@ -58,7 +59,7 @@ def manifold(
         )
     check_dimension("count", count)
     levels = (np.arange(count) + 0.5) / count
-    samples = np.asarray(prior.sample(_NUM_SAMPLES, seed=[0, seed]))
+    samples = np.concatenate(list(prior_samples(prior, _NUM_SAMPLES, seed)))
     x, y = np.quantile(samples, levels, axis=0).astype(np.float32).T
     codes = np.stack(np.meshgrid(x, y[::-1]), axis=-1).reshape(-1, 2)
     images = check_images("decode(codes)", decode(codes))
