@@ -1,8 +1,10 @@
 """What a trained model is worth: numbers as JSON, pictures as Matplotlib figures."""
 
 from aae_tf.evaluation.classification_scores import classification_scores
+from aae_tf.evaluation.cluster_grid import cluster_grid
 from aae_tf.evaluation.clustering_scores import clustering_scores
 from aae_tf.evaluation.evaluate_model import evaluate_model
+from aae_tf.evaluation.latent_panels import latent_panels
 from aae_tf.evaluation.latent_scatter import latent_scatter
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.manifold import manifold
@@ -11,11 +13,14 @@ from aae_tf.evaluation.parzen_bandwidth import parzen_bandwidth
 from aae_tf.evaluation.parzen_log_likelihood import parzen_log_likelihood
 from aae_tf.evaluation.reconstructions import reconstructions
 from aae_tf.evaluation.sample_grid import sample_grid
+from aae_tf.evaluation.style_grid import style_grid
 
 __all__ = [
     "classification_scores",
+    "cluster_grid",
     "clustering_scores",
     "evaluate_model",
+    "latent_panels",
     "latent_scatter",
     "linear_probe",
     "manifold",
@@ -24,4 +29,5 @@ __all__ = [
     "parzen_log_likelihood",
     "reconstructions",
     "sample_grid",
+    "style_grid",
 ]

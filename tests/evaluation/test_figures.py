@@ -1,10 +1,8 @@
 import matplotlib
 import numpy as np
 import pytest
-import tensorflow as tf
 import tensorflow_probability as tfp
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgba
 
 from aae_tf import evaluation, priors
 
@@ -12,33 +10,6 @@ tfd = tfp.distributions
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((7, 8, 6, 1), dtype=np.float32)
-
-
-class Unknown(tfd.Distribution):
-    """A prior that can only be sampled: N(0, I) in two dimensions."""
-
-    def __init__(self):
-        super().__init__(
-            dtype=tf.float32,
-            reparameterization_type=tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-        )
-
-    def _batch_shape(self):
-        return tf.TensorShape([])
-
-    def _event_shape(self):
-        return tf.TensorShape([2])
-
-    def _sample_n(self, n, seed=None):
-        return tf.random.stateless_normal([n, 2], tfp.random.sanitize_seed(seed))
-
-
-def contour_radii(figure):
-    """Mean distance from the origin of each contour line, the outermost first."""
-    lines = [c for c in figure.axes[0].collections if hasattr(c, "levels")][-1]
-    return [np.linalg.norm(path.vertices, axis=1).mean() for path in lines.get_paths()]
 
 
 def tile(page, row, column, height=8, width=6, gap=1):
@@ -149,133 +120,69 @@ class TestManifold:
             evaluation.manifold(decode, priors.gaussian(2), count=2)
 
 
-class TestLatentScatter:
-    def test_draws_every_code_in_its_colour(self):
-        codes = RNG.normal(size=(60, 2)).astype(np.float32)
-        labels = np.arange(60) % 3
-        figure = evaluation.latent_scatter(codes, labels, priors.gaussian(2))
+class TestStyleGrid:
+    def test_rows_are_styles_and_columns_are_classes(self):
+        images = RNG.random((2, 3, 8, 6, 1), dtype=np.float32)
+        figure = evaluation.style_grid(images, titles=["a", "b", "c"])
         axes = figure.axes[0]
-        points = axes.collections[0]
-        shown = {
-            tuple(p): tuple(c)
-            for p, c in zip(points.get_offsets().data, points.get_facecolors(), strict=True)
-        }
-        palette = ["#3f90da", "#ffa90e", "#bd1f01"]
-        assert len(shown) == 60
-        for code, label in zip(codes, labels, strict=True):
-            assert shown[tuple(code.astype(float))][:3] == to_rgba(palette[label])[:3]
-        assert axes.get_aspect() == 1.0
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 1", "latent 2")
-        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [
-            "0",
-            "1",
-            "2",
-            "prior",
-        ]
-        (low_x, high_x), (low_y, high_y) = axes.get_xlim(), axes.get_ylim()
-        assert low_x < codes[:, 0].min() and high_x > codes[:, 0].max()
-        assert low_y < codes[:, 1].min() and high_y > codes[:, 1].max()
-        assert high_x - low_x == pytest.approx(high_y - low_y)
+        page = axes.images[0].get_array()
+        assert page.shape == (2 * 9 - 1, 3 * 7 - 1)
+        for style in range(2):
+            for k in range(3):
+                expected = images[style, k, ..., 0]
+                np.testing.assert_array_equal(tile(page, style, k), expected)
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+        np.testing.assert_allclose(axes.get_xticks(), [2.5, 9.5, 16.5])
+        assert axes.xaxis.get_ticks_position() == "top"
 
-    def test_drawing_order_is_a_function_of_the_seed(self):
-        codes = RNG.normal(size=(50, 2))
-
-        def order(seed):
-            figure = evaluation.latent_scatter(codes, np.arange(50) % 2, seed=seed)
-            return figure.axes[0].collections[0].get_offsets().data
-
-        np.testing.assert_array_equal(order(1), order(1))
-        assert not np.array_equal(order(1), order(2))
-        assert not np.array_equal(order(1), codes)
-
-    @pytest.mark.parametrize("prior", [priors.gaussian(2), Unknown()], ids=["density", "samples"])
-    def test_contours_hold_half_four_fifths_and_95_percent(self, prior):
-        figure = evaluation.latent_scatter(RNG.normal(size=(20, 2)), prior=prior)
-        # A circle around N(0, I) holds the mass m within r = sqrt(-2 log(1 - m)).
-        expected = np.sqrt(-2.0 * np.log(1.0 - np.array([0.95, 0.8, 0.5])))
-        np.testing.assert_allclose(contour_radii(figure), expected, rtol=0.03)
-
-    def test_projects_wide_codes_and_their_prior_onto_principal_components(self):
-        scales = np.array([0.1, 3.0, 0.2, 2.0], np.float32)
-        codes = RNG.normal(size=(500, 4)) * scales + 7.0
-        prior = tfd.MultivariateNormalDiag(np.full(4, 7.0, np.float32), [0.1, 2.0, 0.1, 2.0])
-        figure = evaluation.latent_scatter(codes, prior=prior)
-        axes = figure.axes[0]
-        variances = codes.var(axis=0)
-        shares = np.sort(variances)[[-1, -2]] / variances.sum()
-        assert axes.get_xlabel() == f"principal component 1 ({shares[0]:.0%} of variance)"
-        assert axes.get_ylabel() == f"principal component 2 ({shares[1]:.0%} of variance)"
-        shown = axes.collections[0].get_offsets().data
-        order = np.random.default_rng(0).permutation(500)
-        centered = codes - codes.mean(axis=0)
-        # The components are almost the second and the fourth coordinate.
-        np.testing.assert_allclose(shown, centered[order][:, [1, 3]], atol=0.5)
-        expected = 2.0 * np.sqrt(-2.0 * np.log(1.0 - np.array([0.95, 0.8, 0.5])))
-        np.testing.assert_allclose(contour_radii(figure), expected, rtol=0.05)
-
-    def test_uniform_prior_is_its_box(self):
-        figure = evaluation.latent_scatter(RNG.normal(size=(20, 2)), prior=priors.uniform(2))
-        lines = [c for c in figure.axes[0].collections if hasattr(c, "levels")][-1]
-        assert len(lines.levels) == 1
-        vertices = lines.get_paths()[0].vertices
-        np.testing.assert_allclose(np.abs(vertices).max(axis=1), 1.0, atol=0.05)
-
-    def test_one_dimension_is_a_histogram_under_the_density(self):
-        codes, labels = RNG.normal(size=(200, 1)), np.arange(200) % 2
-        figure = evaluation.latent_scatter(codes, labels, priors.gaussian(1))
-        axes = figure.axes[0]
-        heights = [[bar.get_height() for bar in group] for group in axes.containers]
-        width = axes.containers[0][0].get_width()
-        assert np.sum(heights) * width == pytest.approx(1.0)
-        assert np.sum(heights[0]) * width == pytest.approx(0.5)
-        x, density = axes.lines[0].get_data()
-        np.testing.assert_allclose(density, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), rtol=1e-4)
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 1", "density")
-
-    def test_unknown_labels_are_gray_and_classes_keep_their_colour(self):
-        codes = RNG.normal(size=(4, 2))
-        figure = evaluation.latent_scatter(codes, [-1, 9, 4, 4])
-        handles = figure.axes[0].get_legend().get_patches()
-        assert [handle.get_facecolor() for handle in handles] == [
-            to_rgba(color) for color in ("#d8d8d8", "#832db6", "#92dadd")
-        ]
-        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [
-            "unknown",
-            "4",
-            "9",
-        ]
-
-    def test_many_classes_get_a_colour_bar(self):
-        codes = RNG.normal(size=(60, 2))
-        figure = evaluation.latent_scatter(codes, np.arange(60) % 20)
-        assert figure.axes[0].get_legend() is None
-        assert figure.axes[1].get_ylabel() == "class"
-        assert figure.axes[1].get_ylim() == (0.0, 19.0)
-
-    def test_labels_above_nine_are_coloured_by_rank(self):
-        figure = evaluation.latent_scatter(RNG.normal(size=(4, 2)), [10, 30, 20, 10])
-        assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["10", "20", "30"]
-
-    def test_collapsed_codes_can_be_drawn(self, tmp_path):
-        for width in (1, 2, 3):
-            figure = evaluation.latent_scatter(np.ones((5, width)))
-            figure.savefig(tmp_path / "a.png")
-            low, high = figure.axes[0].get_xlim()
-            assert low < high
-
-    def test_codes_far_from_the_prior_can_be_drawn(self, tmp_path):
-        codes = 1e6 + RNG.normal(size=(20, 2))
-        evaluation.latent_scatter(codes, prior=priors.gaussian(2)).savefig(tmp_path / "a.png")
+    def test_classes_are_numbered_by_default(self):
+        figure = evaluation.style_grid(np.zeros((1, 2, 8, 8)))
+        assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["0", "1"]
 
     def test_refuses_arguments(self):
-        codes = np.zeros((3, 2))
-        with pytest.raises(ValueError, match="Expected `codes` to have at least one entry"):
-            evaluation.latent_scatter(codes[:0])
-        with pytest.raises(ValueError, match="Expected `codes` to have finite values"):
-            evaluation.latent_scatter(codes + np.nan)
-        with pytest.raises(TypeError, match="Expected `labels` to be an array of integers"):
-            evaluation.latent_scatter(codes, [0.0, 1.0, 2.0])
-        with pytest.raises(ValueError, match=r"Expected `labels` to have shape \(3,\)"):
-            evaluation.latent_scatter(codes, [0, 1])
-        with pytest.raises(ValueError, match="Expected `prior` to have the width of `codes`"):
-            evaluation.latent_scatter(codes, prior=priors.gaussian(3))
+        with pytest.raises(ValueError, match=r"Expected `images` to be \[styles, classes, height"):
+            evaluation.style_grid(IMAGES[0])
+        with pytest.raises(ValueError, match=r"Expected `images\[style\]` to be images"):
+            evaluation.style_grid(np.zeros((2, 2, 8, 8, 2)))
+        with pytest.raises(ValueError, match="Expected `titles` to have one entry for each of the"):
+            evaluation.style_grid(np.zeros((2, 3, 8, 8)), titles=["a"])
+
+
+class TestClusterGrid:
+    def test_rows_are_a_head_and_the_first_examples(self):
+        examples = RNG.random((7, 8, 6, 1), dtype=np.float32)
+        heads = RNG.random((3, 8, 6), dtype=np.float32)
+        clusters = [1, 0, 1, -1, 1, 1, 0]
+        figure = evaluation.cluster_grid(heads, examples, clusters, columns=3, names=["a", "", "c"])
+        axes = figure.axes[0]
+        page = axes.images[0].get_array()
+        # One head, a space of four gaps, three examples.
+        assert page.shape == (3 * 9 - 1, 6 + 4 + 3 * 7 - 1)
+        rows = [[1, 6], [0, 2, 4], []]
+        for cluster, members in enumerate(rows):
+            np.testing.assert_array_equal(tile(page, cluster, 0), heads[cluster])
+            for place in range(3):
+                shown = tile(page[:, 10:], cluster, place)
+                expected = examples[members[place], ..., 0] if place < len(members) else 1.0
+                np.testing.assert_array_equal(shown, expected)
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "", "c"]
+        np.testing.assert_allclose(axes.get_yticks(), [3.5, 12.5, 21.5])
+        np.testing.assert_allclose(axes.get_xticks(), [2.5, 19.5])
+
+    def test_clusters_are_numbered_by_default(self):
+        figure = evaluation.cluster_grid(IMAGES[:2], IMAGES, np.zeros(7, int))
+        assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["0", "1"]
+
+    def test_refuses_arguments(self):
+        with pytest.raises(ValueError, match="Expected `examples` to have the image shape of `he"):
+            evaluation.cluster_grid(IMAGES[:2, :4], IMAGES, np.zeros(7, int))
+        with pytest.raises(ValueError, match="Expected `heads` to be images"):
+            evaluation.cluster_grid(IMAGES[0, 0], IMAGES, np.zeros(7, int))
+        with pytest.raises(ValueError, match="Expected `clusters` to hold classes from 0 to 1"):
+            evaluation.cluster_grid(IMAGES[:2], IMAGES, np.full(7, 2))
+        with pytest.raises(ValueError, match=r"Expected `clusters` to have shape \(7,\)"):
+            evaluation.cluster_grid(IMAGES[:2], IMAGES, [0])
+        with pytest.raises(ValueError, match="Expected `columns` to be a positive integer"):
+            evaluation.cluster_grid(IMAGES[:2], IMAGES, np.zeros(7, int), columns=0)
+        with pytest.raises(ValueError, match="Expected `names` to have one entry for each of the"):
+            evaluation.cluster_grid(IMAGES[:2], IMAGES, np.zeros(7, int), names=["a"])
