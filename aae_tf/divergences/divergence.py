@@ -115,10 +115,7 @@ class Divergence(keras.layers.Layer):
         self, like: tf.Tensor, seed: tf.Tensor, labels: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Draws a prior sample for each row of `like`, in the same dtype; see `compare`."""
-        if labels is None:
-            samples = self.prior.sample(tf.shape(like)[0], seed=seed)
-        else:
-            samples = priors.conditional(self.prior, labels).sample(seed=seed)
+        samples = priors.sample(self.prior, tf.shape(like)[0], seed, labels)
         return tf.cast(samples, like.dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -160,7 +160,8 @@ class ClassStyleAAE(BaseAAE):
         if batch.labels is not None:
             loss, count = losses.cross_entropy(logits, batch.labels, weight)
             terms["classification_loss"] = ExtraTerm(loss, self.classification_weight, count)
-            terms["accuracy"] = ExtraTerm(*losses.accuracy(logits, batch.labels, weight))
+            share, count = losses.accuracy(logits, batch.labels, weight)
+            terms["accuracy"] = ExtraTerm(share, rows=count)
         if self.consistency is not None:
             loss = self.consistency(
                 lambda inputs: self._logits_alone(inputs, training),

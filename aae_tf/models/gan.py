@@ -105,7 +105,7 @@ class GAN(BaseModel):
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
         """Draws z ~ p(z) for each row of the batch, and gives the outputs, flattened."""
-        latents = self.prior.sample(tf.shape(batch.inputs)[0], seed=seed)
+        latents = priors.sample(self.prior, tf.shape(batch.inputs)[0], seed)
         outputs = self.decoder(self.decoder_inputs({"latents": latents}), training=training)
         return {"latents": latents, "samples": _flat(outputs)}
 
