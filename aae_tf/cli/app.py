@@ -9,6 +9,7 @@ import aae_tf
 from aae_tf.cli.errors import OneLineErrors
 from aae_tf.cli.evaluate import evaluate
 from aae_tf.cli.export import export
+from aae_tf.cli.list_recipes import recipes
 from aae_tf.cli.quickstart import quickstart
 from aae_tf.cli.sample import sample
 from aae_tf.cli.serve import serve
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (quickstart, train, evaluate, sample, export, serve):
+for command in (quickstart, recipes, train, evaluate, sample, export, serve):
     app.command()(command)
 
 
@@ -43,6 +44,7 @@ def _describe(
     """Adversarial autoencoders: train, evaluate, sample, export, serve.
 
     Start with **aae-tf quickstart**: it does all of that on a small data set.
+    **aae-tf recipes** lists what **aae-tf train** knows by name.
     """
 
 

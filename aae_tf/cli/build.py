@@ -1,27 +1,28 @@
-"""From options to a compiled model. TensorFlow is imported when a function is called."""
+"""From a recipe to a compiled model. TensorFlow is imported when a function is called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aae_tf.cli.build_optimizers import build_optimizers
+from aae_tf.cli.build_parts import build_decoder, build_divergence, build_encoder, build_prior
+from aae_tf.cli.training_data import TrainingData
+
 if TYPE_CHECKING:
-    import keras
-    import tensorflow_probability as tfp
-
     from aae_tf.cli.recipe import Recipe
-    from aae_tf.divergences import Divergence
-    from aae_tf.models import BaseAAE
+    from aae_tf.models import BaseModel
 
 
-def build_model(recipe: Recipe, shape: Sequence[int]) -> BaseAAE:
+def build_model(recipe: Recipe, data: TrainingData) -> BaseModel:
     """Builds the model of a recipe and compiles it.
 
     Args:
         recipe: what to build.
-        shape: of one input, without the batch.
+        data: what it will be fitted on.
 
     Returns:
         The model, its weights a function of `recipe.seed`.
@@ -29,101 +30,196 @@ def build_model(recipe: Recipe, shape: Sequence[int]) -> BaseAAE:
     Raises:
         ValueError: if the recipe's parts do not fit together or the data.
     """
-    import keras
-
-    model = MODELS[recipe.model](recipe, tuple(shape))
-    # A discriminator that gets ahead leaves the encoder no gradient. With equal rates the codes of
-    # digits collapsed within three epochs; with a tenth they did not, and MNIST did better as well.
-    rate = recipe.discriminator_learning_rate or recipe.learning_rate / 10
+    model = MODELS[recipe.model](recipe, data)
     model.compile(
-        optimizer=keras.optimizers.Adam(recipe.learning_rate),
-        discriminator_optimizer=keras.optimizers.Adam(rate),
+        **build_optimizers(recipe, data.steps_per_epoch),
         reconstruction_loss=recipe.reconstruction_loss,
+        reconstruction_weight=recipe.reconstruction_weight,
         schedule=recipe.schedule,
         steps_per_execution=recipe.steps_per_execution,
     )
     return model
 
 
-def _aae(recipe: Recipe, shape: tuple[int, ...]) -> BaseAAE:
+def _aae(recipe: Recipe, data: TrainingData) -> BaseModel:
     from aae_tf.models import AAE
 
-    encoder_seed, decoder_seed, discriminator_seed = map(
-        int, np.random.SeedSequence(recipe.seed).generate_state(3)
-    )
-    encoder, decoder = NETWORKS[recipe.network](recipe, shape, encoder_seed, decoder_seed)
     return AAE(
-        encoder,
-        decoder,
-        prior=PRIORS[recipe.prior](recipe.code_dim, recipe.prior_scale),
-        posterior=recipe.posterior,
-        divergence=_divergence(recipe, discriminator_seed),
-        seed=recipe.seed,
+        **_autoencoder(recipe, data, recipe.code_dim), **_latent(recipe, data, recipe.code_dim)
     )
 
 
-def _divergence(recipe: Recipe, seed: int) -> Divergence:
-    from aae_tf import divergences, networks
+def _label_guided(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import LabelGuidedAAE
 
-    arguments: dict[str, Any] = {}
-    if recipe.divergence_weight is not None:
-        arguments["weight"] = recipe.divergence_weight
-    if recipe.divergence == "mmd":
-        return divergences.MMD(**arguments)
-    if recipe.discriminator_units is not None:
-        arguments["discriminator"] = networks.mlp_discriminator(
-            recipe.code_dim, units=recipe.discriminator_units, seed=seed
+    return LabelGuidedAAE(
+        **_autoencoder(recipe, data, recipe.code_dim),
+        # Its discriminator is told the class, or that it is unknown.
+        **_latent(recipe, data, recipe.code_dim + data.num_classes + 1),
+        num_classes=data.num_classes,
+    )
+
+
+def _supervised(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import SupervisedAAE
+
+    return SupervisedAAE(
+        **_autoencoder(recipe, data, recipe.code_dim + data.num_classes),
+        **_latent(recipe, data, recipe.code_dim),
+        num_classes=data.num_classes,
+    )
+
+
+def _semi_supervised(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import SemiSupervisedAAE
+
+    return SemiSupervisedAAE(
+        **_autoencoder(recipe, data, recipe.code_dim + data.num_classes),
+        **_class_style(recipe, data, data.num_classes),
+        num_classes=data.num_classes,
+        classification_weight=recipe.classification_weight,
+    )
+
+
+def _clustering(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import ClusteringAAE
+
+    clusters = recipe.clusters or data.num_classes
+    return ClusteringAAE(
+        **_autoencoder(recipe, data, recipe.code_dim + clusters),
+        **_class_style(recipe, data, clusters),
+        num_clusters=clusters,
+    )
+
+
+def _embedding(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import EmbeddingAAE
+
+    clusters = recipe.clusters or data.num_classes
+    if recipe.labels != 0 and clusters != data.num_classes:
+        raise ValueError(
+            f"Expected `clusters` to be the {data.num_classes} classes of the labels; labels=0 "
+            f"uses none. Received: clusters={clusters}, labels={recipe.labels}."
         )
-    return divergences.Adversarial(**arguments)
-
-
-def _mlp(
-    recipe: Recipe, shape: tuple[int, ...], encoder_seed: int, decoder_seed: int
-) -> tuple[keras.Model, keras.Model]:
-    from aae_tf import networks
-
-    units = recipe.units or (1000, 1000)
-    return (
-        networks.mlp_encoder(shape, units=units, seed=encoder_seed),
-        networks.mlp_decoder(shape, recipe.code_dim, units=units[::-1], seed=decoder_seed),
+    heads = None
+    if recipe.heads_scale is not None:
+        if recipe.code_dim < clusters:
+            raise ValueError(
+                "Expected `code_dim` to be at least the number of clusters with heads_scale, "
+                "which gives each an axis of its own. "
+                f"Received: code_dim={recipe.code_dim}, clusters={clusters}."
+            )
+        heads = recipe.heads_scale * np.eye(clusters, recipe.code_dim)
+    return EmbeddingAAE(
+        **_autoencoder(recipe, data, recipe.code_dim),
+        **_class_style(recipe, data, clusters),
+        num_clusters=clusters,
+        heads=heads,
+        head_distance=recipe.head_distance,
+        head_weight=recipe.head_weight,
+        classification_weight=recipe.classification_weight,
     )
 
 
-def _conv(
-    recipe: Recipe, shape: tuple[int, ...], encoder_seed: int, decoder_seed: int
-) -> tuple[keras.Model, keras.Model]:
-    from aae_tf import networks
+def _vae(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import VAE
 
-    units = recipe.units or (256,)
-    return (
-        networks.conv_encoder(shape, units=units, seed=encoder_seed),
-        networks.conv_decoder(shape, recipe.code_dim, units=units[::-1], seed=decoder_seed),
+    return VAE(
+        **_autoencoder(recipe, data, recipe.code_dim),
+        prior=build_prior(recipe, data.num_classes),
+        kl_weight=recipe.kl_weight,
     )
 
 
-def _gaussian(dim: int, scale: float) -> tfp.distributions.Distribution:
-    from aae_tf import priors
+def _gan(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import GAN
 
-    return priors.gaussian(dim, scale=scale)
-
-
-def _ring_mixture(dim: int, scale: float) -> tfp.distributions.Distribution:
-    from aae_tf import priors
-
-    return priors.ring_mixture(dim=dim, radius=4.0 * scale, radial_scale=scale)
+    return GAN(**_generator(recipe, data))
 
 
-def _uniform(dim: int, scale: float) -> tfp.distributions.Distribution:
-    from aae_tf import priors
+def _gmmn(recipe: Recipe, data: TrainingData) -> BaseModel:
+    from aae_tf.models import GMMN
 
-    return priors.uniform(dim, low=-scale, high=scale)
+    return GMMN(**_generator(recipe, data))
 
 
-# What `aae-tf train` can be asked for by name.
-MODELS: dict[str, Callable[[Recipe, tuple[int, ...]], BaseAAE]] = {"aae": _aae}
-NETWORKS: dict[str, Callable[..., tuple[keras.Model, keras.Model]]] = {"mlp": _mlp, "conv": _conv}
-PRIORS: dict[str, Callable[[int, float], tfp.distributions.Distribution]] = {
-    "gaussian": _gaussian,
-    "ring_mixture": _ring_mixture,
-    "uniform": _uniform,
+# Arguments that several variants share.
+
+
+def _autoencoder(recipe: Recipe, data: TrainingData, decoder_width: int) -> dict[str, Any]:
+    encoder_seed, decoder_seed, *_ = _seeds(recipe)
+    return {
+        "encoder": build_encoder(recipe, data.shape, encoder_seed),
+        "decoder": build_decoder(recipe, data.shape, decoder_width, decoder_seed),
+        "posterior": recipe.posterior,
+        "seed": recipe.seed,
+    }
+
+
+def _latent(recipe: Recipe, data: TrainingData, discriminator_width: int) -> dict[str, Any]:
+    return {
+        "prior": build_prior(recipe, data.num_classes),
+        "divergence": build_divergence(
+            recipe.divergence,
+            recipe.divergence_weight,
+            recipe.discriminator_units,
+            discriminator_width,
+            _seeds(recipe)[2],
+        ),
+    }
+
+
+def _class_style(recipe: Recipe, data: TrainingData, num_classes: int) -> dict[str, Any]:
+    from aae_tf import losses, priors
+
+    latent = _latent(recipe, data, recipe.code_dim)
+    consistency = losses.VirtualAdversarial(
+        recipe.consistency_radius,
+        recipe.consistency_iterations,
+        recipe.consistency_difference,
+        recipe.consistency_weight,
+    )
+    information = losses.MutualInformation(recipe.information_marginal, recipe.information_weight)
+    shares = data.class_shares
+    return {
+        "style_prior": latent["prior"],
+        "style_divergence": latent["divergence"],
+        "class_prior": None if shares is None else priors.categorical(num_classes, shares),
+        "class_divergence": build_divergence(
+            recipe.class_divergence,
+            recipe.class_divergence_weight,
+            recipe.discriminator_units,
+            num_classes,
+            _seeds(recipe)[3],
+            round(recipe.class_divergence_start * recipe.epochs * data.steps_per_epoch),
+        ),
+        "consistency": consistency if recipe.consistency_weight else None,
+        "information": information if recipe.information_weight else None,
+    }
+
+
+def _generator(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
+    return {
+        "decoder": build_decoder(recipe, data.shape, recipe.code_dim, _seeds(recipe)[1]),
+        **_latent(recipe, data, math.prod(data.shape)),
+        "seed": recipe.seed,
+    }
+
+
+def _seeds(recipe: Recipe) -> list[int]:
+    """Gives the seeds of encoder, decoder, and the discriminators of latents and class."""
+    return [int(word) for word in np.random.SeedSequence(recipe.seed).generate_state(4)]
+
+
+# What `aae-tf train --model` can be asked for.
+MODELS: dict[str, Callable[[Recipe, TrainingData], BaseModel]] = {
+    "aae": _aae,
+    "label-guided": _label_guided,
+    "supervised": _supervised,
+    "semi-supervised": _semi_supervised,
+    "clustering": _clustering,
+    "embedding": _embedding,
+    "vae": _vae,
+    "gan": _gan,
+    "gmmn": _gmmn,
 }

@@ -1,16 +1,26 @@
-"""What to train, and how: the options of `aae-tf train`."""
+"""What to train, and how."""
 
-from dataclasses import dataclass
+import dataclasses
+import functools
+from typing import Any
 
 from aae_tf.checks import (
-    check_choice,
     check_dimension,
     check_integer,
     check_non_negative,
     check_positive,
+    check_rate,
     check_sizes,
 )
-from aae_tf.cli.build import MODELS, NETWORKS, PRIORS
+from aae_tf.cli.check_recipe import check_recipe
+from aae_tf.cli.setting import check_setting, read_setting, setting
+from aae_tf.cli.variants import (
+    VARIANTS,
+    WITH_DIVERGENCE,
+    WITH_ENCODER,
+    WITH_FEW_LABELS,
+    WITH_STYLE,
+)
 
 # The names that the packages of the same name take; they are repeated here, where TensorFlow is
 # not yet imported, so that a wrong one costs no seconds.
@@ -18,84 +28,271 @@ POSTERIORS = ("deterministic", "gaussian", "universal")
 DIVERGENCES = ("adversarial", "mmd")
 SCHEDULES = ("joint", "alternating")
 RECONSTRUCTION_LOSSES = ("half_squared_error", "bernoulli")
+PRIORS = ("gaussian", "ring_mixture", "swiss_roll", "uniform")
+NETWORKS = ("mlp", "conv")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "tanh")
+OPTIMIZERS = ("adam", "sgd")
+LEARNING_RATE_SCHEDULES = ("constant", "linear", "step")
+
+# Headings of `aae-tf train --help`.
+DATA, MODEL, TRAINING = "Data", "What to train", "How to train it"
+
+_seed = functools.partial(check_integer, maximum=2**32 - 1)
+_clusters = functools.partial(check_integer, minimum=2)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """A model, its data and its training.
 
-    Attributes:
-        data: name of a data set, as `aae_tf.data.load` takes it.
-        model: key of `MODELS`.
-        prior: key of `PRIORS`.
-        prior_scale: standard deviation of "gaussian"; that along the radius of "ring_mixture",
-            whose radius is four times as large; half the width of "uniform".
-        code_dim: width of the code.
-        posterior: one of `POSTERIORS`.
-        divergence: one of `DIVERGENCES`.
-        divergence_weight: factor of the divergence in the loss; None takes the divergence's own.
-        network: key of `NETWORKS`.
-        units: widths of hidden layers, the decoder's in reverse; None takes the network's own.
-        discriminator_units: the same for the discriminator, where there is one.
-        schedule: one of `SCHEDULES`.
-        reconstruction_loss: one of `RECONSTRUCTION_LOSSES`.
-        learning_rate: of Adam, for encoder and decoder.
-        discriminator_learning_rate: of Adam; None takes a tenth of `learning_rate`.
-        epochs: passes over the training images.
-        batch_size: images in a step.
-        steps_per_execution: steps in one call of the compiled function.
-        seed: non-negative integer that fixes weights, noise, samples, batches and the split.
+    Each field says below what it means, for which models, and what it may be.
+    `aae-tf recipes NAME` prints that beside the values of a named recipe. Terms of weight 0 are
+    left out.
 
     Raises:
-        TypeError, ValueError: if a value is out of its domain.
+        TypeError, ValueError: if a value is out of its domain, if values do not fit together, or
+            if one is set that the model does not use.
     """
 
-    data: str = "digits"
-    model: str = "aae"
-    prior: str = "gaussian"
-    prior_scale: float = 1.0
-    code_dim: int = 8
-    posterior: str = "deterministic"
-    divergence: str = "adversarial"
-    divergence_weight: float | None = None
-    network: str = "mlp"
-    units: tuple[int, ...] | None = None
-    discriminator_units: tuple[int, ...] | None = None
-    schedule: str = "joint"
-    reconstruction_loss: str = "half_squared_error"
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float | None = None
-    epochs: int = 20
-    batch_size: int = 100
-    steps_per_execution: int = 1
-    seed: int = 0
+    data: str = setting(
+        "digits",
+        "'digits' (bundled), or a prepared data set of TensorFlow Datasets, such as 'mnist'; "
+        "TFDS_DATA_DIR says where they are",
+        panel=DATA,
+    )
+    labels: int | None = setting(
+        None,
+        "training labels kept, the same number of each class; by default all",
+        check_integer,
+        models=WITH_FEW_LABELS,
+        panel=DATA,
+    )
+    labelled_batch: int | None = setting(
+        None,
+        "labelled images in a step, beside the unlabelled ones, or all where fewer are kept; by "
+        "default 100",
+        check_dimension,
+        models=WITH_FEW_LABELS,
+        panel=DATA,
+    )
+    unlabelled_batch: int | None = setting(
+        None,
+        "unlabelled images in such a step; by default batch_size",
+        check_dimension,
+        models=WITH_FEW_LABELS,
+        panel=DATA,
+    )
+    model: str = setting("aae", "the variant of the family", choices=tuple(VARIANTS), panel=MODEL)
+    prior: str = setting("gaussian", "what codes are drawn to", choices=PRIORS, panel=MODEL)
+    prior_scale: float = setting(
+        1.0,
+        "standard deviation of gaussian; of ring_mixture along the radius, which is four times as "
+        "large; a sixth of the outer radius of swiss_roll; half the width of uniform",
+        check_positive,
+        panel=MODEL,
+    )
+    code_dim: int = setting(
+        8,
+        "numbers in a code; in its style where there is a class beside it",
+        check_dimension,
+        panel=MODEL,
+    )
+    clusters: int | None = setting(
+        None,
+        "number of clusters; by default that of the classes",
+        _clusters,
+        models=("clustering", "embedding"),
+        panel=MODEL,
+    )
+    posterior: str = setting(
+        "deterministic",
+        "how an input gets its code",
+        choices=POSTERIORS,
+        models=WITH_ENCODER,
+        panel=MODEL,
+    )
+    divergence: str = setting(
+        "adversarial",
+        "what draws codes to the prior: a discriminator, or the maximum mean discrepancy",
+        choices=DIVERGENCES,
+        models=WITH_DIVERGENCE,
+        panel=MODEL,
+    )
+    divergence_weight: float | None = setting(
+        None,
+        "its factor in the loss; by default 1 for adversarial, 100 for mmd",
+        check_non_negative,
+        models=WITH_DIVERGENCE,
+        panel=MODEL,
+    )
+    class_divergence: str = setting(
+        "adversarial",
+        "the same for the class beside a style; none leaves it unmatched",
+        choices=(*DIVERGENCES, "none"),
+        models=WITH_STYLE,
+        panel=MODEL,
+    )
+    class_divergence_weight: float | None = setting(
+        None, "its factor in the loss, as divergence_weight", check_non_negative, models=WITH_STYLE
+    )
+    class_divergence_start: float = setting(
+        0.0, "share of the training before it counts, in [0, 1)", check_rate, models=WITH_STYLE
+    )
+    network: str = setting(
+        "mlp", "kind of encoder and decoder", choices=NETWORKS, panel=MODEL
+    )  # fmt: skip
+    units: tuple[int, ...] | None = setting(
+        None,
+        "widths of the encoder's dense layers, which the decoder mirrors; by default 1000,1000 "
+        "for mlp, 256 for conv",
+        check_sizes,
+        panel=MODEL,
+    )
+    discriminator_units: tuple[int, ...] | None = setting(
+        None,
+        "widths of the discriminators' layers; by default 1000,1000",
+        check_sizes,
+        models=WITH_DIVERGENCE,
+        panel=MODEL,
+    )
+    activation: str = setting(
+        "relu", "of the encoder's hidden layers", choices=ACTIVATIONS, models=WITH_ENCODER
+    )
+    decoder_activation: str = setting(
+        "relu", "of the decoder's hidden layers", choices=ACTIVATIONS
+    )  # fmt: skip
+    batch_normalization: bool = setting(
+        False,
+        "normalise the encoder's hidden layers over the batch",
+        models=WITH_ENCODER,
+        panel=MODEL,
+    )
+    input_noise: float = setting(
+        0.0,
+        "standard deviation of the noise on the inputs in training; mlp only",
+        check_non_negative,
+        models=WITH_ENCODER,
+    )
+    dropout: float = setting(
+        0.0,
+        "share of the inputs set to zero in training, in [0, 1); mlp only",
+        check_rate,
+        models=WITH_ENCODER,
+    )
+    decoder_input_noise: float = setting(
+        0.0,
+        "standard deviation of the noise on the codes in training; mlp only",
+        check_non_negative,
+    )
+    classification_weight: float = setting(
+        1.0,
+        "factor of the cross-entropy where labels are known",
+        check_non_negative,
+        models=("semi-supervised", "embedding"),
+    )
+    consistency_weight: float = setting(
+        0.0,
+        "factor of the virtual adversarial term of q(y|x)",
+        check_non_negative,
+        models=WITH_STYLE,
+    )
+    consistency_radius: float = setting(
+        1.5,
+        "length of the virtual adversarial change, in units of the inputs",
+        check_positive,
+        models=WITH_STYLE,
+    )
+    consistency_difference: float = setting(
+        1.0, "length of the step that finds its direction", check_positive, models=WITH_STYLE
+    )
+    consistency_iterations: int = setting(
+        1, "number of such steps", check_dimension, models=WITH_STYLE
+    )
+    information_weight: float = setting(
+        0.0, "factor of the information of x about its class", check_non_negative, models=WITH_STYLE
+    )
+    information_marginal: float = setting(
+        4.0, "weight of the classes' even use within it", check_non_negative, models=WITH_STYLE
+    )
+    heads_scale: float | None = setting(
+        None,
+        "fixes the heads of clusters at this factor times the identity; by default they learn",
+        check_positive,
+        models=("embedding",),
+    )
+    head_distance: float = setting(
+        5.0, "distance below which learned heads repel", check_positive, models=("embedding",)
+    )
+    head_weight: float = setting(
+        1.0, "factor of the shortfall of that distance", check_non_negative, models=("embedding",)
+    )
+    kl_weight: float = setting(
+        1.0, "factor of the KL divergence", check_non_negative, models=("vae",)
+    )
+    reconstruction_loss: str = setting(
+        "half_squared_error",
+        "nats, summed over pixels",
+        choices=RECONSTRUCTION_LOSSES,
+        models=WITH_ENCODER,
+        panel=TRAINING,
+    )
+    reconstruction_weight: float = setting(
+        1.0, "its factor in the loss", check_non_negative, models=WITH_ENCODER, panel=TRAINING
+    )
+    epochs: int = setting(20, "passes over the training images", check_dimension, panel=TRAINING)
+    batch_size: int = setting(100, "images in a step", check_dimension, panel=TRAINING)
+    optimizer: str = setting("adam", "of every player", choices=OPTIMIZERS, panel=TRAINING)
+    learning_rate: float = setting(1e-3, "for encoder and decoder", check_positive, panel=TRAINING)
+    momentum: float = setting(0.9, "of sgd; beta_1 of adam", check_rate)
+    discriminator_learning_rate: float | None = setting(
+        None,
+        "for the discriminators; by default a tenth of learning_rate",
+        check_positive,
+        models=WITH_DIVERGENCE,
+        panel=TRAINING,
+    )
+    discriminator_momentum: float | None = setting(
+        None, "for the discriminators; by default momentum", check_rate, models=WITH_DIVERGENCE
+    )
+    regularization_learning_rate: float | None = setting(
+        None,
+        "for the encoder's own step of the alternating schedule; by default learning_rate",
+        check_positive,
+        models=WITH_DIVERGENCE,
+    )
+    regularization_momentum: float | None = setting(
+        None, "for that step; by default momentum", check_rate, models=WITH_DIVERGENCE
+    )
+    learning_rate_schedule: str = setting(
+        "constant",
+        "constant, linear to zero over the training, or a tenth after each of learning_rate_steps",
+        choices=LEARNING_RATE_SCHEDULES,
+        panel=TRAINING,
+    )
+    learning_rate_steps: tuple[int, ...] | None = setting(
+        None, "epochs after which step divides all rates by ten; by default 50,1000", check_sizes
+    )
+    schedule: str = setting(
+        "joint",
+        "one update of everything from one encoder pass, or the paper's phases",
+        choices=SCHEDULES,
+        models=WITH_DIVERGENCE,
+        panel=TRAINING,
+    )
+    steps_per_execution: int = setting(
+        1,
+        "steps in one call of the compiled function: more is faster for small models",
+        check_dimension,
+        panel=TRAINING,
+    )
+    seed: int = setting(0, "fixes everything random", _seed, panel=TRAINING)
 
     def __post_init__(self) -> None:
-        for argument, choices in (
-            ("model", MODELS),
-            ("prior", PRIORS),
-            ("posterior", POSTERIORS),
-            ("divergence", DIVERGENCES),
-            ("network", NETWORKS),
-            ("schedule", SCHEDULES),
-            ("reconstruction_loss", RECONSTRUCTION_LOSSES),
-        ):
-            check_choice(argument, getattr(self, argument), tuple(choices))
-        for argument in ("code_dim", "epochs", "batch_size", "steps_per_execution"):
-            check_dimension(argument, getattr(self, argument))
-        for argument in ("units", "discriminator_units"):
-            if getattr(self, argument) is not None:
-                check_sizes(argument, getattr(self, argument))
-        for argument in ("prior_scale", "learning_rate", "discriminator_learning_rate"):
-            if getattr(self, argument) is not None:
-                check_positive(argument, getattr(self, argument))
-        if self.divergence_weight is not None:
-            check_non_negative("divergence_weight", self.divergence_weight)
-        check_integer("seed", self.seed, maximum=2**32 - 1)
-        for argument in ("discriminator_units", "discriminator_learning_rate"):
-            value = getattr(self, argument)
-            if value is not None and self.divergence != "adversarial":
-                raise ValueError(
-                    f"Expected `{argument}` to be left out with divergence={self.divergence!r}, "
-                    f"which has no discriminator. Received: {argument}={value!r}."
-                )
+        for field in dataclasses.fields(self):
+            check_setting(field, getattr(self, field.name))
+        check_recipe(self)
+
+    @classmethod
+    def from_json(cls, options: dict[str, Any]) -> "Recipe":
+        """Builds a recipe from `dataclasses.asdict` of one, or of one with fewer fields."""
+        return cls(**{name: read_setting(value) for name, value in options.items()})

@@ -18,7 +18,7 @@ from aae_tf.cli.errors import CommandError, bad_input
 from aae_tf.cli.recipe import Recipe
 
 if TYPE_CHECKING:
-    from aae_tf.models import AAE
+    from aae_tf.models import BaseModel
 
 _MODEL = "model.keras"
 _CONFIG = "config.json"
@@ -36,7 +36,7 @@ class Run(NamedTuple):
     path: Path
     recipe: Recipe
 
-    def load_model(self) -> AAE:
+    def load_model(self) -> BaseModel:
         """Loads the trained model."""
         import keras
 
@@ -59,10 +59,8 @@ def open_run(path: Path) -> Run:
             )
     try:
         options = json.loads((path / _CONFIG).read_text())["options"]
-        units = ("units", "discriminator_units")
-        options |= {key: tuple(options[key]) for key in units if options[key] is not None}
-        return Run(path, Recipe(**options))
-    except (ValueError, TypeError, KeyError) as error:
+        return Run(path, Recipe.from_json(options))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CommandError(
             f"Expected {path / _CONFIG} to be as `aae-tf train` writes it. Received: {error!r}."
         ) from error
@@ -112,7 +110,7 @@ def new_run(path: Path) -> Iterator[Path]:
         shutil.rmtree(previous)
 
 
-def write_run(path: Path, model: AAE, recipe: Recipe) -> None:
+def write_run(path: Path, model: BaseModel, recipe: Recipe) -> None:
     """Writes the model, what it was made with, and how training went.
 
     Args:

@@ -6,23 +6,20 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aae_tf.cli.build import build_model
 from aae_tf.cli.errors import CommandError, bad_input
+from aae_tf.cli.figures import figure_callbacks, write_figures
 from aae_tf.cli.recipe import Recipe
 from aae_tf.cli.run_directory import new_run, write_run
+from aae_tf.cli.training_data import training_data
 
 if TYPE_CHECKING:
     import keras
 
     from aae_tf.data import Dataset
-    from aae_tf.models import AAE
-
-_PICTURES = 10
-_NUM_POINTS = 2000
-_NUM_RECONSTRUCTIONS = 36
-_NUM_SAMPLES = 100
+    from aae_tf.models import BaseModel
 
 
 def train_run(
@@ -52,14 +49,13 @@ def train_run(
     # Keras shuffles batches with the global generator.
     keras.utils.set_random_seed(recipe.seed)
     with bad_input(ValueError, TypeError):
-        model = build_model(recipe, dataset.x_train.shape[1:])
+        data = training_data(recipe, dataset)
+        model = build_model(recipe, data)
     with new_run(out) as run:
         try:
             model.fit(
-                dataset.x_train,
-                validation_data=dataset.x_validation,
+                **data.fit,
                 epochs=recipe.epochs,
-                batch_size=recipe.batch_size,
                 callbacks=[*_callbacks(recipe, dataset, run), *callbacks],
                 verbose=bar_verbosity() if verbose is None else verbose,
             )
@@ -92,40 +88,17 @@ def bar_verbosity() -> int:
 def _callbacks(recipe: Recipe, dataset: Dataset, run: Path) -> list[keras.callbacks.Callback]:
     import keras
 
-    from aae_tf import callbacks
-
     logs = run / "logs"
-    pictures: dict[str, Any] = {"log_dir": logs, "every": -(-recipe.epochs // _PICTURES)}
-    x, y = dataset.x_validation, dataset.y_validation
     return [
         keras.callbacks.TerminateOnNaN(),
         keras.callbacks.TensorBoard(logs, write_graph=False),
-        callbacks.LatentScatter(x[:_NUM_POINTS], y[:_NUM_POINTS], **pictures),
-        callbacks.Reconstructions(x[:_NUM_RECONSTRUCTIONS], **pictures),
-        callbacks.SampleGrid(_NUM_SAMPLES, **pictures),
+        *figure_callbacks(recipe, dataset, logs),
     ]
 
 
-def _write(run: Path, model: AAE, recipe: Recipe, dataset: Dataset) -> None:
+def _write(run: Path, model: BaseModel, recipe: Recipe, dataset: Dataset) -> None:
     write_run(run, model, recipe)
-    _write_figures(run / "figures", model, dataset)
-
-
-def _write_figures(directory: Path, model: AAE, dataset: Dataset) -> None:
-    from aae_tf import evaluation
-
-    x, y = dataset.x_test, dataset.y_test
-    first = x[:_NUM_RECONSTRUCTIONS]
-    figures = {
-        "latent": evaluation.latent_scatter(model.encode(x), y, model.prior),
-        "reconstructions": evaluation.reconstructions(first, model.reconstruct(first)),
-        "samples": evaluation.sample_grid(model.sample(_NUM_SAMPLES, seed=0)),
-    }
-    if model.prior.event_shape[0] == 2:
-        figures["manifold"] = evaluation.manifold(model.decode, model.prior)
-    directory.mkdir()
-    for name, figure in figures.items():
-        figure.savefig(directory / f"{name}.png")
+    write_figures(run / "figures", model, recipe, dataset)
 
 
 def _free_name(path: Path) -> Path:

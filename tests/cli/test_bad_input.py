@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 
+import numpy as np
 import pytest
 
 
@@ -19,7 +20,8 @@ class TestTrain:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--model", "vae"], "Expected `model` to be one of 'aae'"),
+            (["--model", "bert"], "Expected `model` to be one of 'aae', 'label-guided'"),
+            (["--recipe", "best"], "Expected `recipe` to be one of 'likelihood', "),
             (["--prior", "cauchy"], "Expected `prior` to be one of 'gaussian'"),
             (["--posterior", "a"], "Expected `posterior` to be one of"),
             (["--divergence", "kl"], "Expected `divergence` to be one of 'adversarial', 'mmd'"),
@@ -30,17 +32,47 @@ class TestTrain:
             (["--discriminator-units", ""], "Expected `discriminator_units` to be integers"),
             (["--units", "10,-1"], "Expected `units` to be a sequence of positive integers"),
             (["--epochs", "0"], "Expected `epochs` to be a positive integer"),
-            (["--epochs", "many"], "Invalid value for '--epochs'"),
+            (["--epochs", "many"], "Expected `epochs` to be an integer. Received: epochs='many'."),
             (["--learning-rate", "-1"], "Expected `learning_rate` to be positive"),
             (["--prior-scale", "nan"], "Expected `prior_scale` to be finite"),
             (["--seed", "-1"], "Expected `seed` to be at least 0"),
+            (["--set", "mass=3"], "Expected --set to name a field of a recipe: data, labels, "),
+            (["--set", "epochs"], "Expected --set to be FIELD=VALUE. Received: --set 'epochs'."),
+            (["--set", "momentum=1"], "Expected `momentum` to be a number in [0, 1)"),
+            (
+                ["--labels", "100"],
+                "Expected `labels` to be left out with model='aae', where it means nothing. "
+                "Received: labels=100.",
+            ),
+            (["--recipe", "gan", "--clusters", "3"], "Expected `clusters` to be left out with mod"),
+            (
+                ["--model", "label-guided", "--prior", "uniform"],
+                "Expected `prior` to be 'ring_mixture' or 'swiss_roll' with model='label-guided'",
+            ),
+        ],
+    )
+    def test_options(self, invoke, tmp_path, options, message):
+        line = error(invoke, "train", "--out", tmp_path / "runs" / "a", *options)
+        assert line.startswith(message)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
             (["--data", "no_such_data"], "Expected `name` to be a data set on this machine"),
             (["--data", "../etc"], "Expected `name` to be 'digits', or the name of"),
             (["--prior", "ring_mixture", "--code-dim", "1"], "Expected `dim` to be at least 2"),
-            (["--bogus"], "No such option: --bogus"),
+            (
+                ["--model", "semi-supervised", "--labels", "15"],
+                "Expected `num_labels` to be a multiple of the 10 classes",
+            ),
+            (
+                ["--model", "embedding", "--clusters", "20", "--units", "4"],
+                "Expected `clusters` to be the 10 classes of the labels",
+            ),
         ],
     )
-    def test_options(self, invoke, tmp_path, monkeypatch, options, message):
+    def test_options_and_data(self, invoke, tmp_path, monkeypatch, options, message):
         monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
         line = error(invoke, "train", "--out", tmp_path / "runs" / "a", *options)
         assert line.startswith(message)
@@ -48,7 +80,9 @@ class TestTrain:
 
     def test_images_that_do_not_halve_evenly(self, invoke, tmp_path, monkeypatch):
         class Odd:
-            x_train = type("x", (), {"shape": (1, 7, 7, 1)})
+            x_train = x_validation = np.zeros((20, 7, 7, 1), np.float32)
+            y_train = y_validation = np.zeros(20, np.int64)
+            num_classes = 10
 
         monkeypatch.setattr("aae_tf.cli.train.load_data", lambda recipe: Odd)
         line = error(invoke, "train", "--out", tmp_path / "a", "--network", "conv")
@@ -119,6 +153,11 @@ class TestSample:
             (["--out", "a.png", "--count", "0"], "Invalid value for '--count'"),
             (["--out", "a.png", "--count", "10001"], "Expected --count to be at most 10000"),
             (["--out", "a.png", "--seed", "-1"], "Invalid value for '--seed'"),
+            (["--out", "a.png", "--labels", "a"], "Expected --labels to be integers with commas"),
+            (
+                ["--out", "a.png", "--labels", "1"],
+                "Expected --labels to be left out: model='aae' knows no classes. Received: --l",
+            ),
         ],
     )
     def test_options(self, invoke, trained, tmp_path, monkeypatch, options, message):
@@ -177,6 +216,10 @@ class TestServe:
 
     def test_port_out_of_range(self, invoke, tmp_path):
         assert error(invoke, "serve", tmp_path, "--grpc-port", 70000).startswith("Invalid value")
+
+
+def test_unknown_recipe(invoke):
+    assert error(invoke, "recipes", "best").startswith("Expected `recipe` to be one of 'likel")
 
 
 def test_unknown_command(invoke):

@@ -9,7 +9,15 @@ SLOW = ("tensorflow", "keras", "tensorflow_probability", "matplotlib", "sklearn"
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--help"], ["train", "--help"], ["train", "--prior", "a"]]
+    "arguments",
+    [
+        [],
+        ["--help"],
+        ["train", "--help"],
+        ["train", "--out", "a", "--prior", "a"],
+        ["recipes", "gan"],
+        ["recipes", "a"],
+    ],
 )
 def test_help_and_wrong_options_import_nothing_slow(arguments):
     code = f"""
@@ -30,12 +38,12 @@ print([name for name in {SLOW!r} if name in sys.modules])
 
 def test_no_arguments_print_the_commands(invoke):
     output = invoke().output
-    for command in ("quickstart", "train", "evaluate", "sample", "export", "serve"):
+    for command in ("quickstart", "recipes", "train", "evaluate", "sample", "export", "serve"):
         assert command in output
 
 
 @pytest.mark.parametrize(
-    "command", ["quickstart", "train", "evaluate", "sample", "export", "serve"]
+    "command", ["quickstart", "recipes", "train", "evaluate", "sample", "export", "serve"]
 )
 def test_every_command_explains_itself(invoke, command):
     output = invoke(command, "--help").output

@@ -1,141 +1,190 @@
-import math
+import dataclasses
 
 import pytest
 
 from aae_tf import divergences, posteriors
 from aae_tf.cli import recipe as recipe_module
-from aae_tf.cli.build import build_model
+from aae_tf.cli.build import MODELS
+from aae_tf.cli.build_parts import PRIOR_BUILDERS, WEIGHTS
+from aae_tf.cli.make_recipe import make_recipe
 from aae_tf.cli.recipe import Recipe
+from aae_tf.cli.setting import parse_setting
+from aae_tf.cli.variants import VARIANTS
 
-SHAPE = (8, 8, 1)
-
-
-def tiny(**kwargs):
-    return Recipe(**{"units": (16,), "code_dim": 2, **kwargs})
+FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 
 
 def test_names_are_those_of_the_package():
     for name in recipe_module.POSTERIORS:
         posteriors.get(name)
-    for name in recipe_module.DIVERGENCES:
-        divergences.get(name)
-    for schedule in recipe_module.SCHEDULES:
-        for loss in recipe_module.RECONSTRUCTION_LOSSES:
-            build_model(tiny(schedule=schedule, reconstruction_loss=loss), SHAPE)
+    assert set(recipe_module.DIVERGENCES) == set(WEIGHTS)
+    for name, weight in WEIGHTS.items():
+        assert divergences.get(name).weight == weight
+    assert set(recipe_module.PRIORS) == set(PRIOR_BUILDERS)
+    assert set(VARIANTS) == set(MODELS)
 
 
-def test_every_option_reaches_the_model():
-    model = build_model(
-        tiny(
-            code_dim=3,
-            prior_scale=2.0,
-            posterior="gaussian",
-            divergence_weight=0.5,
-            units=(24, 16),
-            discriminator_units=(12, 4),
-            schedule="alternating",
-            reconstruction_loss="bernoulli",
-            learning_rate=2e-3,
-            discriminator_learning_rate=3e-4,
-            steps_per_execution=7,
-            seed=5,
-        ),
-        SHAPE,
+def test_every_field_explains_itself():
+    for field in FIELDS.values():
+        assert field.metadata["help"]
+        assert set(field.metadata["models"]) <= set(VARIANTS)
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("argument", "value", "message"),
+        [
+            ("model", "bert", "Expected `model` to be one of 'aae', 'label-guided'"),
+            ("prior", "a", "Expected `prior` to be one of 'gaussian', 'ring_mixture'"),
+            ("posterior", "a", "Expected `posterior` to be one of 'deterministic', 'gaussian'"),
+            ("divergence", "kl", "Expected `divergence` to be one of 'adversarial', 'mmd'"),
+            ("class_divergence", "kl", "Expected `class_divergence` to be one of 'adversarial'"),
+            ("network", "a", "Expected `network` to be one of 'mlp', 'conv'"),
+            ("activation", "a", "Expected `activation` to be one of 'relu'"),
+            ("schedule", "a", "Expected `schedule` to be one of 'joint', 'alternating'"),
+            ("optimizer", "a", "Expected `optimizer` to be one of 'adam', 'sgd'"),
+            ("learning_rate_schedule", "a", "Expected `learning_rate_schedule` to be one of 'con"),
+            ("reconstruction_loss", "mse", "Expected `reconstruction_loss` to be one of"),
+            ("labels", -1, "Expected `labels` to be at least 0"),
+            ("labelled_batch", 0, "Expected `labelled_batch` to be a positive integer"),
+            ("clusters", 1, "Expected `clusters` to be at least 2"),
+            ("code_dim", 0, "Expected `code_dim` to be a positive integer"),
+            ("epochs", -1, "Expected `epochs` to be a positive integer"),
+            ("batch_size", 0, "Expected `batch_size` to be a positive integer"),
+            ("steps_per_execution", 0, "Expected `steps_per_execution` to be a positive integer"),
+            ("units", (16, 0), "Expected `units` to be a sequence of positive integers"),
+            ("discriminator_units", (-1,), "Expected `discriminator_units` to be a sequence"),
+            ("learning_rate_steps", (), "Expected `learning_rate_steps` to be a sequence"),
+            ("prior_scale", 0.0, "Expected `prior_scale` to be positive"),
+            ("learning_rate", float("nan"), "Expected `learning_rate` to be finite"),
+            ("discriminator_learning_rate", -1.0, "Expected `discriminator_learning_rate` to be p"),
+            ("divergence_weight", -1.0, "Expected `divergence_weight` to be a finite number"),
+            ("reconstruction_weight", -1.0, "Expected `reconstruction_weight` to be a finite numb"),
+            ("consistency_weight", -1.0, "Expected `consistency_weight` to be a finite number"),
+            ("momentum", 1.0, r"Expected `momentum` to be a number in \[0, 1\)"),
+            ("dropout", 1.0, r"Expected `dropout` to be a number in \[0, 1\)"),
+            ("seed", -1, "Expected `seed` to be at least 0"),
+            ("seed", 2**32, "Expected `seed` to be at most"),
+        ],
     )
-    assert model.prior.stddev().numpy().tolist() == [2.0, 2.0, 2.0]
-    assert isinstance(model.posterior, posteriors.Gaussian)
-    assert model.divergence.weight == 0.5
-    assert [layer.units for layer in dense(model.encoder)] == [24, 16]
-    assert [layer.units for layer in dense(model.decoder)] == [16, 24, 64]
-    assert [layer.units for layer in dense(model.divergence.discriminator)] == [12, 4, 1]
-    config = model.get_compile_config()
-    assert config["schedule"] == model.schedule == "alternating"
-    assert config["reconstruction_loss"] == "bernoulli"
-    assert float(model.optimizer.learning_rate) == pytest.approx(2e-3)
-    assert float(model.discriminator_optimizer.learning_rate) == pytest.approx(3e-4)
-    assert model.steps_per_execution == 7
-    assert model.seed == 5
+    def test_out_of_their_domain_are_refused(self, argument, value, message):
+        with pytest.raises(ValueError, match=message):
+            Recipe(**{argument: value})
+
+    @pytest.mark.parametrize(
+        ("argument", "value", "kind"), [("data", 3, "str"), ("batch_normalization", 1, "bool")]
+    )
+    def test_of_another_type_are_refused(self, argument, value, kind):
+        with pytest.raises(TypeError, match=f"Expected `{argument}` to be a {kind}. Received"):
+            Recipe(**{argument: value})
 
 
-def dense(network):
-    return [layer for layer in network.layers if hasattr(layer, "units")]
+class TestTogether:
+    @pytest.mark.parametrize(
+        ("model", "field", "value"),
+        [
+            ("aae", "labels", 100),
+            ("supervised", "labels", 100),
+            ("clustering", "labelled_batch", 10),
+            ("semi-supervised", "clusters", 10),
+            ("gan", "posterior", "gaussian"),
+            ("gan", "reconstruction_weight", 2.0),
+            ("gmmn", "batch_normalization", True),
+            ("vae", "divergence", "mmd"),
+            ("vae", "schedule", "alternating"),
+            ("aae", "class_divergence", "none"),
+            ("supervised", "consistency_weight", 1.0),
+            ("clustering", "classification_weight", 2.0),
+            ("semi-supervised", "head_distance", 2.0),
+            ("aae", "kl_weight", 2.0),
+        ],
+    )
+    def test_fields_of_other_models_are_refused(self, model, field, value):
+        with pytest.raises(ValueError, match=f"`{field}` to be left out with model='{model}'"):
+            make_recipe({"model": model, field: value})
+
+    @pytest.mark.parametrize(
+        ("field", "value", "others", "reason"),
+        [
+            ("discriminator_units", (8,), {"divergence": "mmd"}, "divergence='mmd'"),
+            ("discriminator_learning_rate", 0.1, {"divergence": "mmd"}, "divergence='mmd'"),
+            (
+                "discriminator_momentum",
+                0.1,
+                {"model": "clustering", "divergence": "mmd", "class_divergence": "none"},
+                "divergence='mmd', class_divergence='none'",
+            ),
+            (
+                "class_divergence_weight",
+                0.1,
+                {"model": "clustering", "class_divergence": "none"},
+                "class_divergence='none'",
+            ),
+            ("regularization_learning_rate", 0.1, {}, "schedule='joint'"),
+            ("learning_rate_steps", (3,), {}, "learning_rate_schedule='constant'"),
+            ("dropout", 0.1, {"network": "conv"}, "network='conv'"),
+            ("labelled_batch", 3, {"model": "semi-supervised"}, "labels=None"),
+            ("head_weight", 3.0, {"model": "embedding", "heads_scale": 2.0}, "heads_scale=2.0"),
+        ],
+    )
+    def test_fields_that_mean_nothing_are_refused(self, field, value, others, reason):
+        with pytest.raises(ValueError) as error:
+            Recipe(**{**others, field: value})
+        assert str(error.value) == (
+            f"Expected `{field}` to be left out with {reason}, where it means nothing. "
+            f"Received: {field}={value!r}."
+        )
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"model": "label-guided"}, "`prior` to be 'ring_mixture' or 'swiss_roll' with model="),
+            ({"model": "vae"}, "`posterior` to be 'gaussian' with model='vae'. Received: post"),
+            ({"model": "gmmn"}, "`divergence` to be 'mmd' with model='gmmn'. Received: divergence"),
+            ({"model": "semi-supervised", "labels": 0}, "`labels` to be at least 1. Received"),
+        ],
+    )
+    def test_what_a_model_insists_on(self, fields, message):
+        with pytest.raises(ValueError, match=f"Expected {message}"):
+            Recipe(**fields)
+
+    def test_an_embedding_needs_no_labels(self):
+        assert Recipe(model="embedding", labels=0, clusters=20).labels == 0
 
 
-def test_defaults_are_the_papers_networks_and_a_slow_discriminator():
-    model = build_model(Recipe(), SHAPE)
-    assert [layer.units for layer in dense(model.encoder)] == [1000, 1000]
-    assert [layer.units for layer in dense(model.divergence.discriminator)] == [1000, 1000, 1]
-    assert float(model.discriminator_optimizer.learning_rate) == pytest.approx(1e-4)
+class TestParse:
+    @pytest.mark.parametrize(
+        ("name", "text", "value"),
+        [
+            ("epochs", "12", 12),
+            ("learning_rate", "1e-4", 1e-4),
+            ("prior_scale", "5", 5.0),
+            ("units", "10,20", (10, 20)),
+            ("units", "none", None),
+            ("labels", "None", None),
+            ("batch_normalization", "True", True),
+            ("batch_normalization", "false", False),
+            ("prior", "ring-mixture", "ring_mixture"),
+            ("model", "semi_supervised", "semi-supervised"),
+            ("class_divergence", "none", "none"),
+            ("data", "emnist/letters", "emnist/letters"),
+        ],
+    )
+    def test_values(self, name, text, value):
+        parsed = parse_setting(FIELDS[name], text)
+        assert (parsed, type(parsed)) == (value, type(value))
 
-
-@pytest.mark.parametrize(
-    ("prior", "scale", "stddev"),
-    [
-        ("gaussian", 5.0, 5.0),
-        # On a ring of radius 2: E x^2 = r^2 / 2 + (radial^2 + tangential^2) / 2.
-        (
-            "ring_mixture",
-            0.5,
-            math.sqrt(2.0 + (0.25 + (2.0 * math.sin(math.pi / 10) / 3) ** 2) / 2),
-        ),
-        ("uniform", 3.0, math.sqrt(3.0)),
-    ],
-)
-def test_prior_scale(prior, scale, stddev):
-    model = build_model(tiny(prior=prior, prior_scale=scale), SHAPE)
-    assert model.prior.stddev().numpy() == pytest.approx([stddev, stddev], rel=1e-5)
-
-
-def test_convolutions_and_mmd():
-    model = build_model(tiny(network="conv", divergence="mmd", divergence_weight=7.0), SHAPE)
-    assert any("conv" in layer.name for layer in model.encoder.layers)
-    assert model.encoder.output_shape == (None, 16)
-    assert isinstance(model.divergence, divergences.MMD)
-    assert model.divergence.weight == 7.0
-    assert build_model(Recipe(network="conv"), SHAPE).encoder.output_shape == (None, 256)
-
-
-def test_weights_are_a_function_of_the_seed():
-    def weights(seed):
-        model = build_model(tiny(seed=seed, discriminator_units=(8,)), SHAPE)
-        return [variable.numpy().sum() for variable in model.trainable_variables]
-
-    assert weights(1) == weights(1)
-    assert weights(1) != weights(2)
-
-
-@pytest.mark.parametrize(
-    ("argument", "value", "message"),
-    [
-        ("model", "vae", "Expected `model` to be one of 'aae'"),
-        ("prior", "a", "Expected `prior` to be one of 'gaussian', 'ring_mixture', 'uniform'"),
-        ("posterior", "a", "Expected `posterior` to be one of 'deterministic', 'gaussian'"),
-        ("divergence", "kl", "Expected `divergence` to be one of 'adversarial', 'mmd'"),
-        ("network", "a", "Expected `network` to be one of 'mlp', 'conv'"),
-        ("schedule", "a", "Expected `schedule` to be one of 'joint', 'alternating'"),
-        ("reconstruction_loss", "mse", "Expected `reconstruction_loss` to be one of"),
-        ("code_dim", 0, "Expected `code_dim` to be a positive integer"),
-        ("epochs", -1, "Expected `epochs` to be a positive integer"),
-        ("batch_size", 0, "Expected `batch_size` to be a positive integer"),
-        ("steps_per_execution", 0, "Expected `steps_per_execution` to be a positive integer"),
-        ("units", (16, 0), "Expected `units` to be a sequence of positive integers"),
-        ("discriminator_units", (-1,), "Expected `discriminator_units` to be a sequence"),
-        ("prior_scale", 0.0, "Expected `prior_scale` to be positive"),
-        ("learning_rate", float("nan"), "Expected `learning_rate` to be finite"),
-        ("discriminator_learning_rate", -1.0, "Expected `discriminator_learning_rate` to be posi"),
-        ("divergence_weight", -1.0, "Expected `divergence_weight` to be a finite number"),
-        ("seed", -1, "Expected `seed` to be at least 0"),
-        ("seed", 2**32, "Expected `seed` to be at most"),
-    ],
-)
-def test_refuses_values(argument, value, message):
-    with pytest.raises(ValueError, match=message):
-        Recipe(**{argument: value})
-
-
-@pytest.mark.parametrize(
-    "option", [{"discriminator_units": (8,)}, {"discriminator_learning_rate": 0.1}]
-)
-def test_refuses_a_discriminators_options_without_one(option):
-    with pytest.raises(ValueError, match=f"Expected `{next(iter(option))}` to be left out"):
-        Recipe(divergence="mmd", **option)
+    @pytest.mark.parametrize(
+        ("name", "text", "expected"),
+        [
+            ("epochs", "1.5", "an integer"),
+            ("epochs", "none", "an integer"),
+            ("momentum", "much", "a number"),
+            ("batch_normalization", "perhaps", "true or false"),
+            ("units", "10,x", "integers with commas between them, such as 1000,1000"),
+        ],
+    )
+    def test_refuses(self, name, text, expected):
+        with pytest.raises(ValueError) as error:
+            parse_setting(FIELDS[name], text)
+        assert str(error.value) == f"Expected `{name}` to be {expected}. Received: {name}='{text}'."

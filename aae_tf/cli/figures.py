@@ -1,0 +1,159 @@
+"""Pictures of a model, while it trains and when it is done: those that its kind has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aae_tf.cli.variants import VARIANTS
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+    from aae_tf.cli.recipe import Recipe
+    from aae_tf.data import Dataset
+
+_Draw = Callable[[Any, "Dataset"], "Figure | None"]
+
+_PICTURES = 10
+_NUM_POINTS = 2000
+_NUM_RECONSTRUCTIONS = 36
+_NUM_SAMPLES = 100
+_NUM_STYLES = 10
+
+
+def figure_callbacks(
+    recipe: Recipe, dataset: Dataset, logs: Path
+) -> list[keras.callbacks.Callback]:
+    """Gives the callbacks that draw a model of this recipe some ten times in a training."""
+    from aae_tf import callbacks
+
+    pictures: dict[str, Any] = {"log_dir": logs, "every": -(-recipe.epochs // _PICTURES)}
+    x, y = dataset.x_validation, dataset.y_validation
+    drawn: list[keras.callbacks.Callback] = [callbacks.SampleGrid(_NUM_SAMPLES, **pictures)]
+    variant = VARIANTS[recipe.model]
+    if variant.has_encoder:
+        drawn.append(callbacks.Reconstructions(x[:_NUM_RECONSTRUCTIONS], **pictures))
+    # The callback looks for the prior of a code that is one.
+    if variant.has_encoder and not variant.splits_code:
+        drawn.append(callbacks.LatentScatter(x[:_NUM_POINTS], y[:_NUM_POINTS], **pictures))
+    return drawn
+
+
+def write_figures(directory: Path, model: Any, recipe: Recipe, dataset: Dataset) -> None:
+    """Draws a trained model on the test split and writes PNG files.
+
+    Args:
+        directory: to make.
+        model: of the recipe.
+        recipe: says what there is to draw.
+        dataset: with the test split.
+    """
+    directory.mkdir()
+    for name, draw in _FIGURES[recipe.model].items():
+        figure = draw(model, dataset)
+        if figure is not None:
+            figure.savefig(directory / f"{name}.png")
+
+
+def _samples(model: Any, dataset: Dataset) -> Figure:
+    from aae_tf import evaluation
+
+    return evaluation.sample_grid(model.sample(_NUM_SAMPLES, seed=0))
+
+
+def _reconstructions(model: Any, dataset: Dataset) -> Figure:
+    from aae_tf import evaluation
+
+    x = dataset.x_test[:_NUM_RECONSTRUCTIONS]
+    return evaluation.reconstructions(x, model.reconstruct(x))
+
+
+def _latent(model: Any, dataset: Dataset) -> Figure:
+    from aae_tf import evaluation
+
+    return evaluation.latent_scatter(model.encode(dataset.x_test), dataset.y_test, model.prior)
+
+
+def _style(model: Any, dataset: Dataset) -> Figure:
+    from aae_tf import evaluation
+
+    codes = model.encode(dataset.x_test)
+    return evaluation.latent_scatter(codes, dataset.y_test, model.style_prior)
+
+
+def _embedding(model: Any, dataset: Dataset) -> Figure:
+    from aae_tf import evaluation
+
+    # The sum of head and style has no prior; the heads say where it belongs.
+    codes = model.encode(dataset.x_test)
+    return evaluation.latent_scatter(codes, dataset.y_test, heads=model.cluster_heads)
+
+
+def _manifold(model: Any, dataset: Dataset) -> Figure | None:
+    from aae_tf import evaluation
+
+    return evaluation.manifold(model.decode, model.prior) if _width(model.prior) == 2 else None
+
+
+def _styles_by_class(prior: str) -> _Draw:
+    """Draws samples of the prior of that name in rows, with each class in a column."""
+
+    def draw(model: Any, dataset: Dataset) -> Figure:
+        from aae_tf import evaluation
+
+        styles = getattr(model, prior).sample(_NUM_STYLES, seed=[0, 0]).numpy()
+        images = model.decode(
+            np.repeat(styles, model.num_classes, axis=0),
+            class_probabilities=np.tile(np.eye(model.num_classes), (_NUM_STYLES, 1)),
+        )
+        grid = images.reshape(_NUM_STYLES, model.num_classes, *images.shape[1:])
+        return evaluation.style_grid(grid, dataset.class_names)
+
+    return draw
+
+
+def _clusters(model: Any, dataset: Dataset) -> Figure:
+    styles = np.zeros((model.num_classes, _width(model.style_prior)))
+    heads = model.decode(styles, class_probabilities=np.eye(model.num_classes))
+    return _cluster_grid(model, dataset, heads)
+
+
+def _embedded_clusters(model: Any, dataset: Dataset) -> Figure:
+    return _cluster_grid(model, dataset, model.decode(model.cluster_heads))
+
+
+def _cluster_grid(model: Any, dataset: Dataset, heads: np.ndarray) -> Figure:
+    from aae_tf import evaluation
+
+    x = dataset.x_test
+    return evaluation.cluster_grid(heads, x, model.classify(x).argmax(axis=1))
+
+
+def _width(prior: Any) -> int:
+    return prior.event_shape[0]
+
+
+# Names of files, and what draws them.
+_GENERATOR: dict[str, _Draw] = {"samples": _samples}
+_AUTOENCODER = {**_GENERATOR, "reconstructions": _reconstructions}
+_ONE_LATENT = {**_AUTOENCODER, "latent": _latent, "manifold": _manifold}
+_FIGURES: dict[str, dict[str, _Draw]] = {
+    "aae": _ONE_LATENT,
+    "label-guided": _ONE_LATENT,
+    "supervised": {**_AUTOENCODER, "latent": _latent, "styles": _styles_by_class("prior")},
+    "semi-supervised": {
+        **_AUTOENCODER,
+        "latent": _style,
+        "styles": _styles_by_class("style_prior"),
+    },
+    "clustering": {**_AUTOENCODER, "latent": _style, "clusters": _clusters},
+    "embedding": {**_AUTOENCODER, "latent": _embedding, "clusters": _embedded_clusters},
+    "vae": _ONE_LATENT,
+    "gan": _GENERATOR,
+    "gmmn": _GENERATOR,
+}

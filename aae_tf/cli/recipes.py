@@ -1,0 +1,265 @@
+"""Recipes by name, and what a model starts from without one."""
+
+from typing import Any, NamedTuple
+
+Fields = dict[str, Any]
+
+
+class NamedRecipe(NamedTuple):
+    """A recipe that has a name.
+
+    Attributes:
+        summary: what it is.
+        fields: what differs from the defaults of `Recipe`.
+        expected: what it reaches, and whose figure that is; empty where nobody has measured it.
+    """
+
+    summary: str
+    fields: Fields
+    expected: str = ""
+
+
+_MNIST: Fields = {"data": "mnist"}
+
+# A latent code and nothing beside it.
+_ADAM: Fields = {"learning_rate": 1e-3, "learning_rate_schedule": "linear"}
+_LATENT_2D: Fields = {"code_dim": 2, **_ADAM, "epochs": 20}
+_RING: Fields = {"prior": "ring_mixture"}
+_MMD: Fields = {"divergence": "mmd"}
+_LABEL_GUIDED: Fields = {
+    **_RING,
+    "model": "label-guided",
+    "code_dim": 2,
+    "batch_normalization": True,
+    **_ADAM,
+    "epochs": 15,
+}
+_SUPERVISED: Fields = {"model": "supervised", "code_dim": 15, **_ADAM, "epochs": 20}
+_VAE: Fields = {
+    "model": "vae",
+    "posterior": "gaussian",
+    "reconstruction_loss": "bernoulli",
+    **_ADAM,
+    "epochs": 20,
+}
+_GAN: Fields = {
+    "model": "gan",
+    "code_dim": 64,
+    "units": (512, 256),
+    "discriminator_units": (512, 256),
+    "learning_rate": 2e-4,
+    "discriminator_learning_rate": 2e-4,
+    "momentum": 0.5,
+    "epochs": 30,
+}
+_GMMN: Fields = {
+    **_MMD,
+    "model": "gmmn",
+    "prior": "uniform",
+    "code_dim": 10,
+    "batch_size": 1000,
+    **_ADAM,
+    "epochs": 30,
+}
+
+# A class and a style. What decides the class are labels, consistency and information, which count
+# a few nats; the reconstruction counts dozens, and is weighed down to let them.
+_CLASS_STYLE: Fields = {
+    "units": (500, 500),
+    "discriminator_units": (500, 500),
+    "activation": "leaky_relu",
+    "batch_normalization": True,
+    "divergence_weight": 0.2,
+    "class_divergence": "none",
+    "consistency_weight": 1.0,
+    "consistency_radius": 1.5,
+    "consistency_difference": 10.0,
+    "information_weight": 0.1,
+    "information_marginal": 4.0,
+    "reconstruction_weight": 0.01,
+    "learning_rate": 2e-3,
+    "learning_rate_schedule": "linear",
+    "discriminator_momentum": 0.5,
+    "batch_size": 250,
+}
+_SEMI_SUPERVISED: Fields = {
+    **_CLASS_STYLE,
+    "model": "semi-supervised",
+    "code_dim": 10,
+    # From the first step on, it would make the classes that there are then firm.
+    "class_divergence": "adversarial",
+    "class_divergence_weight": 0.1,
+    "class_divergence_start": 0.5,
+    "labelled_batch": 25,
+    "batch_size": 125,
+    "epochs": 12,
+}
+_CLUSTERING: Fields = {
+    **_CLASS_STYLE,
+    "model": "clustering",
+    "code_dim": 5,
+    "clusters": 16,
+    "epochs": 12,
+}
+_EMBEDDING: Fields = {
+    **_CLASS_STYLE,
+    "model": "embedding",
+    "code_dim": 2,
+    "head_distance": 3.0,
+    "epochs": 16,
+}
+
+# The paper's own: plain gradient descent in phases, and thousands of epochs.
+_PAPER: Fields = {
+    "optimizer": "sgd",
+    "schedule": "alternating",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "discriminator_learning_rate": 0.1,
+    "discriminator_momentum": 0.1,
+    "regularization_learning_rate": 0.1,
+    "regularization_momentum": 0.1,
+    "learning_rate_schedule": "step",
+    "learning_rate_steps": (50, 1000),
+    "units": (1000, 1000),
+    "discriminator_units": (1000, 1000),
+    "batch_size": 100,
+}
+
+RECIPES = {
+    "likelihood": NamedRecipe(
+        "AAE for the log-likelihood of samples: 8 dimensions, standard deviation 5",
+        {
+            **_MNIST,
+            **_ADAM,
+            "code_dim": 8,
+            "prior_scale": 5.0,
+            "decoder_input_noise": 0.5,
+            "epochs": 20,
+        },
+    ),
+    "paper-likelihood": NamedRecipe(
+        "the same with the paper's settings",
+        {**_MNIST, **_PAPER, "code_dim": 8, "prior_scale": 5.0, "epochs": 5000},
+        "paper: Parzen log-likelihood 340 nats, 10,000 samples",
+    ),
+    "latent-2d-gaussian": NamedRecipe(
+        "AAE in two dimensions, drawn to a Gaussian", {**_MNIST, **_LATENT_2D}
+    ),
+    "latent-2d-gaussian-mmd": NamedRecipe(
+        "the same by MMD, without a discriminator", {**_MNIST, **_LATENT_2D, **_MMD}
+    ),
+    "latent-2d-gaussian-vae": NamedRecipe(
+        "the same with a variational autoencoder", {**_MNIST, **_VAE, **_LATENT_2D}
+    ),
+    "latent-2d-ring": NamedRecipe(
+        "AAE in two dimensions, drawn to Gaussians on a ring",
+        {**_MNIST, **_LATENT_2D, **_RING},
+    ),
+    "latent-2d-ring-mmd": NamedRecipe(
+        "the same by MMD, without a discriminator", {**_MNIST, **_LATENT_2D, **_RING, **_MMD}
+    ),
+    "latent-2d-ring-vae": NamedRecipe(
+        "the same with a variational autoencoder", {**_MNIST, **_VAE, **_LATENT_2D, **_RING}
+    ),
+    "latent-2d-swiss-roll": NamedRecipe(
+        "AAE in two dimensions, drawn to a swiss roll",
+        {**_MNIST, **_LATENT_2D, "prior": "swiss_roll"},
+    ),
+    "label-guided": NamedRecipe(
+        "10,000 labels say which Gaussian of a ring a digit belongs to",
+        {**_MNIST, **_LABEL_GUIDED, "labels": 10_000},
+    ),
+    "label-guided-mmd": NamedRecipe(
+        "the same by MMD within each class",
+        {**_MNIST, **_LABEL_GUIDED, **_MMD, "labels": 10_000},
+    ),
+    "supervised": NamedRecipe(
+        "style apart from the label, which the decoder is told", {**_MNIST, **_SUPERVISED}
+    ),
+    "supervised-reference": NamedRecipe(
+        "the same code where the decoder is told nothing", {**_MNIST, **_SUPERVISED, "model": "aae"}
+    ),
+    "semi-supervised-100": NamedRecipe(
+        "classification with 100 labels", {**_MNIST, **_SEMI_SUPERVISED, "labels": 100}
+    ),
+    "semi-supervised-1000": NamedRecipe(
+        "classification with 1,000 labels",
+        {
+            **_MNIST,
+            **_SEMI_SUPERVISED,
+            "labels": 1000,
+            "labelled_batch": 100,
+            "batch_size": 250,
+            "consistency_radius": 2.0,
+            "epochs": 16,
+        },
+    ),
+    "paper-semi-supervised": NamedRecipe(
+        "classification with 100 labels, with the paper's settings",
+        {
+            **_MNIST,
+            **_PAPER,
+            "model": "semi-supervised",
+            "labels": 100,
+            "code_dim": 10,
+            "input_noise": 0.3,
+            "epochs": 5000,
+        },
+        "paper: 1.90 % test error",
+    ),
+    "clustering-16": NamedRecipe("16 clusters without labels", {**_MNIST, **_CLUSTERING}),
+    "clustering-30": NamedRecipe(
+        "30 clusters without labels", {**_MNIST, **_CLUSTERING, "clusters": 30, "epochs": 20}
+    ),
+    "paper-clustering": NamedRecipe(
+        "16 clusters with the paper's settings",
+        {
+            **_MNIST,
+            **_PAPER,
+            "model": "clustering",
+            "code_dim": 5,
+            "clusters": 16,
+            "units": (3000, 3000),
+            "discriminator_units": (3000, 3000),
+            "batch_normalization": True,
+            "dropout": 0.2,
+            "learning_rate_steps": (50,),
+            "epochs": 1500,
+        },
+        "paper: 9.55 % test error; with clusters=30, 4.10 %",
+    ),
+    "embedding-2d": NamedRecipe(
+        "a map of the digits in two dimensions, with 1,000 labels",
+        {**_MNIST, **_EMBEDDING, "labels": 1000},
+    ),
+    "embedding-10d": NamedRecipe(
+        "ten dimensions around fixed heads, with 100 labels",
+        {
+            **_MNIST,
+            **_CLASS_STYLE,
+            "model": "embedding",
+            "labels": 100,
+            "labelled_batch": 50,
+            "code_dim": 10,
+            "heads_scale": 10.0,
+            "consistency_radius": 2.0,
+            "epochs": 12,
+        },
+    ),
+    "vae": NamedRecipe("the variational autoencoder, a baseline", {**_MNIST, **_VAE}),
+    "gan": NamedRecipe("the generative adversarial network, a baseline", {**_MNIST, **_GAN}),
+    "gmmn": NamedRecipe("the generative moment matching network, a baseline", {**_MNIST, **_GMMN}),
+}
+
+# What `--model NAME` starts from where no recipe is named; the others start from `Recipe`.
+DEFAULTS: dict[str, Fields] = {
+    "label-guided": _LABEL_GUIDED,
+    "supervised": _SUPERVISED,
+    "semi-supervised": _SEMI_SUPERVISED,
+    "clustering": _CLUSTERING,
+    "embedding": _EMBEDDING,
+    "vae": _VAE,
+    "gan": _GAN,
+    "gmmn": _GMMN,
+}

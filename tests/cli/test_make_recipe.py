@@ -1,0 +1,127 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from aae_tf.cli.build import build_model
+from aae_tf.cli.make_recipe import make_recipe
+from aae_tf.cli.options import parse_options
+from aae_tf.cli.recipe import Recipe
+from aae_tf.cli.recipes import DEFAULTS, RECIPES
+from aae_tf.cli.training_data import TrainingData
+from aae_tf.cli.variants import VARIANTS
+
+
+class TestMakeRecipe:
+    def test_without_a_name_a_model_starts_from_its_own_defaults(self):
+        assert make_recipe({}) == Recipe()
+        for name, fields in DEFAULTS.items():
+            recipe = make_recipe({"model": name})
+            for field, value in fields.items():
+                # Labels are not few here.
+                if field != "labelled_batch":
+                    assert getattr(recipe, field) == value
+
+    def test_options_win(self):
+        recipe = make_recipe({"code_dim": 3, "data": "digits"}, "clustering-16")
+        assert (recipe.code_dim, recipe.data, recipe.clusters) == (3, "digits", 16)
+
+    def test_what_options_make_meaningless_is_dropped(self):
+        named = make_recipe({}, "clustering-16")
+        assert named.discriminator_units == (500, 500)
+        recipe = make_recipe({"divergence": "mmd"}, "clustering-16")
+        assert recipe.discriminator_units is None
+        assert recipe.discriminator_momentum is None
+
+    def test_a_weight_goes_with_its_divergence(self):
+        assert make_recipe({"divergence": "mmd"}, "clustering-16").divergence_weight is None
+        same = make_recipe({"divergence": "adversarial"}, "clustering-16")
+        assert same.divergence_weight == 0.2
+        own = make_recipe({"divergence": "mmd", "divergence_weight": 7.0}, "clustering-16")
+        assert own.divergence_weight == 7.0
+
+    def test_another_model_brings_its_own_defaults(self):
+        recipe = make_recipe({"model": "gmmn"}, "likelihood")
+        assert (recipe.data, recipe.divergence) == ("mnist", "mmd")
+        assert make_recipe({"model": "aae"}, "clustering-16").consistency_weight == 0.0
+
+    def test_meaningless_options_are_refused(self):
+        with pytest.raises(ValueError, match="`clusters` to be left out with model='gan'"):
+            make_recipe({"clusters": 3}, "gan")
+
+    def test_an_unknown_name_is_refused_with_those_that_are(self):
+        with pytest.raises(ValueError, match=r"`recipe` to be one of 'likelihood', .*'gmmn'"):
+            make_recipe({}, "best")
+
+
+class TestParseOptions:
+    def test_reads_what_is_given(self):
+        options = {"epochs": "3", "units": None, "batch_normalization": True, "prior": None}
+        assert parse_options(options, ["head-weight=2", "momentum = 0.5"]) == {
+            "epochs": 3, "batch_normalization": True, "head_weight": 2.0, "momentum": 0.5,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("assignment", "message"),
+        [
+            ("momentum", "Expected --set to be FIELD=VALUE. Received: --set 'momentum'."),
+            ("mass=3", "Expected --set to name a field of a recipe: data, labels, "),
+            ("epochs=4", "Expected `epochs` to be given once. Received: --set 'epochs=4'."),
+            ("momentum=x", "Expected `momentum` to be a number. Received: momentum='x'."),
+        ],
+    )
+    def test_refuses(self, assignment, message):
+        with pytest.raises(ValueError) as error:
+            parse_options({"epochs": "3"}, [assignment])
+        assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+class TestRecipes:
+    def test_builds(self, name):
+        fields = RECIPES[name].fields
+        small = {field: (4,) * len(fields[field]) for field in fields if field.endswith("units")}
+        recipe = make_recipe({"units": (4, 4), **small}, name)
+        shares = None if VARIANTS[recipe.model].labels == "none" else np.full(10, 0.1)
+        data = TrainingData((28, 28, 1), 10, shares, 100, {})
+        model = build_model(recipe, data)
+        assert type(model).__name__.lower().startswith(recipe.model.replace("-", ""))
+        assert model.decoder.output_shape == (None, 28, 28, 1)
+
+    def test_says_what_it_is_and_nothing_twice(self, name):
+        recipe, fields = make_recipe({}, name), RECIPES[name].fields
+        assert RECIPES[name].summary
+        # Nothing in the table is dropped on the way.
+        assert {field: getattr(recipe, field) for field in fields} == fields
+
+
+def test_defaults_are_complete():
+    for name in VARIANTS:
+        assert make_recipe({"model": name}).model == name
+
+
+def test_recipes_are_listed(invoke):
+    lines = invoke("recipes").output
+    for name, recipe in RECIPES.items():
+        assert name in lines
+        assert recipe.summary.split()[0] in lines
+
+
+def test_a_recipe_is_shown_with_the_fields_of_its_model(invoke):
+    output = invoke("recipes", "embedding-10d").output
+    rows = [line.split() for line in output.splitlines() if line.strip()]
+    values = {row[0]: row[1] for row in rows if len(row) > 2}
+    assert values["heads_scale"] == "10.0"
+    assert values["discriminator_units"] == "500,500"
+    assert values["batch_normalization"] == "true"
+    assert values["clusters"] == "none"
+    # The heads are fixed.
+    assert "head_distance" not in output
+    assert "kl_weight" not in output
+    assert "aae-tf train --recipe embedding-10d" in output
+
+
+def test_every_field_is_shown_somewhere(invoke):
+    shown = "".join(invoke("recipes", name).output for name in RECIPES)
+    names = {field.name for field in dataclasses.fields(Recipe)}
+    assert {name for name in names if f"{name} " in shown} == names
