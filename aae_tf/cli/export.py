@@ -15,7 +15,9 @@ def export(
     to: Annotated[
         Path,
         typer.Option(
-            help="Directory that gets encoder/VERSION and decoder/VERSION.", metavar="ROOT"
+            help="Directory that gets encoder/VERSION and decoder/VERSION; of a model without an "
+            "encoder the latter alone.",
+            metavar="ROOT",
         ),
     ],
     version: Annotated[

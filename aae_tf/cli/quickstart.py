@@ -22,7 +22,7 @@ from aae_tf.cli.training import bar_verbosity, train_run
 if TYPE_CHECKING:
     import numpy as np
 
-    from aae_tf.models import AAE
+    from aae_tf.models import BaseAAE
 
 _RECIPE = Recipe(
     data="digits",
@@ -59,7 +59,7 @@ def quickstart(
     typer.echo("[2/4] Evaluating")
     opened = open_run(run)
     model = opened.load_model()
-    report(opened, model, dataset.x_test)
+    report(opened, model, dataset)
 
     typer.echo("[3/4] Exporting, and comparing the export with the model")
     from aae_tf.export import export_servables
@@ -83,7 +83,7 @@ def quickstart(
     typer.echo(f"  {program} --help")
 
 
-def _ask(model: AAE, images: np.ndarray, models: Path) -> None:
+def _ask(model: BaseAAE, images: np.ndarray, models: Path) -> None:
     """Serves the models, and compares the answers of both protocols with the model's own."""
     import numpy as np
 

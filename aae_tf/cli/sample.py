@@ -1,5 +1,7 @@
 """The command `aae-tf sample`."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +9,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from aae_tf.cli.errors import CommandError
+from aae_tf.cli.errors import CommandError, bad_input
 from aae_tf.cli.quiet_tensorflow import import_quietly
 from aae_tf.cli.run_directory import open_run, write_file
+from aae_tf.cli.variants import VARIANTS
 
 _MAX_DRAWN = 10_000
 
@@ -24,6 +27,14 @@ def sample(
         ),
     ],
     count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 64,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes or clusters of the samples, in turn; -1 draws one. By default all are "
+            "drawn.",
+            metavar="N,N",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes the samples.")] = 0,
 ) -> None:
     """Draw codes from the prior and decode them."""
@@ -33,9 +44,17 @@ def sample(
         raise CommandError(
             f"Expected --count to be at most {_MAX_DRAWN} for a picture. Received: {count}."
         )
+    classes = None if labels is None else np.resize(_parse_labels(labels), count)
     opened = open_run(run)
+    if classes is not None and not VARIANTS[opened.recipe.model].has_classes:
+        raise CommandError(
+            f"Expected --labels to be left out: model={opened.recipe.model!r} knows no classes. "
+            f"Received: --labels {labels}."
+        )
     import_quietly()
-    samples = opened.load_model().sample(count, seed=seed)
+    model = opened.load_model()
+    with bad_input(ValueError):
+        samples = model.sample(count, labels=classes, seed=seed)
     buffer = io.BytesIO()
     if out.suffix == ".npy":
         np.save(buffer, samples)
@@ -45,3 +64,13 @@ def sample(
         evaluation.sample_grid(samples).savefig(buffer)
     write_file(out, buffer.getvalue())
     typer.echo(f"Wrote {count} samples to {out}")
+
+
+def _parse_labels(text: str) -> np.ndarray:
+    try:
+        return np.array([int(label) for label in text.split(",")], np.int64)
+    except ValueError:
+        raise CommandError(
+            "Expected --labels to be integers with commas between them, such as 0,1,2. "
+            f"Received: {text!r}."
+        ) from None

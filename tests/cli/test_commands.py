@@ -31,14 +31,21 @@ class TestEvaluate:
         output = invoke("evaluate", trained).output
         numbers = json.loads((trained / "evaluation.json").read_text())
         model = keras.models.load_model(trained / "model.keras")
-        x = data.load("digits").x_test
-        expected = evaluation.evaluate_model(model, x, batch_size=250)
+        digits = data.load("digits")
+        expected = evaluation.evaluate_model(
+            model,
+            digits.x_test,
+            digits.y_test,
+            (digits.x_validation, digits.y_validation),
+            batch_size=250,
+        )
         assert numbers == {"images": 297, **expected}
         assert "297 test images of digits" in output
-        for name in expected:
+        for name in (*expected, *expected["losses"], *expected["codes"]["latent"]):
             assert name in output
         assert f"{expected['half_squared_error']:.4g}" in output
-        assert " ".join(f"{value:.2f}" for value in expected["code_mean"]) in output
+        means = expected["codes"]["latent"]["mean"]
+        assert " ".join(f"{value:.2f}" for value in means) in output
 
 
 class TestSample:
@@ -169,8 +176,18 @@ def test_tables_fit_a_narrow_terminal():
     from aae_tf.cli.evaluate import _table
 
     console = rich.console.Console(file=io.StringIO(), width=80)
-    console.print(_table({"latent_discriminator_accuracy": 0.5, "loss": 12345.678}, "title"))
+    numbers = {
+        "losses": {"latent_discriminator_accuracy": 0.5, "loss": 12345.678},
+        "confusion_matrix": [[1, 2], [3, 4]],
+        "class_errors": [0.5, None],
+        "cluster_labels": [3, 4],
+    }
+    console.print(_table(numbers, "title"))
     lines = console.file.getvalue().splitlines()
     assert any(
         "latent_discriminator_accuracy" in line and "0.5 is a draw" in line for line in lines
     )
+    text = "\n".join(lines)
+    assert "0.50 -" in text
+    assert "3 4" in text
+    assert "confusion_matrix" not in text
