@@ -13,7 +13,7 @@ from aae_tf import AAE, data
 from aae_tf.cli import training
 from aae_tf.cli.errors import CommandError
 from aae_tf.cli.recipe import Recipe
-from aae_tf.cli.run_directory import new_run
+from aae_tf.cli.run_directory import new_run, open_run
 
 RECIPE = Recipe(
     code_dim=3,
@@ -24,6 +24,14 @@ RECIPE = Recipe(
     batch_size=250,
     seed=3,
 )
+
+# What version 0.1 wrote when AAE was the only model.
+FIRST_FIELDS = (
+    "data", "model", "prior", "prior_scale", "code_dim", "posterior", "divergence",
+    "divergence_weight", "network", "units", "discriminator_units", "schedule",
+    "reconstruction_loss", "learning_rate", "discriminator_learning_rate", "epochs",
+    "batch_size", "steps_per_execution", "seed",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +64,13 @@ class TestRunDirectory:
         assert set(config["versions"]) == {
             "python", "aae_tf", "tensorflow", "keras", "tensorflow_probability", "numpy",
         }  # fmt: skip
+
+    def test_opens_without_fields_that_are_newer(self, trained, tmp_path):
+        run = shutil.copytree(trained, tmp_path / "run")
+        config = json.loads((run / "config.json").read_text())
+        config["options"] = {name: config["options"][name] for name in FIRST_FIELDS}
+        (run / "config.json").write_text(json.dumps(config))
+        assert open_run(run).recipe == open_run(trained).recipe
 
     def test_holds_the_history(self, trained):
         with (trained / "history.csv").open() as file:
