@@ -181,7 +181,7 @@ class Recipe:
     )
     decoder_input_noise: float = setting(
         0.0,
-        "standard deviation of the noise on the codes in training; mlp only",
+        "standard deviation of the noise on the codes that the decoder gets in training; mlp only",
         check_non_negative,
     )
     classification_weight: float = setting(
