@@ -23,40 +23,58 @@ _MNIST: Fields = {"data": "mnist"}
 
 # A latent code and nothing beside it.
 _ADAM: Fields = {"learning_rate": 1e-3, "learning_rate_schedule": "linear"}
-_LATENT_2D: Fields = {"code_dim": 2, **_ADAM, "epochs": 20}
-_RING: Fields = {"prior": "ring_mixture"}
-_MMD: Fields = {"divergence": "mmd"}
+_SMALL: Fields = {"units": (500, 500), "discriminator_units": (500, 500)}
+_LATENT_2D: Fields = {"code_dim": 2, **_SMALL, **_ADAM, "epochs": 5}
+_LATENT_2D_ADVERSARIAL: Fields = {
+    **_LATENT_2D,
+    "divergence_weight": 5.0,
+    "momentum": 0.5,
+    "discriminator_learning_rate": 1e-3,
+}
+_LATENT_2D_VAE: Fields = {
+    "model": "vae",
+    "posterior": "gaussian",
+    "code_dim": 2,
+    "units": (500, 500),
+    **_ADAM,
+    "epochs": 5,
+}
 _LABEL_GUIDED: Fields = {
-    **_RING,
     "model": "label-guided",
+    "prior": "ring_mixture",
     "code_dim": 2,
     "batch_normalization": True,
+    **_SMALL,
     **_ADAM,
-    "epochs": 15,
+    "epochs": 10,
 }
-_SUPERVISED: Fields = {"model": "supervised", "code_dim": 15, **_ADAM, "epochs": 20}
+_SUPERVISED: Fields = {
+    "model": "supervised",
+    "code_dim": 15,
+    **_SMALL,
+    **_ADAM,
+    "epochs": 10,
+}
 _VAE: Fields = {
     "model": "vae",
     "posterior": "gaussian",
     "reconstruction_loss": "bernoulli",
     **_ADAM,
-    "epochs": 20,
+    "epochs": 12,
 }
 _GAN: Fields = {
     "model": "gan",
-    "code_dim": 64,
-    "units": (512, 256),
-    "discriminator_units": (512, 256),
+    "code_dim": 8,
     "learning_rate": 2e-4,
     "discriminator_learning_rate": 2e-4,
     "momentum": 0.5,
-    "epochs": 30,
+    "epochs": 12,
 }
 _GMMN: Fields = {
-    **_MMD,
     "model": "gmmn",
     "prior": "uniform",
     "code_dim": 10,
+    "divergence": "mmd",
     "batch_size": 1000,
     **_ADAM,
     "epochs": 30,
@@ -85,11 +103,11 @@ _CLASS_STYLE: Fields = {
 _SEMI_SUPERVISED: Fields = {
     **_CLASS_STYLE,
     "model": "semi-supervised",
-    "code_dim": 10,
-    # From the first step on, it would make the classes that there are then firm.
+    # From the first step on, an adversary would lock in whatever classes there are then.
     "class_divergence": "adversarial",
     "class_divergence_weight": 0.1,
     "class_divergence_start": 0.5,
+    "code_dim": 10,
     "labelled_batch": 25,
     "batch_size": 125,
     "epochs": 12,
@@ -106,7 +124,7 @@ _EMBEDDING: Fields = {
     "model": "embedding",
     "code_dim": 2,
     "head_distance": 3.0,
-    "epochs": 16,
+    "epochs": 8,
 }
 
 # The paper's own: plain gradient descent in phases, and thousands of epochs.
@@ -131,11 +149,16 @@ RECIPES = {
         "AAE for the log-likelihood of samples: 8 dimensions, standard deviation 5",
         {
             **_MNIST,
-            **_ADAM,
+            "model": "aae",
             "code_dim": 8,
             "prior_scale": 5.0,
+            "divergence_weight": 3.0,
+            # A tenth of the prior's deviation: the decoder learns what lies between codes.
             "decoder_input_noise": 0.5,
-            "epochs": 20,
+            **_ADAM,
+            "momentum": 0.5,
+            "discriminator_learning_rate": 1e-3,
+            "epochs": 30,
         },
     ),
     "paper-likelihood": NamedRecipe(
@@ -144,41 +167,45 @@ RECIPES = {
         "paper: Parzen log-likelihood 340 nats, 10,000 samples",
     ),
     "latent-2d-gaussian": NamedRecipe(
-        "AAE in two dimensions, drawn to a Gaussian", {**_MNIST, **_LATENT_2D}
-    ),
-    "latent-2d-gaussian-mmd": NamedRecipe(
-        "the same by MMD, without a discriminator", {**_MNIST, **_LATENT_2D, **_MMD}
-    ),
-    "latent-2d-gaussian-vae": NamedRecipe(
-        "the same with a variational autoencoder", {**_MNIST, **_VAE, **_LATENT_2D}
+        "AAE in two dimensions, drawn to a Gaussian", {**_MNIST, **_LATENT_2D_ADVERSARIAL}
     ),
     "latent-2d-ring": NamedRecipe(
         "AAE in two dimensions, drawn to Gaussians on a ring",
-        {**_MNIST, **_LATENT_2D, **_RING},
+        {**_MNIST, **_LATENT_2D_ADVERSARIAL, "prior": "ring_mixture"},
+    ),
+    "latent-2d-gaussian-mmd": NamedRecipe(
+        "the same with the MMD in place of the adversary",
+        {**_MNIST, **_LATENT_2D, "divergence": "mmd"},
+    ),
+    "latent-2d-gaussian-vae": NamedRecipe(
+        "the variational autoencoder beside them", {**_MNIST, **_LATENT_2D_VAE}
     ),
     "latent-2d-ring-mmd": NamedRecipe(
-        "the same by MMD, without a discriminator", {**_MNIST, **_LATENT_2D, **_RING, **_MMD}
+        "AAE drawn to the ring by the MMD",
+        {**_MNIST, **_LATENT_2D, "prior": "ring_mixture", "divergence": "mmd"},
     ),
     "latent-2d-ring-vae": NamedRecipe(
-        "the same with a variational autoencoder", {**_MNIST, **_VAE, **_LATENT_2D, **_RING}
+        "the variational autoencoder beside them",
+        {**_MNIST, **_LATENT_2D_VAE, "prior": "ring_mixture"},
     ),
     "latent-2d-swiss-roll": NamedRecipe(
         "AAE in two dimensions, drawn to a swiss roll",
-        {**_MNIST, **_LATENT_2D, "prior": "swiss_roll"},
+        {**_MNIST, **_LATENT_2D_ADVERSARIAL, "prior": "swiss_roll"},
     ),
     "label-guided": NamedRecipe(
         "10,000 labels say which Gaussian of a ring a digit belongs to",
         {**_MNIST, **_LABEL_GUIDED, "labels": 10_000},
     ),
     "label-guided-mmd": NamedRecipe(
-        "the same by MMD within each class",
-        {**_MNIST, **_LABEL_GUIDED, **_MMD, "labels": 10_000},
+        "the same by the MMD within each class",
+        {**_MNIST, **_LABEL_GUIDED, "labels": 10_000, "divergence": "mmd"},
     ),
     "supervised": NamedRecipe(
         "style apart from the label, which the decoder is told", {**_MNIST, **_SUPERVISED}
     ),
     "supervised-reference": NamedRecipe(
-        "the same code where the decoder is told nothing", {**_MNIST, **_SUPERVISED, "model": "aae"}
+        "the AAE beside it, whose decoder is not told",
+        {**_MNIST, **_SUPERVISED, "model": "aae"},
     ),
     "semi-supervised-100": NamedRecipe(
         "classification with 100 labels", {**_MNIST, **_SEMI_SUPERVISED, "labels": 100}
@@ -192,7 +219,7 @@ RECIPES = {
             "labelled_batch": 100,
             "batch_size": 250,
             "consistency_radius": 2.0,
-            "epochs": 16,
+            "epochs": 12,
         },
     ),
     "paper-semi-supervised": NamedRecipe(
@@ -210,7 +237,7 @@ RECIPES = {
     ),
     "clustering-16": NamedRecipe("16 clusters without labels", {**_MNIST, **_CLUSTERING}),
     "clustering-30": NamedRecipe(
-        "30 clusters without labels", {**_MNIST, **_CLUSTERING, "clusters": 30, "epochs": 20}
+        "30 clusters without labels", {**_MNIST, **_CLUSTERING, "clusters": 30, "epochs": 14}
     ),
     "paper-clustering": NamedRecipe(
         "16 clusters with the paper's settings",
@@ -240,10 +267,10 @@ RECIPES = {
             **_CLASS_STYLE,
             "model": "embedding",
             "labels": 100,
-            "labelled_batch": 50,
+            "labelled_batch": 25,
+            "batch_size": 125,
             "code_dim": 10,
             "heads_scale": 10.0,
-            "consistency_radius": 2.0,
             "epochs": 12,
         },
     ),
