@@ -35,7 +35,7 @@ PUBLIC = {
     "labelled_subset load mix_labels warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "classification_scores cluster_grid clustering_scores evaluate_model "
-    "latent_panels latent_scatter linear_probe manifold parzen parzen_bandwidth "
+    "latent_panels latent_scatter linear_probe manifold model_latents parzen parzen_bandwidth "
     "parzen_log_likelihood reconstructions sample_grid style_grid",
     "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",
     "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "

@@ -35,11 +35,8 @@ def figure_callbacks(
     pictures: dict[str, Any] = {"log_dir": logs, "every": -(-recipe.epochs // _PICTURES)}
     x, y = dataset.x_validation, dataset.y_validation
     drawn: list[keras.callbacks.Callback] = [callbacks.SampleGrid(_NUM_SAMPLES, **pictures)]
-    variant = VARIANTS[recipe.model]
-    if variant.has_encoder:
+    if VARIANTS[recipe.model].has_encoder:
         drawn.append(callbacks.Reconstructions(x[:_NUM_RECONSTRUCTIONS], **pictures))
-    # The callback looks for the prior of a code that is one.
-    if variant.has_encoder and not variant.splits_code:
         drawn.append(callbacks.LatentScatter(x[:_NUM_POINTS], y[:_NUM_POINTS], **pictures))
     return drawn
 
@@ -76,22 +73,7 @@ def _reconstructions(model: Any, dataset: Dataset) -> Figure:
 def _latent(model: Any, dataset: Dataset) -> Figure:
     from aae_tf import evaluation
 
-    return evaluation.latent_scatter(model.encode(dataset.x_test), dataset.y_test, model.prior)
-
-
-def _style(model: Any, dataset: Dataset) -> Figure:
-    from aae_tf import evaluation
-
-    codes = model.encode(dataset.x_test)
-    return evaluation.latent_scatter(codes, dataset.y_test, model.style_prior)
-
-
-def _embedding(model: Any, dataset: Dataset) -> Figure:
-    from aae_tf import evaluation
-
-    # The sum of head and style has no prior; the heads say where it belongs.
-    codes = model.encode(dataset.x_test)
-    return evaluation.latent_scatter(codes, dataset.y_test, heads=model.cluster_heads)
+    return evaluation.model_latents(model, dataset.x_test, dataset.y_test)
 
 
 def _manifold(model: Any, dataset: Dataset) -> Figure | None:
@@ -140,19 +122,18 @@ def _width(prior: Any) -> int:
 
 # Names of files, and what draws them.
 _GENERATOR: dict[str, _Draw] = {"samples": _samples}
-_AUTOENCODER = {**_GENERATOR, "reconstructions": _reconstructions}
-_ONE_LATENT = {**_AUTOENCODER, "latent": _latent, "manifold": _manifold}
+_AUTOENCODER = {**_GENERATOR, "reconstructions": _reconstructions, "latent": _latent}
+_ONE_LATENT = {**_AUTOENCODER, "manifold": _manifold}
 _FIGURES: dict[str, dict[str, _Draw]] = {
     "aae": _ONE_LATENT,
     "label-guided": _ONE_LATENT,
-    "supervised": {**_AUTOENCODER, "latent": _latent, "styles": _styles_by_class("prior")},
+    "supervised": {**_AUTOENCODER, "styles": _styles_by_class("prior")},
     "semi-supervised": {
         **_AUTOENCODER,
-        "latent": _style,
         "styles": _styles_by_class("style_prior"),
     },
-    "clustering": {**_AUTOENCODER, "latent": _style, "clusters": _clusters},
-    "embedding": {**_AUTOENCODER, "latent": _embedding, "clusters": _embedded_clusters},
+    "clustering": {**_AUTOENCODER, "clusters": _clusters},
+    "embedding": {**_AUTOENCODER, "clusters": _embedded_clusters},
     "vae": _ONE_LATENT,
     "gan": _GENERATOR,
     "gmmn": _GENERATOR,

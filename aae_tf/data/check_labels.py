@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from aae_tf.checks import check_choice
 
@@ -82,9 +80,14 @@ def check_label_spec(element_spec: Any, name: str) -> None:
         ValueError: if there are none, or they have another shape than [batch].
 
     Example:
+        >>> import tensorflow as tf
         >>> batches = tf.data.Dataset.from_tensor_slices(([[0.5], [0.25]], [0, -1])).batch(2)
         >>> check_label_spec(batches.element_spec, "x")
     """
+    # Imported here: `aae-tf` looks at arrays before it starts TensorFlow.
+    import keras
+    import tensorflow as tf
+
     _, labels, _ = keras.utils.unpack_x_y_sample_weight(element_spec)
     if labels is None:
         raise ValueError(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from aae_tf.checks import check_integer
 from aae_tf.data.check_array import check_array
 from aae_tf.data.check_labels import check_labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def mix_labels(
@@ -58,6 +60,8 @@ def mix_labels(
         Miyato et al. 2018, *Virtual Adversarial Training* (arXiv:1704.03976), train on 100
         labelled and 250 unlabelled MNIST digits in every step.
     """
+    import tensorflow as tf
+
     x = check_array(x, "x")
     y = check_labels(y, "y", required="some", size=len(x))
     known = np.flatnonzero(y >= 0)

@@ -8,6 +8,7 @@ from aae_tf.evaluation.latent_panels import latent_panels
 from aae_tf.evaluation.latent_scatter import latent_scatter
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.manifold import manifold
+from aae_tf.evaluation.model_latents import model_latents
 from aae_tf.evaluation.parzen import parzen
 from aae_tf.evaluation.parzen_bandwidth import parzen_bandwidth
 from aae_tf.evaluation.parzen_log_likelihood import parzen_log_likelihood
@@ -24,6 +25,7 @@ __all__ = [
     "latent_scatter",
     "linear_probe",
     "manifold",
+    "model_latents",
     "parzen",
     "parzen_bandwidth",
     "parzen_log_likelihood",

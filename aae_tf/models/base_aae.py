@@ -35,6 +35,9 @@ class BaseAAE(BaseModel):
         seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
         name: name of the model.
 
+    Attributes:
+        latent_prior: the argument `prior`, whatever a variant calls it.
+
     Raises:
         TypeError: if a network, the prior or the posterior is of a wrong type.
         ValueError: if a network is not built, or the shapes do not fit.
@@ -83,7 +86,7 @@ class BaseAAE(BaseModel):
         self.encoder = encoder
         self.posterior = posterior
         self.num_classes = num_classes
-        self._latent_prior = prior
+        self.latent_prior = prior
 
     # What a variant says of itself.
 
@@ -97,7 +100,7 @@ class BaseAAE(BaseModel):
 
     def prior_log_prob(self, codes: Tensors) -> tf.Tensor:
         """Gives the log density of complete codes under the priors, nats, [batch]."""
-        return self._latent_prior.log_prob(codes["latents"])
+        return self.latent_prior.log_prob(codes["latents"])
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
         """Draws one code z ~ q(z|x) per input."""
@@ -106,7 +109,7 @@ class BaseAAE(BaseModel):
 
     def seed_codes(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> Tensors:
         """Draws z ~ p(z), row i from seeds[i] alone."""
-        return {"latents": priors.sample_rows(self._latent_prior, seeds)}
+        return {"latents": priors.sample_rows(self.latent_prior, seeds)}
 
     # What users call.
 
