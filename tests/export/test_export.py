@@ -16,8 +16,15 @@ from tensorflow_serving.apis import prediction_log_pb2
 from aae_tf import export, networks
 from aae_tf.export import signatures
 from aae_tf.export.publish import publish
+from tests.models.rows import MODELS
 
 tfd = tfp.distributions
+
+# Data type and shape of tensors of signatures.
+IMAGE, LATENTS, CLASSES = (
+    (tf.float32.as_datatype_enum, [-1, *shape]) for shape in ([8, 8, 1], [2], [3])
+)
+IDS = (tf.int64.as_datatype_enum, [-1])
 
 
 @pytest.fixture
@@ -59,14 +66,12 @@ def test_one_export_serves_every_signature_as_the_model_answers(trained, images,
         served = run("sample", {"seed": seeds})
         np.testing.assert_allclose(served["outputs"], trained.sample(seed=seeds), atol=1e-6)
 
-        float32, int64 = tf.float32.as_datatype_enum, tf.int64.as_datatype_enum
-        image, code = (float32, [-1, 8, 8, 1]), (float32, [-1, 2])
         sample = session.signatures["sample"]
-        assert _dtypes(sample.inputs) == {"seed": (int64, [-1])}
-        assert _dtypes(sample.outputs) == {"outputs": image, "latents": code}
-        assert _dtypes(session.signatures["encode"].inputs) == {"inputs": image}
-        assert _dtypes(session.signatures["encode"].outputs) == {"latents": code}
-        assert _dtypes(session.signatures["decode"].inputs) == {"latents": code}
+        assert _dtypes(sample.inputs) == {"seed": IDS}
+        assert _dtypes(sample.outputs) == {"outputs": IMAGE, "latents": LATENTS}
+        assert _dtypes(session.signatures["encode"].inputs) == {"inputs": IMAGE}
+        assert _dtypes(session.signatures["encode"].outputs) == {"latents": LATENTS}
+        assert _dtypes(session.signatures["decode"].inputs) == {"latents": LATENTS}
 
 
 def test_servables_hold_their_own_weights_once(trained, images, tmp_path):
@@ -116,6 +121,47 @@ def test_one_seed_one_latent_alone_in_any_batch_order_or_padding(make_aae, tmp_p
         np.testing.assert_array_equal(together[:3], latents(padded)[:3])
         np.testing.assert_array_equal(together, model.seed_codes(tf.constant(seeds))["latents"])
         assert latents([]).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "decoded", "own_weights"),
+    [
+        ("SemiSupervisedAAE mmd nothing", {"latents", "class_probabilities"}, 0),
+        # The heads place every sample, and every code.
+        ("EmbeddingAAE mmd nothing", {"latents"}, 1),
+    ],
+)
+def test_servables_of_a_model_with_classes(tmp_path, name, decoded, own_weights):
+    model = MODELS[name][0]()
+    paths = export.export_servables(model, tmp_path)
+    with export.SavedModelSession(paths["encoder"]) as session:
+        assert set(session.signatures) == {"serving_default", "encode", "classify"}
+        encode, classify = session.signatures["encode"], session.signatures["classify"]
+        assert _dtypes(encode.outputs) == {"latents": LATENTS, "class_probabilities": CLASSES}
+        assert _dtypes(classify.outputs) == {"class_probabilities": CLASSES, "class_id": IDS}
+        assert session.signatures["serving_default"].outputs.keys() == encode.outputs.keys()
+    with export.SavedModelSession(paths["decoder"]) as session:
+        assert set(session.signatures) == {"serving_default", "decode", "sample"}
+        assert session.signatures["decode"].inputs.keys() == decoded
+        sample = session.signatures["sample"]
+        assert _dtypes(sample.inputs) == {"seed": IDS, "label": IDS}
+        outputs = {"outputs": IMAGE, "latents": LATENTS, "class_probabilities": CLASSES}
+        assert _dtypes(sample.outputs) == outputs
+        handles = len(model.decoder.weights) + own_weights
+        assert session.num_variable_handles == handles
+
+
+def test_a_model_without_an_encoder_is_a_decoder_alone(tmp_path):
+    model = MODELS["GMMN mmd"][0]()
+    paths = export.export_servables(model, tmp_path / "apart")
+    assert paths == {"decoder": str(tmp_path / "apart" / "decoder" / "1")}
+    assert [path.name for path in (tmp_path / "apart").iterdir()] == ["decoder"]
+    model.export(tmp_path / "1", verbose=False)
+    for path in (paths["decoder"], tmp_path / "1"):
+        with export.SavedModelSession(path) as session:
+            assert set(session.signatures) == {"serving_default", "decode", "sample"}
+            assert set(session.signatures["serving_default"].inputs) == {"latents"}
+            assert _dtypes(session.signatures["sample"].inputs) == {"seed": IDS}
 
 
 def test_versions_count_up_and_are_never_overwritten(make_aae, tmp_path):
