@@ -127,6 +127,8 @@ class Adversarial(Divergence):
     ) -> DivergenceTerms:
         """Plays one round: both losses and the accuracy, from one pass of the discriminator."""
         prior_seed, noise_seed, penalty_seed = tf.unstack(tf.random.split(seed, 3))
+        # Weights are those of the batch's rows, on whichever side they are.
+        code_weight, real_weight = (sample_weight, None) if real is None else (None, sample_weight)
         if real is None:
             real = self.sample_prior(codes, prior_seed, labels)
         points = (tf.concat([real, codes], axis=0) - self._location) / self._scale
@@ -136,19 +138,19 @@ class Adversarial(Divergence):
         real_logits, code_logits = tf.split(logits, 2)
 
         game = OBJECTIVES[self.objective]
-        discriminator_loss = tf.reduce_mean(
-            game.real(real_logits, self.label_smoothing)
-        ) + weighted_mean(game.generated(code_logits), sample_weight)
+        discriminator_loss = weighted_mean(
+            game.real(real_logits, self.label_smoothing), real_weight
+        ) + weighted_mean(game.generated(code_logits), code_weight)
         if training and self.gradient_penalty:
             discriminator_loss += self.gradient_penalty * self._penalty(
                 tf.stop_gradient(points), penalty_seed, sample_weight, labels
             )
         threshold = game.threshold(real_logits, code_logits)
         accuracy = 0.5 * (
-            tf.reduce_mean(tf.cast(real_logits > threshold, tf.float32))
-            + weighted_mean(tf.cast(code_logits < threshold, tf.float32), sample_weight)
+            weighted_mean(tf.cast(real_logits > threshold, tf.float32), real_weight)
+            + weighted_mean(tf.cast(code_logits < threshold, tf.float32), code_weight)
         )
-        encoder_loss = weighted_mean(game.encoder(code_logits), sample_weight)
+        encoder_loss = weighted_mean(game.encoder(code_logits), code_weight)
         return DivergenceTerms(encoder_loss, discriminator_loss, accuracy)
 
     def _judge(self, points: tf.Tensor, labels: tf.Tensor | None, training: bool) -> tf.Tensor:

@@ -97,8 +97,8 @@ class Divergence(keras.layers.Layer):
         Args:
             codes: float32 [batch, code_dim], a sample of the aggregated posterior.
             seed: integer [2]; fixes the prior's samples and any noise.
-            sample_weight: float32 [batch], zero or more: the mass of each code in q; None
-                counts every code once.
+            sample_weight: float32 [batch], zero or more: the mass of each code in q, or of each
+                row of `real` where that is given; None counts every row once.
             training: whether noise and penalties that belong to training are applied.
             labels: int32 [batch], where `num_classes` was given: a code of class k is compared
                 with the k-th component of the prior, one of label -1 with the whole. Models

@@ -118,10 +118,12 @@ class MMD(Divergence):
                     codes, labels, self.prior, self.kernel, self.estimator, weights=sample_weight
                 )
         else:
-            if real is None:
-                real = self.sample_prior(codes, seed, labels)
+            # The rows of the batch come first, since the weights are theirs.
+            rows, others = (
+                (codes, self.sample_prior(codes, seed, labels)) if real is None else (real, codes)
+            )
             value = mmd.squared_mmd_two_samples(
-                codes, real, self.kernel, self.estimator, x_weights=sample_weight, labels=labels
+                rows, others, self.kernel, self.estimator, x_weights=sample_weight, labels=labels
             )
         if self._null_variance is not None:
             value *= _inverse_noise(codes, sample_weight) / self._null_variance**0.5

@@ -80,6 +80,11 @@ class GAN(BaseModel):
     ) -> None:
         code_dim = check_prior("prior", prior)
         divergence = divergences.get(divergence)
+        if isinstance(divergence, divergences.MMD) and divergence.standardized:
+            raise ValueError(
+                "Expected `divergence` not to be standardized: the noise is known against a prior, "
+                f"and not against data. Received: divergence={divergence!r} with standardized=True."
+            )
         check_network("decoder", decoder)
         if decoder.input_shape != (None, code_dim):
             raise ValueError(

@@ -23,7 +23,7 @@ def _connected(prior=None, units=(8,), **kwargs):
 def _logits(divergence, codes=CODES, scale=3.0):
     """The logits of the prior's samples and of the codes, each side on its own."""
     prior_seed = tf.random.split(SEED, 3)[0]
-    real = divergence.prior.sample(len(codes), seed=prior_seed)
+    real = priors.sample(divergence.prior, len(codes), seed=prior_seed)
     return tuple(divergence.discriminator(p / scale).numpy()[:, 0] for p in (real, codes))
 
 
@@ -129,6 +129,71 @@ def test_weights_count_codes_and_zero_removes_them():
     assert nothing.encoder_loss == 0.0
 
 
+def test_rows_given_as_real_take_the_prior_s_place_and_the_weights():
+    divergence = _connected()
+    real = np.random.default_rng(2).normal(size=(50, 2)).astype("float32")
+    weight = np.random.default_rng(1).integers(0, 3, 50).astype("float32")
+    terms = divergence.compare(CODES, SEED, sample_weight=weight, real=tf.constant(real))
+    real, code = (divergence.discriminator(p / 3.0).numpy()[:, 0] for p in (real, CODES))
+    counted = np.repeat(real, weight.astype(int))
+    telling = -np.log(expit(counted)).mean() - np.log1p(-expit(code)).mean()
+    np.testing.assert_allclose(terms.discriminator_loss, telling, rtol=1e-5)
+    np.testing.assert_allclose(terms.encoder_loss, -np.log(expit(code)).mean(), rtol=1e-5)
+    accuracy = ((counted > 0).mean() + (code < 0).mean()) / 2
+    np.testing.assert_allclose(terms.discriminator_accuracy, accuracy, rtol=1e-6)
+
+
+def _guided(discriminator=None, **kwargs):
+    """A game of four narrow components, far from each other."""
+    prior = priors.ring_mixture(4, radial_scale=1e-3)
+    divergence = Adversarial(discriminator, **kwargs)
+    divergence.connect(prior, seed=0, num_classes=4)
+    return divergence
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_labels_choose_the_component_and_are_seen_beside_it(training):
+    divergence = _guided(networks.mlp_discriminator(2 + 4 + 1, units=(8,), seed=1))
+    labels = np.arange(50) % 5 - 1
+    known = labels >= 0
+    means = divergence.prior.components_distribution.mean().numpy()
+    scale = divergence.prior.stddev().numpy()
+
+    def judge(points):
+        one_hot = np.eye(5)[labels]  # the last one: unknown
+        seen = np.concatenate([points / scale, one_hot], axis=1)[known]
+        return divergence.discriminator(seen.astype("float32")).numpy()[:, 0]
+
+    # Unknown labels count nothing here: which component they draw is chance.
+    terms = divergence.compare(
+        CODES, SEED, known.astype("float32"), training, labels=tf.constant(labels)
+    )
+    code = judge(CODES)
+    np.testing.assert_allclose(terms.encoder_loss, np.logaddexp(0, -code).mean(), rtol=1e-4)
+    every = divergence.compare(CODES, SEED, None, training, labels=tf.where(known, labels, 0))
+    assert not np.isclose(every.encoder_loss, terms.encoder_loss)
+    real = judge(means[labels])
+    all_known = divergence.compare(
+        CODES[known], SEED, None, training, labels=tf.constant(labels[known])
+    )
+    telling = np.logaddexp(0, -real).mean() + np.logaddexp(0, code).mean()
+    np.testing.assert_allclose(all_known.discriminator_loss, telling, rtol=1e-3)
+
+
+def test_the_penalty_is_on_the_slope_in_the_code_and_not_in_the_label():
+    inputs = keras.Input((7,))
+    critic = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    divergence = _guided(critic, objective="wasserstein", gradient_penalty=10.0)
+    slope = np.float32([[3.0], [4.0], *5 * [[100.0]]])
+    divergence.set_weights([slope, np.zeros(1, "float32")])
+    labels = tf.constant(np.arange(50) % 5 - 1)
+    values = [
+        divergence.compare(CODES, SEED, training=training, labels=labels).discriminator_loss
+        for training in (True, False)
+    ]
+    np.testing.assert_allclose(values[0] - values[1], 10.0 * (5.0 - 1.0) ** 2, rtol=1e-3)
+
+
 def test_the_game_is_the_same_in_any_unit_of_the_code():
     small = _connected(priors.gaussian(2, scale=0.01))
     large = _connected(priors.gaussian(2, scale=100.0))
@@ -185,6 +250,12 @@ def test_a_divergence_belongs_to_one_code():
             ValueError,
             r"map \[batch, 2\] to logits \[batch, 1\]",
         ),
+        (
+            lambda: _guided(networks.mlp_discriminator(2)),
+            ValueError,
+            r"map \[batch, 7\] to logits \[batch, 1\]",
+        ),
+        (lambda: Adversarial(weight="1"), TypeError, "`weight` to be a number or a"),
     ],
 )
 def test_bad_arguments_are_named(call, error, message):

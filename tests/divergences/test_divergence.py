@@ -1,7 +1,8 @@
+import keras
 import numpy as np
 import pytest
 
-from aae_tf import divergences
+from aae_tf import divergences, priors
 
 
 def test_names_stand_for_new_instances():
@@ -27,3 +28,19 @@ def test_unknown_divergences_are_refused(identifier, error, message):
 def test_the_base_class_names_what_a_divergence_lacks():
     with pytest.raises(NotImplementedError, match="Divergence does not implement `compare`"):
         divergences.Divergence().compare(np.zeros((2, 2)), [0, 0])
+
+
+def test_a_weight_is_a_number_or_a_schedule_and_both_are_saved():
+    ramp = keras.optimizers.schedules.PolynomialDecay(0.0, 10, end_learning_rate=2.0)
+    for cls in (divergences.Adversarial, divergences.MMD):
+        assert cls(weight=3).weight == 3.0
+        twin = cls.from_config(cls(weight=ramp).get_config())
+        assert twin.weight.get_config() == ramp.get_config()
+
+
+def test_an_instance_that_was_refused_can_be_given_again():
+    divergence = divergences.MMD(standardized=True)
+    with pytest.raises(ValueError, match="`standardized` to be False"):
+        divergence.connect(priors.ring_mixture(3), seed=0, num_classes=3)
+    divergence.connect(priors.gaussian(2), seed=0)
+    assert divergence.num_classes is None

@@ -40,9 +40,36 @@ def test_closed_form_is_the_library_s_and_needs_no_seed(estimator):
 )
 def test_prior_is_sampled_once_per_code(prior, prior_terms):
     divergence = _connected(prior, kernel=KERNEL, prior_terms=prior_terms)
-    samples = prior.sample(len(CODES), seed=SEED)
+    samples = priors.sample(prior, len(CODES), seed=SEED)
     expected = mmd.squared_mmd_two_samples(CODES, samples, KERNEL)
     np.testing.assert_allclose(divergence.compare(CODES, SEED).encoder_loss, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("prior_terms", ["closed_form", "sampled"])
+def test_labels_are_passed_to_the_library(prior_terms):
+    prior, labels = priors.ring_mixture(4), tf.constant(np.arange(40) % 5 - 1)
+    divergence = MMD(kernel=KERNEL, prior_terms=prior_terms)
+    divergence.connect(prior, seed=0, num_classes=4)
+    weight = np.random.default_rng(1).random(40, dtype="float32")
+    value = divergence.compare(CODES, SEED, weight, labels=labels).encoder_loss
+    if prior_terms == "closed_form":
+        expected = mmd.squared_mmd_given_labels(CODES, labels, prior, KERNEL, weights=weight)
+    else:
+        samples = priors.conditional(prior, labels).sample(seed=SEED)
+        expected = mmd.squared_mmd_two_samples(
+            CODES, samples, KERNEL, x_weights=weight, labels=labels
+        )
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_rows_given_as_real_take_the_prior_s_place_and_the_weights():
+    divergence = _connected(kernel=KERNEL, estimator="biased")
+    real = np.random.default_rng(2).normal(size=(40, 2)).astype("float32")
+    weight = np.random.default_rng(1).integers(0, 3, 40).astype("float32")
+    value = divergence.compare(CODES, SEED, weight, real=tf.constant(real)).encoder_loss
+    counted = np.repeat(real, weight.astype(int), axis=0)
+    expected = mmd.squared_mmd_two_samples(CODES, counted, KERNEL, "biased")
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
 def test_default_kernel_follows_the_prior():
@@ -83,6 +110,11 @@ def test_a_single_code_has_no_spread_to_compare():
         (lambda: MMD(prior_terms="exact"), ValueError, "`prior_terms` to be one of"),
         (lambda: MMD(weight=-1.0), ValueError, "`weight`"),
         (lambda: MMD(standardized="no"), TypeError, "`standardized` to be a bool"),
+        (
+            lambda: MMD(standardized=True).connect(priors.ring_mixture(3), 0, num_classes=3),
+            ValueError,
+            "`standardized` to be False where labels guide the codes",
+        ),
     ],
 )
 def test_bad_arguments_are_named(call, error, message):
