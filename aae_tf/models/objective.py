@@ -10,6 +10,7 @@ from aae_tf.divergences import Divergence, DivergenceTerms
 from aae_tf.losses.weights import Weight, weight_at
 from aae_tf.models.code import Code, weight_seeds
 from aae_tf.models.generator import Generator, Tensors
+from aae_tf.models.player import Player
 from aae_tf.models.step import Batch, ExtraTerm, StepTerms
 from aae_tf.models.trackers import make_trackers
 
@@ -40,6 +41,8 @@ class Objective(Generator):
     # Set when the model is compiled.
     _reconstruction_loss: Any
     _reconstruction_weight: Weight
+    _autoencoder: Player
+    _regularizer: Player
 
     def __init__(
         self,
@@ -112,24 +115,22 @@ class Objective(Generator):
         return loss
 
     def _reconstruction_term(self, batch: Batch, reconstruction: tf.Tensor) -> tf.Tensor:
-        return self._weigh(self._reconstruction_weight) * self._batch_mean(
-            reconstruction, batch.sample_weight
-        )
+        weight = weight_at(self._reconstruction_weight, self._autoencoder.optimizer.iterations)
+        return weight * self._batch_mean(reconstruction, batch.sample_weight)
 
     def _regularization(self, terms: StepTerms) -> tf.Tensor:
+        # In the alternating schedule this player is still to move when the other has moved.
+        step = self._regularizer.optimizer.iterations
         weighted = [
-            self._weigh(self._divergences[code].weight) * divergence.encoder_loss
+            weight_at(self._divergences[code].weight, step) * divergence.encoder_loss
             for code, divergence in terms.divergences.items()
         ]
         weighted += [
-            self._weigh(term.weight) * term.value
+            weight_at(term.weight, step) * term.value
             for term in terms.extra.values()
             if term.weight is not None
         ]
         return tf.add_n([tf.zeros(()), *weighted])
-
-    def _weigh(self, weight: Weight) -> Any:
-        return weight_at(weight, self._autoencoder.optimizer.iterations)
 
     def _discriminator_loss(self, divergences: dict[str, DivergenceTerms]) -> tf.Tensor:
         losses = [
