@@ -119,6 +119,7 @@ class ClassStyleAAE(BaseAAE):
             name="class_head",
         )
         self.class_head.build((None, encoder.output_shape[1]))
+        self._has_noise = any(v.name == "seed_generator_state" for v in encoder.variables)
 
     def encode_codes(self, inputs: tf.Tensor) -> Tensors:
         """Gives the mean style, and q(y|x)."""
@@ -163,10 +164,12 @@ class ClassStyleAAE(BaseAAE):
             share, count = losses.accuracy(logits, batch.labels, weight)
             terms["accuracy"] = ExtraTerm(share, rows=count)
         if self.consistency is not None:
+            # What differs between its passes counts as an effect of the disturbance.
+            noisy = training and self._has_noise
             loss = self.consistency(
                 lambda inputs: self._logits_alone(inputs, training),
                 batch.inputs,
-                logits,
+                self._logits_alone(batch.inputs, training) if noisy else logits,
                 seed,
                 weight,
             )
