@@ -10,7 +10,12 @@ import tensorflow as tf
 
 from aae_tf.checks import check_choice
 from aae_tf.losses.weights import Weight, check_weight
-from aae_tf.models.check_fit_data import LabelRule, check_fit_data, name_arguments
+from aae_tf.models.check_fit_data import (
+    LabelRule,
+    batch_labels,
+    check_fit_data,
+    name_arguments,
+)
 from aae_tf.models.objective import Objective
 from aae_tf.models.player import Player, companion, loss_scaled
 from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
@@ -204,14 +209,14 @@ class BaseModel(Objective):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Makes one step on a batch; see the class for the two schedules."""
-        batch = self._unpack(data)
+        batch = self._unpack(data, fitting=True)
         seed = tf.cast(self.seed_generator.next(), tf.int32)
         step = self._joint_step if self.schedule == "joint" else self._alternating_step
         return self._log(batch, *step(batch, seed))
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Measures the terms of the loss on a batch."""
-        batch = self._unpack(data)
+        batch = self._unpack(data, fitting=False)
         seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
         terms = self._measure(batch, seed, training=False)
         return self._log(batch, terms, self._encoder_loss(batch, terms))
@@ -268,14 +273,11 @@ class BaseModel(Objective):
         }
         return terms._replace(divergences=divergences), loss + regularization
 
-    def _unpack(self, data: Any) -> Batch:
+    def _unpack(self, data: Any, fitting: bool) -> Batch:
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if sample_weight is not None:
             sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
-        if self.labels == "none":
-            labels = None
-        if labels is not None:
-            labels = tf.reshape(tf.cast(labels, tf.int32), [-1])
+        labels = batch_labels(inputs, labels, LabelRule(self.labels, self.num_classes, fitting))
         return Batch(inputs, labels, sample_weight)
 
     def _check_arguments(self, arguments: dict[str, Any], fitting: bool = False) -> dict[str, Any]:

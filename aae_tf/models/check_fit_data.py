@@ -25,6 +25,11 @@ class LabelRule(NamedTuple):
     num_classes: int | None
     fitting: bool
 
+    @property
+    def required(self) -> str:
+        """What is asked for at present: less where nothing is to be learned from labels."""
+        return self.needs if self.fitting or self.needs in ("none", "all") else "any"
+
 
 def check_fit_data(
     argument: str,
@@ -56,7 +61,7 @@ def check_fit_data(
             if labels are missing, out of their range, or leave out a class.
     """
     if not isinstance(x, np.ndarray | tf.Tensor | list):
-        if isinstance(x, tf.data.Dataset) and labels.needs in ("some", "all"):
+        if isinstance(x, tf.data.Dataset) and labels.required in ("some", "all"):
             data.check_label_spec(x.element_spec, argument)
         return x, y, sample_weight
     x = data.check_array(x, argument, shape)
@@ -79,6 +84,28 @@ def check_fit_data(
     return x, y, sample_weight
 
 
+def batch_labels(inputs: tf.Tensor, labels: tf.Tensor | None, rule: LabelRule) -> tf.Tensor | None:
+    """Gives the labels of a batch, from wherever it comes, as a model's hooks see them.
+
+    Args:
+        inputs: the inputs of the batch.
+        labels: what came beside them, or None.
+        rule: which labels there must be.
+
+    Returns:
+        int32 [batch]; None where there are none, or none are looked at.
+
+    Raises:
+        TypeError: if labels are no integers.
+        ValueError: if they are missing, or have another shape than [batch].
+    """
+    if rule.needs == "none" or (labels is None and rule.required == "any"):
+        return None
+    given = (inputs,) if labels is None else (inputs, labels)
+    data.check_label_spec(tuple(map(tf.type_spec_from_value, given)), "x")
+    return tf.cast(labels, tf.int32)
+
+
 def name_arguments(method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:
     """Names the arguments of a call, however they were given."""
     arguments = inspect.signature(method).bind(*args, **kwargs).arguments
@@ -89,8 +116,7 @@ def _check_labels(argument: str, y: Any, n: int, labels: LabelRule) -> Any:
     if labels.needs == "none" or labels.num_classes is None:
         return y
     name = "y" if argument == "x" else f"y of {argument}"
-    required = labels.needs if labels.fitting or labels.needs == "all" else "any"
-    if y is None and required == "any":
+    if y is None and labels.required == "any":
         return None
     if y is None:
         raise ValueError(
@@ -98,4 +124,4 @@ def _check_labels(argument: str, y: Any, n: int, labels: LabelRule) -> Any:
             f"{_NEEDS[labels.needs]}. Received: {name}=None."
         )
     every_class = labels.fitting and labels.needs != "any"
-    return data.check_labels(y, name, labels.num_classes, required, every_class, size=n)
+    return data.check_labels(y, name, labels.num_classes, labels.required, every_class, size=n)
