@@ -8,7 +8,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import data, divergences, losses, posteriors
-from aae_tf.losses.weights import Weight
+from aae_tf.checks import check_positive
+from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.models.class_style_aae import ClassStyleAAE
 from aae_tf.models.cluster_heads import ClusterHeads
 from aae_tf.models.code import weight_seeds
@@ -132,6 +133,8 @@ class EmbeddingAAE(ClassStyleAAE):
     ) -> None:
         if heads is not None:
             heads = data.check_array(heads, "heads")
+        check_positive("head_distance", head_distance)
+        check_weight("head_weight", head_weight)
         head_term = losses.HeadDistance(head_distance, head_weight) if heads is None else None
         super().__init__(
             encoder,

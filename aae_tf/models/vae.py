@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from aae_tf import losses, posteriors
 from aae_tf.checks import resolve
-from aae_tf.losses.weights import Weight
+from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.models.base_aae import BaseAAE
 from aae_tf.models.code import Code
 from aae_tf.models.generator import Tensors
@@ -86,7 +86,7 @@ class VAE(BaseAAE):
         posterior = resolve(
             "posterior", posterior, posteriors.Gaussian, {"gaussian": posteriors.Gaussian}
         )
-        divergence = losses.KullbackLeibler(kl_weight)
+        divergence = losses.KullbackLeibler(check_weight("kl_weight", kl_weight))
         super().__init__(
             encoder,
             decoder,
