@@ -10,14 +10,14 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from aae_tf.checks import check_dimension
-from aae_tf.models import Generator
+from aae_tf.models import BaseAAE, Generator
 
 
 class FigureCallback(keras.callbacks.Callback):
     """Writes a figure at the end of every k-th epoch, unless the loss is no longer finite.
 
-    To add a figure: set `name`, implement `draw`, and refuse in `check_model` what cannot be
-    drawn, before training starts.
+    To add a figure: set `name`, and `needs_encoder` if it shows what the encoder does; implement
+    `draw`, and refuse in `check_model` what cannot be drawn, before training starts.
 
     Args:
         directory: where `NAME_EPOCH.png` is written, epochs counted from 1; made if need be.
@@ -26,12 +26,14 @@ class FigureCallback(keras.callbacks.Callback):
         every: k, in epochs.
 
     Raises:
-        TypeError: from `fit`, if the model is none of this package.
+        TypeError: from `fit`, if the model is none of this package, or lacks an encoder that the
+            figure needs.
         ValueError: if there is neither `directory` nor `log_dir`, or `every` is no positive
             integer.
     """
 
     name: str
+    needs_encoder = False
 
     def __init__(
         self,
@@ -59,10 +61,11 @@ class FigureCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Checks the model and opens what is written to."""
-        if not isinstance(self.model, Generator):
+        if not isinstance(self.model, BaseAAE if self.needs_encoder else Generator):
+            encoder = " with an encoder" if self.needs_encoder else ""
             raise TypeError(
-                f"Expected {type(self).__name__} to be given to the `fit` of a model of aae_tf. "
-                f"Received: model={self.model!r}."
+                f"Expected {type(self).__name__} to be given to the `fit` of a model of aae_tf"
+                f"{encoder}. Received: model={self.model!r}."
             )
         self.check_model()
         if self.directory is not None:

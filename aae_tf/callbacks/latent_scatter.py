@@ -11,7 +11,7 @@ from aae_tf.evaluation.label_groups import label_groups
 
 
 class LatentScatter(FigureCallback):
-    """Draws the codes of some inputs over the prior's contours, see `evaluation.latent_scatter`.
+    """Draws the codes of some inputs over the prior's contours, see `evaluation.model_latents`.
 
     Args:
         x: float [n, ...], inputs to encode; held-out ones show what the prior will see.
@@ -39,6 +39,7 @@ class LatentScatter(FigureCallback):
     """
 
     name = "latent"
+    needs_encoder = True
 
     def __init__(
         self,
@@ -59,4 +60,4 @@ class LatentScatter(FigureCallback):
 
     def draw(self) -> Figure:
         """Draws the codes as they are now."""
-        return evaluation.latent_scatter(self.model.encode(self.x), self.labels, self.model.prior)
+        return evaluation.model_latents(self.model, self.x, self.labels)

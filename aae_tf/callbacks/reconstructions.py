@@ -41,6 +41,7 @@ class Reconstructions(FigureCallback):
     """
 
     name = "reconstructions"
+    needs_encoder = True
 
     def __init__(
         self,

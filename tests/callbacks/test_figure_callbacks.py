@@ -6,6 +6,7 @@ from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from aae_tf import callbacks, evaluation
+from tests.models.rows import IMAGES, MODELS
 
 CALLBACKS = {
     "latent": lambda x, **kwargs: callbacks.LatentScatter(x, np.arange(len(x)) % 3, **kwargs),
@@ -74,6 +75,29 @@ def test_a_diverged_model_is_not_drawn(name, make_aae, images, tmp_path):
     assert not (tmp_path / f"{name}_0002.png").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["LabelGuidedAAE mmd", "SemiSupervisedAAE mmd nothing", "EmbeddingAAE mmd nothing"]
+)
+def test_every_variant_is_drawn(name, tmp_path):
+    build, labels = MODELS[name]
+    drawn = [
+        callbacks.LatentScatter(IMAGES, labels, tmp_path),
+        callbacks.Reconstructions(IMAGES[:4], tmp_path),
+        callbacks.SampleGrid(4, directory=tmp_path),
+    ]
+    model = build()
+    model.compile()
+    model.fit(IMAGES, labels, verbose=0, callbacks=drawn)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_samples_of_a_model_without_an_encoder_are_drawn(tmp_path):
+    model = MODELS["GMMN mmd"][0]()
+    model.compile()
+    model.fit(IMAGES, verbose=0, callbacks=[callbacks.SampleGrid(4, directory=tmp_path)])
+    assert (tmp_path / "samples_0001.png").exists()
+
+
 def test_one_callback_serves_two_trainings(make_aae, images, tmp_path):
     callback = callbacks.SampleGrid(count=4, log_dir=tmp_path)
     for _ in range(2):
@@ -114,6 +138,14 @@ class TestRefusals:
         callback = callbacks.SampleGrid(directory=tmp_path)
         with pytest.raises(TypeError, match="Expected SampleGrid to be given to the `fit`"):
             model.fit(images, np.zeros((64, 64)), verbose=0, callbacks=[callback])
+
+    @pytest.mark.parametrize("kind", [callbacks.LatentScatter, callbacks.Reconstructions])
+    def test_models_without_an_encoder_before_a_step_is_made(self, kind, tmp_path):
+        model = MODELS["GMMN mmd"][0]()
+        model.compile()
+        with pytest.raises(TypeError, match="of a model of aae_tf with an encoder"):
+            model.fit(IMAGES, verbose=0, callbacks=[kind(IMAGES, directory=tmp_path)])
+        assert model.optimizer.iterations == 0
 
     @pytest.mark.parametrize("kind", [callbacks.LatentScatter, callbacks.Reconstructions])
     def test_other_inputs_before_a_step_is_made(self, kind, make_aae, images, tmp_path):
