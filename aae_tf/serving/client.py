@@ -14,7 +14,7 @@ from aae_tf.serving.rest_transport import RestTransport
 
 
 class Client:
-    """Encodes, decodes and samples on a model server, with NumPy arrays in and out.
+    """Encodes, classifies, decodes and samples on a model server, with NumPy arrays in and out.
 
     The server may be `ModelServer` or TensorFlow Serving itself; both protocols give the same
     arrays. A client may be shared by threads.
@@ -26,7 +26,7 @@ class Client:
         protocol: "grpc" or "rest". Defaults to gRPC where `grpc_port` is given, which is the
             faster, by far for large arrays; otherwise REST.
         timeout: Seconds that a request may take. Defaults to 30.
-        encoder: Name of the model that encodes.
+        encoder: Name of the model that encodes and classifies.
         decoder: Name of the model that decodes and samples.
 
     Raises:
@@ -86,11 +86,23 @@ class Client:
             inputs: Array [batch, ...], cast to float32.
 
         Returns:
-            Latents [batch, d], float32. What else the encoder's signature answers, such as
-            class probabilities, `predict(client.encoder, ..., "encode")` returns.
+            Latents [batch, d], float32; for class probabilities see `classify`.
         """
         rows = {"inputs": _rows("inputs", inputs, np.float32)}
         return self.predict(self.encoder, rows, "encode")["latents"]
+
+    def classify(self, inputs: ArrayLike) -> dict[str, np.ndarray]:
+        """Classifies inputs, for models with a classifier.
+
+        Args:
+            inputs: Array [batch, ...], cast to float32.
+
+        Returns:
+            `class_probabilities` [batch, classes], float32, and `class_id` [batch], int64, the
+            most probable one.
+        """
+        rows = {"inputs": _rows("inputs", inputs, np.float32)}
+        return self.predict(self.encoder, rows, "classify")
 
     def decode(
         self, latents: ArrayLike, class_probabilities: ArrayLike | None = None
@@ -113,18 +125,24 @@ class Client:
         return self.predict(self.decoder, rows, "decode")["outputs"]
 
     def sample(self, seeds: ArrayLike, labels: ArrayLike | None = None) -> dict[str, np.ndarray]:
-        """Samples, one row per seed; a seed gives the same latents in any call.
+        """Samples, one row per seed; a seed and a label give the same latents in any call.
 
         Args:
             seeds: Integers [batch].
-            labels: Classes [batch], -1 to draw one, for models that know classes.
+            labels: For models that know classes, and only for them: the class of every row, an
+                integer, or of each, integers [batch]; -1 draws it.
 
         Returns:
-            `outputs` [batch, ...] and `latents` [batch, d], float32.
+            `outputs` [batch, ...] and `latents` [batch, d], float32; `class_probabilities`
+            [batch, classes] where the decoder receives them.
+
+        Raises:
+            TypeError: seeds or labels are no integers.
         """
-        rows = {"seed": _rows("seeds", seeds, np.int64)}
+        rows = {"seed": _integers("seeds", seeds)}
         if labels is not None:
-            rows["label"] = _rows("labels", labels, np.int64)
+            labels = np.full(len(rows["seed"]), labels) if np.ndim(labels) == 0 else labels
+            rows["label"] = _integers("labels", labels)
         return self.predict(self.decoder, rows, "sample")
 
     def predict(
@@ -178,6 +196,13 @@ def _rows(argument: str, value: ArrayLike, dtype: DTypeLike) -> np.ndarray:
             f"Received: {argument} of shape {rows.shape}."
         )
     return rows
+
+
+def _integers(argument: str, value: ArrayLike) -> np.ndarray:
+    kind = np.asarray(value).dtype.kind
+    if kind not in "iu" and np.size(value):
+        raise TypeError(f"Expected `{argument}` to be integers. Received: {argument}={value!r}.")
+    return _rows(argument, value, np.int64)
 
 
 class _Transport(Protocol):

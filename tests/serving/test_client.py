@@ -8,7 +8,9 @@ import grpc
 import numpy as np
 import pytest
 
+from aae_tf import SemiSupervisedAAE, export, priors
 from aae_tf.serving import Client, ModelServer, ServingError
+from tests.models.small import INPUTS, NUM_CLASSES, build
 
 X = np.ones(1, np.float32)
 KERNEL = np.float32(0.1) * np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -59,6 +61,55 @@ def test_sample(client):
     np.testing.assert_array_equal(samples["outputs"], 0.5 * samples["latents"])
     large = client.sample([2**62], labels=[0])["latents"]  # beyond what a double holds exactly
     assert large.shape == (1, 2)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return build(
+        SemiSupervisedAAE,
+        2 + NUM_CLASSES,
+        style_prior=priors.gaussian(2),
+        num_classes=NUM_CLASSES,
+        style_divergence="mmd",
+        class_divergence="mmd",
+    )
+
+
+@pytest.fixture(scope="module")
+def class_server(classifier, tmp_path_factory):
+    root = tmp_path_factory.mktemp("classes")
+    export.export_servables(classifier, root)
+    with ModelServer(root) as server:
+        yield server
+
+
+@pytest.mark.parametrize("argument", ["grpc_port", "rest_port"])
+def test_a_model_with_classes_is_asked_for_them(classifier, class_server, argument):
+    with Client(**{argument: getattr(class_server, argument)}) as client:
+        answer = client.classify(INPUTS)
+        probabilities = classifier.classify(INPUTS)
+        assert answer.keys() == {"class_probabilities", "class_id"}
+        np.testing.assert_allclose(answer["class_probabilities"], probabilities, atol=1e-6)
+        np.testing.assert_array_equal(answer["class_id"], probabilities.argmax(axis=1))
+        assert answer["class_id"].dtype == np.int64
+        np.testing.assert_allclose(client.encode(INPUTS), classifier.encode(INPUTS), atol=1e-6)
+
+        seeds = np.arange(6)
+        for labels in (2, -1, [0, 1, 2, -1, 0, 1]):
+            answer = client.sample(seeds, labels)
+            expected = classifier.sample(labels=labels, seed=seeds)
+            np.testing.assert_allclose(answer["outputs"], expected, atol=1e-6)
+        one_hot = client.sample(seeds, 2)["class_probabilities"]
+        np.testing.assert_array_equal(one_hot, np.eye(NUM_CLASSES)[np.full(6, 2)])
+        latents = client.encode(INPUTS[:3])
+        np.testing.assert_allclose(
+            client.decode(latents, np.eye(3)), classifier.decode(latents, np.eye(3)), atol=1e-6
+        )
+
+
+def test_a_model_without_a_classifier_is_not_asked_for_classes(client):
+    with pytest.raises(ServingError, match="classify"):
+        client.classify(np.zeros([1, 2, 2]))
 
 
 def test_both_protocols_give_the_same_arrays(aae_server):
@@ -283,8 +334,22 @@ def test_bad_arguments(arguments, message):
         (lambda c: c.decode([[1.0]], []), "`class_probabilities` to have at least one row"),
         (lambda c: c.sample([]), "`seeds` to have at least one row"),
         (lambda c: c.sample([1], []), "`labels` to have at least one row"),
+        (lambda c: c.classify([]), "`inputs` to have at least one row"),
     ],
 )
 def test_empty_batches_are_refused_before_they_are_sent(client, call, message):
     with pytest.raises(ValueError, match=message):
         call(client)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0.5],), r"`seeds` to be integers\. Received: seeds=\[0\.5\]"),
+        (([1], 0.5), "`labels` to be integers"),
+        (([1], ["a"]), "`labels` to be integers"),
+    ],
+)
+def test_seeds_and_labels_are_integers(client, arguments, message):
+    with pytest.raises(TypeError, match=message):
+        client.sample(*arguments)
