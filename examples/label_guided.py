@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 
-from aae_tf import LabelGuidedAAE, data, evaluation, export, networks, priors
+from aae_tf import LabelGuidedAAE, data, divergences, evaluation, export, networks, priors
 
 
 def main(name: str = "digits", epochs: int = 60, out: str = "runs/label_guided") -> None:
@@ -31,11 +31,13 @@ def main(name: str = "digits", epochs: int = 60, out: str = "runs/label_guided")
         decoder=networks.mlp_decoder(shape, code_dim=2, units=(500, 500), seed=2),
         prior=priors.swiss_roll(dataset.num_classes),
         num_classes=dataset.num_classes,
-        divergence="adversarial",
+        # A weak game leaves codes of a class where another's should be.
+        divergence=divergences.Adversarial(weight=5.0),
         seed=0,
     )
     model.compile(
-        optimizer=keras.optimizers.Adam(1e-3), discriminator_optimizer=keras.optimizers.Adam(1e-4)
+        optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
+        discriminator_optimizer=keras.optimizers.Adam(1e-3, beta_1=0.5),
     )
     model.fit(dataset.x_train, labels, batch_size=100, epochs=epochs, verbose=2)
 

@@ -25,12 +25,13 @@ _MNIST: Fields = {"data": "mnist"}
 _ADAM: Fields = {"learning_rate": 1e-3, "learning_rate_schedule": "linear"}
 _SMALL: Fields = {"units": (500, 500), "discriminator_units": (500, 500)}
 _LATENT_2D: Fields = {"code_dim": 2, **_SMALL, **_ADAM, "epochs": 5}
-_LATENT_2D_ADVERSARIAL: Fields = {
-    **_LATENT_2D,
+# With a weak discriminator, codes of a class stay where another's should be.
+_GAME: Fields = {
     "divergence_weight": 5.0,
     "momentum": 0.5,
     "discriminator_learning_rate": 1e-3,
 }
+_LATENT_2D_ADVERSARIAL: Fields = {**_LATENT_2D, **_GAME}
 _LATENT_2D_VAE: Fields = {
     "model": "vae",
     "posterior": "gaussian",
@@ -194,7 +195,7 @@ RECIPES = {
     ),
     "label-guided": NamedRecipe(
         "10,000 labels say which Gaussian of a ring a digit belongs to",
-        {**_MNIST, **_LABEL_GUIDED, "labels": 10_000},
+        {**_MNIST, **_LABEL_GUIDED, **_GAME, "labels": 10_000},
     ),
     "label-guided-mmd": NamedRecipe(
         "the same by the MMD within each class",
@@ -281,7 +282,7 @@ RECIPES = {
 
 # What `--model NAME` starts from where no recipe is named; the others start from `Recipe`.
 DEFAULTS: dict[str, Fields] = {
-    "label-guided": _LABEL_GUIDED,
+    "label-guided": {**_LABEL_GUIDED, **_GAME},
     "supervised": _SUPERVISED,
     "semi-supervised": _SEMI_SUPERVISED,
     "clustering": _CLUSTERING,
