@@ -99,7 +99,9 @@ def _fit(model, row):
 def test_model_trains_saves_loads_goes_on_and_is_served_as_it_answers(name, tmp_path):
     row = ROWS[name]
     model = row.build()
-    model.compile(keras.optimizers.Adam(1e-3), schedule=model.schedules[-1])
+    # The order of phases concerns games before all, and takes twice as long to trace.
+    schedule = "alternating" if "adversarial" in name else "joint"
+    model.compile(keras.optimizers.Adam(1e-3), schedule=schedule)
     _fit(model, row)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

@@ -86,8 +86,11 @@ def test_every_variant_is_drawn(name, tmp_path):
         callbacks.SampleGrid(4, directory=tmp_path),
     ]
     model = build()
-    model.compile()
-    model.fit(IMAGES, labels, verbose=0, callbacks=drawn)
+    for callback in drawn:
+        callback.set_model(model)
+        callback.on_train_begin()
+        callback.on_epoch_end(0, {"loss": 1.0})
+        callback.on_train_end()
     assert len(list(tmp_path.iterdir())) == 3
 
 
