@@ -146,3 +146,10 @@ def resolve(argument: str, identifier: Any, base: type, by_name: Mapping[str, Ca
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def check_bool(argument: str, value: Any) -> bool:
+    """Returns `value`, or raises TypeError unless it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"Expected `{argument}` to be a bool. Received: {argument}={value!r}.")
+    return value

@@ -49,6 +49,7 @@ def _path(*keys: str, factor: float = 1.0) -> Figure:
 
 _PARZEN = _path("parzen", "log_likelihood")
 _MMD = _path("codes", "latent", "mmd_squared", factor=1e3)
+_NOISE = _path("codes", "latent", "standardized_mmd")
 _ERROR = _path("classification", "error", factor=100.0)
 _PROBE = _path("label_probe_accuracy", factor=100.0)
 _EXEMPLAR = _path("clustering", "exemplar_error", factor=100.0)
@@ -62,6 +63,10 @@ ROWS = (
         Row(f"latent-2d-{prior}{kind}", f"MMD^2 of 2-D codes to the {prior}, 1e-3", reach, _MMD)
         for prior in ("gaussian", "ring")
         for kind, reach in (("", "below the VAE"), ("-mmd", "below the VAE"), ("-vae", ""))
+    ),
+    *(
+        Row(f"latent-2d-ring{kind}", "the same in standard deviations of noise", reach, _NOISE)
+        for kind, reach in (("", ""), ("-mmd", "below the AAE"), ("-vae", ""))
     ),
     Row("label-guided", "class of the most likely component, error %", "<= 5", _ERROR),
     Row("label-guided-mmd", "the same", "<= 5", _ERROR),
@@ -120,16 +125,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/variants"))
     parser.add_argument("--table-only", action="store_true", help="train nothing")
     arguments = parser.parse_args()
-    chosen = [row for row in ROWS if row.recipe in (arguments.recipes or [r.recipe for r in ROWS])]
+    recipes = list(dict.fromkeys(row.recipe for row in ROWS))
+    chosen = [name for name in recipes if name in (arguments.recipes or recipes)]
     runs: dict[str, list[dict[str, Any]]] = {}
     for seed in range(arguments.seeds):
-        for row in chosen:
-            there = (arguments.out / f"{row.recipe}-{seed}" / "evaluation.json").exists()
+        for recipe in chosen:
+            there = (arguments.out / f"{recipe}-{seed}" / "evaluation.json").exists()
             if there or not arguments.table_only:
                 start = time.perf_counter()
-                runs.setdefault(row.recipe, []).append(run(row.recipe, seed, arguments.out))
+                runs.setdefault(recipe, []).append(run(recipe, seed, arguments.out))
                 seconds = time.perf_counter() - start
-                print(f"{row.recipe}, seed {seed}: {seconds:.0f} s", flush=True)
+                print(f"{recipe}, seed {seed}: {seconds:.0f} s", flush=True)
     lines = [line(row, runs[row.recipe]) for row in ROWS if row.recipe in runs]
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(

@@ -28,7 +28,7 @@ from aae_tf import (
     priors,
     serving,
 )
-from tests.models.rows import IMAGES, MODELS, adversarial, moments, universal
+from tests.models.rows import IMAGES, MODELS, adversarial, integrated, moments, universal
 
 PACKAGES = (
     callbacks,
@@ -73,6 +73,9 @@ class Row(NamedTuple):
     labels: np.ndarray | None = None
 
 
+_MATERN = tfp.math.psd_kernels.MaternThreeHalves(np.float32(0.5), np.float32(1.5))
+
+
 def _session() -> export.SavedModelSession:
     folder = Path(tempfile.mkdtemp(), "1")
     MODELS["AAE gaussian mmd"][0]().export(folder, verbose=False)
@@ -82,9 +85,14 @@ def _session() -> export.SavedModelSession:
 ROWS = {
     **{name: Row("model", build, labels) for name, (build, labels) in MODELS.items()},
     "Adversarial": Row("layer", adversarial),
-    "MMD": Row("layer", moments),
-    "Deterministic": Row("layer", lambda: posteriors.Deterministic(name="point")),
-    "Gaussian": Row("layer", lambda: posteriors.Gaussian(max_log_variance=3.0, name="normal")),
+    "MMD standardized": Row("layer", moments),
+    "MMD biased": Row("layer", lambda: moments(False)),
+    "MMD of posteriors": Row("layer", integrated),
+    "Deterministic": Row("layer", lambda: posteriors.Deterministic(normalize=True, name="point")),
+    "Gaussian": Row(
+        "layer",
+        lambda: posteriors.Gaussian(max_log_variance=3.0, normalize=True, name="normal"),
+    ),
     "Universal": Row("layer", universal),
     "LatentScatter": Row(
         "callback",
@@ -94,6 +102,16 @@ ROWS = {
         "callback", lambda: callbacks.Reconstructions(IMAGES, tempfile.mkdtemp(), every=2)
     ),
     "SampleGrid": Row("callback", lambda: callbacks.SampleGrid(9, 5, tempfile.mkdtemp(), every=2)),
+    "LatentFit": Row(
+        "other", lambda: callbacks.LatentFit(IMAGES, every=2, num_bootstrap=99, seed=5)
+    ),
+    "BlockProduct": Row(
+        "other", lambda: mmd.BlockProduct([_MATERN, _MATERN], [1, 2], name="blocks")
+    ),
+    "CoordinateProduct": Row("other", lambda: mmd.CoordinateProduct(_MATERN, name="coordinates")),
+    "FourierFeatures": Row(
+        "other", lambda: mmd.FourierFeatures(_MATERN, 3, 64, seed=5, name="features")
+    ),
     "Batch": Row("other", lambda: models.Batch(IMAGES, np.zeros(40), np.ones(40))),
     "Code": Row(
         "other", lambda: models.Code(priors.gaussian(2), divergences.MMD(), "style", num_classes=3)
@@ -106,6 +124,7 @@ ROWS = {
     "ExtraTerm": Row("other", lambda: models.ExtraTerm(np.ones(()), 2.0, np.full((), 3.0))),
     "HeadDistance": Row("other", lambda: losses.HeadDistance(3.0, weight=2.0)),
     "KullbackLeibler": Row("other", lambda: losses.KullbackLeibler(weight=0.5)),
+    "MMDTestResult": Row("other", lambda: mmd.MMDTestResult(np.ones(()), np.full((), 0.5))),
     "ModelServer": Row(
         "other",
         lambda: serving.ModelServer(

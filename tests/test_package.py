@@ -30,19 +30,22 @@ MODELS = (
     "AAE LabelGuidedAAE SupervisedAAE SemiSupervisedAAE ClusteringAAE EmbeddingAAE VAE GAN GMMN"
 )
 PUBLIC = {
-    "callbacks": "FigureCallback LatentScatter Reconstructions SampleGrid",
+    "callbacks": "FigureCallback LatentFit LatentScatter Reconstructions SampleGrid",
     "data": "Dataset DatasetNotFoundError available check_array check_label_spec check_labels "
     "labelled_subset load mix_labels warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "classification_scores cluster_grid clustering_scores evaluate_model "
     "latent_panels latent_scatter linear_probe manifold model_latents parzen parzen_bandwidth "
-    "parzen_log_likelihood reconstructions sample_grid style_grid",
+    "parzen_log_likelihood reconstructions sample_grid style_grid witness_plot",
     "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",
     "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "
     "check_weight cross_entropy deserialize_weight gaussian_kl serialize_weight weight_at",
-    "mmd": "MeanEmbedding RegisterMeanEmbedding default_kernel has_mean_embedding mean_embedding "
-    "mean_embedding_norm null_variance squared_mmd squared_mmd_given_labels "
-    "squared_mmd_two_samples",
+    "mmd": "BlockProduct CoordinateProduct FourierFeatures MMDTestResult MeanEmbedding "
+    "RegisterMeanEmbedding default_kernel goodness_of_fit "
+    "has_mean_embedding mean_embedding "
+    "mean_embedding_norm median_kernel null_variance squared_mmd squared_mmd_given_labels "
+    "squared_mmd_of_gaussians squared_mmd_two_samples "
+    "standardized_mmd two_sample_test witness",
     "models": f"{MODELS} BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm Generator",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.cli.build_optimizers import build_optimizers
-from aae_tf.cli.build_parts import build_decoder, build_divergence, build_encoder, build_prior
+from aae_tf.cli.build_parts import (
+    build_decoder,
+    build_divergence,
+    build_encoder,
+    build_posterior,
+    build_prior,
+)
 from aae_tf.cli.training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -63,10 +69,13 @@ def _label_guided(recipe: Recipe, data: TrainingData) -> BaseModel:
 def _supervised(recipe: Recipe, data: TrainingData) -> BaseModel:
     from aae_tf.models import SupervisedAAE
 
+    # Within classes, a discriminator sees the label, or that there is none.
+    labels_width = data.num_classes + 1 if recipe.match_within_classes else 0
     return SupervisedAAE(
         **_autoencoder(recipe, data, recipe.code_dim + data.num_classes),
-        **_latent(recipe, data, recipe.code_dim),
+        **_latent(recipe, data, recipe.code_dim + labels_width),
         num_classes=data.num_classes,
+        match_within_classes=recipe.match_within_classes,
     )
 
 
@@ -151,7 +160,7 @@ def _autoencoder(recipe: Recipe, data: TrainingData, decoder_width: int) -> dict
     return {
         "encoder": build_encoder(recipe, data.shape, encoder_seed),
         "decoder": build_decoder(recipe, data.shape, decoder_width, decoder_seed),
-        "posterior": recipe.posterior,
+        "posterior": build_posterior(recipe),
         "seed": recipe.seed,
     }
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from aae_tf.cli.recipe import Recipe
     from aae_tf.divergences import Divergence
+    from aae_tf.posteriors import Posterior
 
 Shape = tuple[int, ...]
 
@@ -46,6 +47,14 @@ def build_decoder(recipe: Recipe, shape: Shape, width: int, seed: int) -> keras.
     if recipe.network == "conv":
         return networks.conv_decoder(shape, width, **arguments)
     return networks.mlp_decoder(shape, width, input_noise=recipe.decoder_input_noise, **arguments)
+
+
+def build_posterior(recipe: Recipe) -> Posterior:
+    """Builds the posterior of a recipe."""
+    from aae_tf import posteriors
+
+    posterior = type(posteriors.get(recipe.posterior))
+    return posterior(normalize=recipe.normalize_codes)
 
 
 def build_divergence(
@@ -89,36 +98,40 @@ def build_divergence(
 
 def build_prior(recipe: Recipe, num_components: int) -> tfp.distributions.Distribution:
     """Builds the prior of a recipe, one component for each class where it has components."""
-    return PRIOR_BUILDERS[recipe.prior](recipe.code_dim, recipe.prior_scale, num_components)
+    return PRIOR_BUILDERS[recipe.prior](recipe, num_components)
 
 
-def _gaussian(dim: int, scale: float, _: int) -> tfp.distributions.Distribution:
+def _gaussian(recipe: Recipe, _: int) -> tfp.distributions.Distribution:
     from aae_tf import priors
 
-    return priors.gaussian(dim, scale=scale)
+    return priors.gaussian(recipe.code_dim, scale=recipe.prior_scale)
 
 
-def _ring_mixture(dim: int, scale: float, count: int) -> tfp.distributions.Distribution:
+def _ring_mixture(recipe: Recipe, count: int) -> tfp.distributions.Distribution:
     from aae_tf import priors
 
-    return priors.ring_mixture(count, dim=dim, radius=4.0 * scale, radial_scale=scale)
-
-
-def _swiss_roll(dim: int, scale: float, count: int) -> tfp.distributions.Distribution:
-    from aae_tf import priors
-
-    return priors.swiss_roll(
-        count, dim=dim, inner_radius=scale, outer_radius=6.0 * scale, scale=0.3 * scale
+    scale = recipe.prior_scale
+    return priors.ring_mixture(
+        count, dim=recipe.code_dim, radius=recipe.ring_radius * scale, radial_scale=scale
     )
 
 
-def _uniform(dim: int, scale: float, _: int) -> tfp.distributions.Distribution:
+def _swiss_roll(recipe: Recipe, count: int) -> tfp.distributions.Distribution:
     from aae_tf import priors
 
-    return priors.uniform(dim, low=-scale, high=scale)
+    scale = recipe.prior_scale
+    return priors.swiss_roll(
+        count, dim=recipe.code_dim, inner_radius=scale, outer_radius=6.0 * scale, scale=0.3 * scale
+    )
 
 
-PRIOR_BUILDERS: dict[str, Callable[[int, float, int], tfp.distributions.Distribution]] = {
+def _uniform(recipe: Recipe, _: int) -> tfp.distributions.Distribution:
+    from aae_tf import priors
+
+    return priors.uniform(recipe.code_dim, low=-recipe.prior_scale, high=recipe.prior_scale)
+
+
+PRIOR_BUILDERS: dict[str, Callable[[Recipe, int], tfp.distributions.Distribution]] = {
     "gaussian": _gaussian,
     "ring_mixture": _ring_mixture,
     "swiss_roll": _swiss_roll,

@@ -43,6 +43,7 @@ _RULES: tuple[tuple[Sequence[str], Callable[[Values], bool], Sequence[str]], ...
     ),
     # None keeps all labels, and leaves nothing to mix them with.
     (("labelled_batch", "unlabelled_batch"), lambda values: bool(values["labels"]), ("labels",)),
+    (("ring_radius",), lambda values: values["prior"] == "ring_mixture", ("prior",)),
     (
         ("head_distance", "head_weight"),
         lambda values: values["heads_scale"] is None,

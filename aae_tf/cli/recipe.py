@@ -86,10 +86,13 @@ class Recipe:
     prior: str = setting("gaussian", "what codes are drawn to", choices=PRIORS, panel=MODEL)
     prior_scale: float = setting(
         1.0,
-        "standard deviation of gaussian; of ring_mixture along the radius, which is four times as "
-        "large; a sixth of the outer radius of swiss_roll; half the width of uniform",
+        "standard deviation of gaussian; of ring_mixture along the radius; a sixth of the outer "
+        "radius of swiss_roll; half the width of uniform",
         check_positive,
         panel=MODEL,
+    )
+    ring_radius: float = setting(
+        4.0, "radius of ring_mixture, in units of prior_scale", check_positive, panel=MODEL
     )
     code_dim: int = setting(
         8,
@@ -111,6 +114,12 @@ class Recipe:
         models=WITH_ENCODER,
         panel=MODEL,
     )
+    normalize_codes: bool = setting(
+        False,
+        "give codes the prior's mean and deviation, by batch normalisation",
+        models=WITH_ENCODER,
+        panel=MODEL,
+    )
     divergence: str = setting(
         "adversarial",
         "what draws codes to the prior: a discriminator, or the maximum mean discrepancy",
@@ -123,6 +132,12 @@ class Recipe:
         "its factor in the loss; by default 1 for adversarial, 100 for mmd",
         check_non_negative,
         models=WITH_DIVERGENCE,
+        panel=MODEL,
+    )
+    match_within_classes: bool = setting(
+        False,
+        "match the codes of each class to the prior, and not only all together",
+        models=("supervised",),
         panel=MODEL,
     )
     class_divergence: str = setting(

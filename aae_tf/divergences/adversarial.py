@@ -11,10 +11,10 @@ from aae_tf import networks
 from aae_tf.checks import check_choice, check_non_negative, check_rate
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.objectives import OBJECTIVES
-from aae_tf.divergences.prior_moments import prior_moments
 from aae_tf.divergences.terms import DivergenceTerms
 from aae_tf.losses.weighted_mean import weighted_mean
 from aae_tf.losses.weights import Weight
+from aae_tf.priors.prior_moments import prior_moments
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")

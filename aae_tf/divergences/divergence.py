@@ -43,6 +43,16 @@ class Divergence(keras.layers.Layer):
         # Known once connected; until then there is nothing to compare with.
         self.prior: Any = None
         self.num_classes: int | None = None
+        self.has_gaussian_posterior = False
+
+    @property
+    def wants_posterior(self) -> bool:
+        """Whether `compare` integrates over q(z|x), and takes one more argument, `posterior`.
+
+        It is a dict of `mean` and `log_variance`, float32 [batch, code_dim], of the Gaussian that
+        each code was drawn from. `prepare` refuses where `has_gaussian_posterior` is false.
+        """
+        return False
 
     @property
     def has_discriminator(self) -> bool:
@@ -50,7 +60,11 @@ class Divergence(keras.layers.Layer):
         return False
 
     def connect(
-        self, prior: tfp.distributions.Distribution, seed: int, num_classes: int | None = None
+        self,
+        prior: tfp.distributions.Distribution,
+        seed: int,
+        num_classes: int | None = None,
+        has_gaussian_posterior: bool = False,
     ) -> None:
         """Prepares the comparison with `prior`.
 
@@ -59,9 +73,12 @@ class Divergence(keras.layers.Layer):
             seed: non-negative integer that fixes the initial weights, if there are any.
             num_classes: number of the prior's components, where `compare` will get labels; None
                 where it will not.
+            has_gaussian_posterior: whether codes are samples of a `posteriors.Gaussian`, whose
+                parameters `compare` can be given.
 
         Raises:
-            ValueError: if this divergence already belongs to a code.
+            ValueError: if this divergence already belongs to a code, or has no comparison for
+                what it is told.
         """
         if self.prior is not None:
             raise ValueError(
@@ -69,10 +86,12 @@ class Divergence(keras.layers.Layer):
                 f"be shared. Received: divergence={self!r}."
             )
         self.num_classes = num_classes
+        self.has_gaussian_posterior = has_gaussian_posterior
         try:
             self.prepare(prior, seed)
         except BaseException:
             self.num_classes = None
+            self.has_gaussian_posterior = False
             raise
         self.prior = prior
         self.built = True

@@ -7,10 +7,18 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import mmd, priors
-from aae_tf.checks import check_choice
+from aae_tf.checks import check_choice, check_dimension
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.terms import DivergenceTerms
 from aae_tf.losses.weights import Weight
+from aae_tf.mmd.check_widths import check_widths
+from aae_tf.mmd.pair_noise import inverse_noise
+
+_TERMS = ("closed_form", "sampled")
+
+# `aae_tf.mmd` knows nothing of Keras, which loads saved kernels by these names.
+for _kernel_class in (mmd.BlockProduct, mmd.CoordinateProduct, mmd.FourierFeatures):
+    keras.saving.register_keras_serializable(package="aae_tf")(_kernel_class)
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -20,16 +28,28 @@ class MMD(Divergence):
     MMD^2 = E_pp k - 2 E_qp k + E_qq k
 
     The prior's terms are exact where `aae_tf.mmd` has a closed form for the prior and the
-    kernel, and estimated from one prior sample per code otherwise.
+    kernel, and estimated from one prior sample per code otherwise. The codes' terms are averages
+    over pairs of codes, or exact integrals over the Gaussians that the inputs are encoded to.
 
     Args:
         kernel: kernel of `tfp.math.psd_kernels`; None takes `mmd.default_kernel` of the prior, a
             sum of Gaussian kernels whose widths follow the prior's scale.
-        estimator: "unbiased" (mean zero when q = p, so batches may give negative values) or
-            "biased" (never negative).
+        estimator: "unbiased" (mean zero when q = p, so batches may give negative values),
+            "biased" (never negative), or "linear" (unbiased, over disjoint pairs of codes alone:
+            for very large batches, at the price of more noise).
         prior_terms: "closed_form" (sampled where no closed form exists) or "sampled".
+        posterior_terms: "sampled" (from one code per input) or "closed_form", which leaves no
+            noise of codes: for models with a `posteriors.Gaussian`, priors that are Gaussians or
+            mixtures of them, and Gaussian kernels or sums of them; see
+            `mmd.squared_mmd_of_gaussians`, also for the memory it takes. The decoder receives a
+            sample in either case.
         standardized: whether MMD^2 is divided by its standard deviation under q = p for the
-            batch at hand, so that a value below 2 is noise whatever the kernel and the prior.
+            batch at hand, so that a value below 2 is noise whatever the kernel and the prior. For
+            the unbiased estimator of sampled codes.
+        num_features: number of random Fourier features that stand for the kernel, even; None
+            takes the kernel itself. For batches of thousands of codes: time and memory become
+            linear in the batch. See `mmd.FourierFeatures`; not where labels guide the codes, nor
+            with the posterior's closed-form terms.
         weight: factor of MMD^2 in the encoder's loss: a number, zero or more, or a Keras schedule
             of the steps made. MMD^2 is at most 2 where k(z, z) = 1, while reconstruction losses
             count nats summed over features: weights of 10 to 1000 are normal.
@@ -39,7 +59,8 @@ class MMD(Divergence):
         `<code>_divergence`: MMD^2 without unit, or in standard deviations if `standardized`.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, or two do not go together; by `connect`, if
+            prior, kernel, posterior or labels do not allow what the arguments ask for.
         TypeError: if `kernel` is not a positive semidefinite kernel of TensorFlow Probability.
 
     Example:
@@ -52,8 +73,8 @@ class MMD(Divergence):
     True
 
     References:
-        Gretton et al. 2012, lemma 6; Rustamov 2019, arXiv:1901.03227; Tolstikhin et al. 2018
-        (WAE-MMD).
+        Gretton et al. 2012, lemmas 6 and 14; Rustamov 2019, arXiv:1901.03227; Tolstikhin et al.
+        2018 (WAE-MMD).
     """
 
     def __init__(
@@ -61,7 +82,9 @@ class MMD(Divergence):
         kernel: tfp.math.psd_kernels.PositiveSemidefiniteKernel | None = None,
         estimator: str = "unbiased",
         prior_terms: str = "closed_form",
+        posterior_terms: str = "sampled",
         standardized: bool = False,
+        num_features: int | None = None,
         weight: Weight = 100.0,
         name: str | None = None,
         **kwargs: Any,
@@ -74,14 +97,41 @@ class MMD(Divergence):
                 "Expected `kernel` to be a kernel of tfp.math.psd_kernels or None. "
                 f"Received: kernel={kernel!r}."
             )
+        if kernel is not None:
+            check_widths(kernel)
         self.kernel = kernel
-        self.estimator = check_choice("estimator", estimator, ("unbiased", "biased"))
-        self.prior_terms = check_choice("prior_terms", prior_terms, ("closed_form", "sampled"))
+        self.estimator = check_choice("estimator", estimator, ("unbiased", "biased", "linear"))
+        self.prior_terms = check_choice("prior_terms", prior_terms, _TERMS)
+        self.posterior_terms = check_choice("posterior_terms", posterior_terms, _TERMS)
+        if prior_terms == "sampled" and posterior_terms == "closed_form":
+            raise ValueError(
+                "Expected `prior_terms` to be 'closed_form' where the posterior's terms are. "
+                "Received: prior_terms='sampled', posterior_terms='closed_form'."
+            )
         if not isinstance(standardized, bool):
             raise TypeError(
                 f"Expected `standardized` to be a bool. Received: standardized={standardized!r}."
             )
+        if standardized and (estimator != "unbiased" or posterior_terms != "sampled"):
+            raise ValueError(
+                "Expected `standardized` to be False but for the unbiased estimator of sampled "
+                "codes, whose noise is known. Received: standardized=True, "
+                f"estimator={estimator!r}, posterior_terms={posterior_terms!r}."
+            )
         self.standardized = standardized
+        if num_features is not None:
+            check_dimension("num_features", num_features)
+            if posterior_terms == "closed_form":
+                raise ValueError(
+                    "Expected `num_features` to be None where the posterior's terms are closed "
+                    f"forms. Received: num_features={num_features}, posterior_terms='closed_form'."
+                )
+        self.num_features = num_features
+
+    @property
+    def wants_posterior(self) -> bool:
+        """Whether `posterior_terms` is "closed_form"."""
+        return self.posterior_terms == "closed_form"
 
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Chooses the kernel if none was given, and computes what depends on the prior alone."""
@@ -91,12 +141,51 @@ class MMD(Divergence):
                 f"known without them only. Received: standardized=True, "
                 f"num_classes={self.num_classes}."
             )
+        if self.estimator == "linear" and self.num_classes is not None:
+            raise ValueError(
+                "Expected `estimator` to be 'unbiased' or 'biased' where labels guide the codes. "
+                f"Received: estimator='linear', num_classes={self.num_classes}."
+            )
+        if self.num_features is not None and self.num_classes is not None:
+            raise ValueError(
+                "Expected `num_features` to be None where labels guide the codes. Received: "
+                f"num_features={self.num_features}, num_classes={self.num_classes}."
+            )
         kernel = mmd.default_kernel(prior) if self.kernel is None else self.kernel
+        if self.wants_posterior:
+            self._check_posterior_terms(prior, kernel)
+        compared = kernel
+        if self.num_features is not None:
+            compared = mmd.FourierFeatures(kernel, prior.event_shape[0], self.num_features, seed)
         self._closed_form = self.prior_terms == "closed_form" and mmd.has_mean_embedding(
-            prior, kernel
+            prior, compared
         )
-        self._null_variance = mmd.null_variance(prior, kernel) if self.standardized else None
-        self.kernel = kernel
+        self._null_variance = mmd.null_variance(prior, compared) if self.standardized else None
+        self.kernel, self._compared_kernel = kernel, compared
+
+    def _check_posterior_terms(
+        self,
+        prior: tfp.distributions.Distribution,
+        kernel: tfp.math.psd_kernels.PositiveSemidefiniteKernel,
+    ) -> None:
+        if not self.has_gaussian_posterior:
+            raise ValueError(
+                "Expected `posterior_terms` to be 'sampled' for a code that is not drawn from a "
+                "posteriors.Gaussian. Received: posterior_terms='closed_form'."
+            )
+        if self.num_classes is not None:
+            raise ValueError(
+                "Expected `posterior_terms` to be 'sampled' where labels guide the codes. "
+                f"Received: posterior_terms='closed_form', num_classes={self.num_classes}."
+            )
+        two = tf.zeros([2, prior.event_shape[0]])
+        try:
+            mmd.squared_mmd_of_gaussians(two, two, prior, kernel)
+        except NotImplementedError as error:
+            raise ValueError(
+                "Expected `posterior_terms` to be 'sampled' where prior and kernel have no closed "
+                f"form. Received: posterior_terms='closed_form'. {error}"
+            ) from error
 
     def compare(
         self,
@@ -106,12 +195,22 @@ class MMD(Divergence):
         training: bool = False,
         labels: tf.Tensor | None = None,
         real: tf.Tensor | None = None,
+        posterior: dict[str, tf.Tensor] | None = None,
     ) -> DivergenceTerms:
         """Estimates MMD^2; `seed` matters where the prior is sampled."""
-        if real is None and self._closed_form:
+        if posterior is not None:
+            value = mmd.squared_mmd_of_gaussians(
+                posterior["mean"],
+                tf.exp(posterior["log_variance"]),
+                self.prior,
+                self.kernel,
+                self.estimator,
+                weights=sample_weight,
+            )
+        elif real is None and self._closed_form:
             if labels is None:
                 value = mmd.squared_mmd(
-                    codes, self.prior, self.kernel, self.estimator, weights=sample_weight
+                    codes, self.prior, self._compared_kernel, self.estimator, weights=sample_weight
                 )
             else:
                 value = mmd.squared_mmd_given_labels(
@@ -123,10 +222,15 @@ class MMD(Divergence):
                 (codes, self.sample_prior(codes, seed, labels)) if real is None else (real, codes)
             )
             value = mmd.squared_mmd_two_samples(
-                rows, others, self.kernel, self.estimator, x_weights=sample_weight, labels=labels
+                rows,
+                others,
+                self._compared_kernel,
+                self.estimator,
+                x_weights=sample_weight,
+                labels=labels,
             )
         if self._null_variance is not None:
-            value *= _inverse_noise(codes, sample_weight) / self._null_variance**0.5
+            value *= inverse_noise(codes, sample_weight) / self._null_variance**0.5
         return DivergenceTerms(value)
 
     def get_config(self) -> dict[str, Any]:
@@ -136,7 +240,9 @@ class MMD(Divergence):
             "kernel": None if self.kernel is None else priors.serialize(self.kernel),
             "estimator": self.estimator,
             "prior_terms": self.prior_terms,
+            "posterior_terms": self.posterior_terms,
             "standardized": self.standardized,
+            "num_features": self.num_features,
         }
 
     @classmethod
@@ -146,14 +252,3 @@ class MMD(Divergence):
         return super().from_config(
             {**config, "kernel": None if kernel is None else priors.deserialize(kernel)}
         )
-
-
-def _inverse_noise(codes: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
-    """Gives 1 / s, where the unbiased MMD^2 has standard deviation s sqrt(V) under q = p.
-
-    It averages over pairs i != j with mass w_i w_j, so s^2 = 2 sum w_i^2 w_j^2 / (sum w_i w_j)^2.
-    """
-    weight = tf.ones_like(codes[:, 0]) if sample_weight is None else sample_weight
-    first, second, fourth = (tf.reduce_sum(weight**power) for power in (1, 2, 4))
-    pairs, squared_pairs = first**2 - second, second**2 - fourth
-    return tf.math.divide_no_nan(pairs, tf.sqrt(2.0 * squared_pairs))

@@ -15,6 +15,7 @@ from aae_tf.evaluation.parzen_log_likelihood import parzen_log_likelihood
 from aae_tf.evaluation.reconstructions import reconstructions
 from aae_tf.evaluation.sample_grid import sample_grid
 from aae_tf.evaluation.style_grid import style_grid
+from aae_tf.evaluation.witness_plot import witness_plot
 
 __all__ = [
     "classification_scores",
@@ -32,4 +33,5 @@ __all__ = [
     "reconstructions",
     "sample_grid",
     "style_grid",
+    "witness_plot",
 ]

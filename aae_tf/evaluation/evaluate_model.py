@@ -11,9 +11,9 @@ from aae_tf.evaluation.clustering_scores import clustering_scores
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.parzen import parzen
 from aae_tf.evaluation.prior_mismatch import prior_mismatch
-from aae_tf.models import BaseAAE, BaseModel, Batch, ClusteringAAE
+from aae_tf.evaluation.sample_codes import sample_codes
+from aae_tf.models import BaseAAE, BaseModel, ClusteringAAE
 
-_ROWS = 1024
 # Enough to choose the width of a Parzen window.
 _WINDOW_ROWS = 2000
 
@@ -126,7 +126,7 @@ def _label_numbers(
 
 def _code_numbers(model: BaseAAE, x: np.ndarray, y: Any, seed: int) -> dict[str, Any]:
     numbers = {}
-    for name, samples in _sample_codes(model, x, y, seed).items():
+    for name, samples in sample_codes(model, x, y, seed).items():
         value, noise = prior_mismatch(samples, model.codes[name].prior, seed)
         numbers[name] = {
             "mmd_squared": value,
@@ -135,15 +135,3 @@ def _code_numbers(model: BaseAAE, x: np.ndarray, y: Any, seed: int) -> dict[str,
             "stddev": samples.std(axis=0, dtype=np.float64).tolist(),
         }
     return numbers
-
-
-def _sample_codes(model: BaseAAE, x: np.ndarray, y: Any, seed: int) -> dict[str, np.ndarray]:
-    labels = np.full(len(x), -1) if y is None else np.asarray(y)
-    batches: dict[str, list[Any]] = {name: [] for name in model.codes}
-    for start in range(0, len(x), _ROWS):
-        rows = slice(start, start + _ROWS)
-        batch = Batch(x[rows], labels[rows].astype(np.int32), None)
-        samples = model.sample_codes(batch, [seed, start], training=False)
-        for name, code in model.codes.items():
-            batches[name].append(samples[code.output])
-    return {name: np.concatenate(parts) for name, parts in batches.items()}

@@ -9,12 +9,12 @@ from aae_tf.evaluation.canvas import FONT_SIZE
 from aae_tf.evaluation.label_groups import LabelGroup
 from aae_tf.evaluation.prior_density import PriorDensity, mass_levels, thickness
 from aae_tf.evaluation.projection import project
+from aae_tf.evaluation.square_limits import square_limits
 
 INK = "0.2"
 _MASSES = (0.5, 0.8, 0.95)
 _GRID = 200
 _BINS = 50
-_MARGIN = 1.04
 # Cells from the edge to the ridge of a band that has room for lines inside.
 _ROOM = 6
 
@@ -55,7 +55,7 @@ class LatentView:
         density = None if prior is None else PriorDensity(prior, self._projection, seed)
         if density is not None:
             corners.append(density.extent())
-        limits = _square_limits(np.concatenate(corners))
+        limits = square_limits(np.concatenate(corners))
         self._grid = [np.linspace(low, high, _GRID) for low, high in limits]
         self._density = None if density is None else density.on_grid(self._grid)
 
@@ -95,14 +95,6 @@ class LatentView:
             _draw_heads(axes, marks)
         axes.set(ylim=(grid[1][0], grid[1][-1]), aspect="equal")
         axes.set_ylabel(self._projection.names[1], fontsize=FONT_SIZE)
-
-
-def _square_limits(points: np.ndarray) -> np.ndarray:
-    low, high = points.min(axis=0), points.max(axis=0)
-    # Codes that have collapsed to one point still get a box.
-    radius = _MARGIN * max((high - low).max() / 2.0, 1e-3)
-    centre = (low + high) / 2.0
-    return np.stack([centre - radius, centre + radius], axis=1)
 
 
 def _draw_points(axes: Axes, points: np.ndarray, groups: list[LabelGroup], seed: int) -> None:

@@ -6,7 +6,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-ESTIMATORS = ("unbiased", "biased")
+from aae_tf.mmd.check_widths import check_widths
+
+# Of all pairs of samples, and of these or of disjoint pairs.
+ESTIMATORS_OF_ALL_PAIRS = ("unbiased", "biased")
+ESTIMATORS = (*ESTIMATORS_OF_ALL_PAIRS, "linear")
 
 
 def check_distribution(distribution: Any) -> None:
@@ -47,6 +51,7 @@ def check_kernel(kernel: Any) -> None:
             "Expected `kernel` to have batch_shape []. "
             f"Received: kernel.batch_shape={kernel.batch_shape}."
         )
+    check_widths(kernel)
 
 
 def check_points(argument: str, points: Any) -> tf.Tensor:
@@ -84,7 +89,7 @@ def check_dimensions(
 
 def check_count(argument: str, points: tf.Tensor, estimator: str) -> None:
     """Raises if `points` are known to be too few for `estimator`."""
-    least = 2 if estimator == "unbiased" else 1
+    least = 1 if estimator == "biased" else 2
     if points.shape[0] is not None and points.shape[0] < least:
         raise ValueError(
             f"Expected `{argument}` to have at least {least} rows for the {estimator} estimator. "
@@ -111,3 +116,25 @@ def check_weights(argument: str, weights: Any, points: tf.Tensor) -> tf.Tensor:
             f"Expected `{argument}` to be finite and not negative. Received: {argument}={known}."
         )
     return weights
+
+
+def check_variances(argument: str, variances: Any, means: tf.Tensor) -> tf.Tensor:
+    """Returns `variances` as a tensor like `means`, zero or more; values are checked when known."""
+    variances = check_points(argument, variances)
+    if variances.dtype != means.dtype:
+        raise TypeError(
+            f"Expected `{argument}` to have the dtype of `means`. Received: "
+            f"means.dtype={means.dtype.name}, {argument}.dtype={variances.dtype.name}."
+        )
+    if not variances.shape.is_compatible_with(means.shape):
+        raise ValueError(
+            f"Expected `{argument}` to have the shape of `means`. "
+            f"Received: means.shape={means.shape}, {argument}.shape={variances.shape}."
+        )
+    known = tf.get_static_value(variances)
+    if known is not None and (known < 0.0).any():
+        raise ValueError(
+            f"Expected `{argument}` to be zero or more. "
+            f"Received: {argument} with {np.sum(known < 0.0)} negative values."
+        )
+    return variances

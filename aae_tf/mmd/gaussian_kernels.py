@@ -13,8 +13,10 @@ from aae_tf.mmd.types import GaussianKernel, Kernel
 ExponentiatedQuadratic = tfp.math.psd_kernels.ExponentiatedQuadratic
 
 
-# The class of `kernel + kernel`, to which TensorFlow Probability gives no public name.
+# The classes of `kernel + kernel` and `kernel * kernel`, to which TensorFlow Probability gives no
+# public names.
 SumKernel: Any = type(ExponentiatedQuadratic() + ExponentiatedQuadratic())
+ProductKernel: Any = type(ExponentiatedQuadratic() * ExponentiatedQuadratic())
 
 
 def terms_of(kernel: Kernel) -> list[Kernel]:
@@ -52,12 +54,12 @@ def stack_gaussians(
     return ExponentiatedQuadratic(tf.stack(amplitudes), tf.stack(widths)), others
 
 
-def heights_and_widths(kernel: GaussianKernel) -> tuple[tf.Tensor, tf.Tensor]:
-    """Reads height * exp(-|x - y|^2 / (2 squared_width)) off a Gaussian kernel.
+def heights_and_widths(kernel: Kernel) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads k(x, x) and the squared width off a kernel with an amplitude and a length scale.
 
     Args:
-        kernel: Gaussian kernel, possibly a batch; height is amplitude^2, squared_width is
-            length_scale^2.
+        kernel: Gaussian, rational quadratic or Matern kernel, possibly a batch; height is
+            amplitude^2, squared_width is length_scale^2.
 
     Returns:
         log(height) and squared_width, float64, each of shape kernel.batch_shape.
@@ -73,14 +75,15 @@ def heights_and_widths(kernel: GaussianKernel) -> tuple[tf.Tensor, tf.Tensor]:
     )
 
 
-def _amplitude_and_width(kernel: GaussianKernel) -> tuple[tf.Tensor, tf.Tensor]:
-    amplitude = _positive("amplitude", kernel.amplitude)
+def _amplitude_and_width(kernel: Kernel) -> tuple[tf.Tensor, tf.Tensor]:
+    amplitude = positive("amplitude", kernel.amplitude)
     if kernel.inverse_length_scale is None:
-        return amplitude, _positive("length_scale", kernel.length_scale)
-    return amplitude, 1.0 / _positive("inverse_length_scale", kernel.inverse_length_scale)
+        return amplitude, positive("length_scale", kernel.length_scale)
+    return amplitude, 1.0 / positive("inverse_length_scale", kernel.inverse_length_scale)
 
 
-def _positive(name: str, value: tf.Tensor | tf.Variable | None) -> tf.Tensor:
+def positive(name: str, value: tf.Tensor | tf.Variable | None) -> tf.Tensor:
+    """Returns a parameter of a kernel in float64, 1 for None; a known one must be positive."""
     value = tf.cast(1.0 if value is None else value, tf.float64)
     known = tf.get_static_value(value)
     if known is not None and not np.all(known > 0.0):

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from aae_tf.checks import check_choice
 from aae_tf.mmd.arguments import (
-    ESTIMATORS,
+    ESTIMATORS_OF_ALL_PAIRS,
     check_count,
     check_dimensions,
     check_distribution,
@@ -94,7 +94,7 @@ def squared_mmd_given_labels(
     check_dimensions("samples", samples, "distribution.event_shape", distribution.event_shape)
     labels = check_labels_of("labels", labels, check_components("distribution", distribution))
     check_rows("labels", labels, samples)
-    check_choice("estimator", estimator, ESTIMATORS)
+    check_choice("estimator", estimator, ESTIMATORS_OF_ALL_PAIRS)
     check_count("samples", samples, "biased")
     weights = (
         tf.ones_like(samples[:, 0])

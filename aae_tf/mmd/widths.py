@@ -1,7 +1,5 @@
 """Kernels whose widths follow a distribution."""
 
-import functools
-import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +9,7 @@ from scipy import optimize
 from scipy.spatial import distance
 
 from aae_tf.mmd.arguments import check_distribution
+from aae_tf.mmd.gaussian_sum import gaussian_sum
 from aae_tf.mmd.types import Distribution, Kernel
 
 _NUM_SAMPLES = 512
@@ -96,17 +95,8 @@ def default_kernel(
             "Expected `distribution` to draw finite points that differ. "
             f"Received: distribution={distribution!r}."
         )
-    dtype = np.float64 if distribution.dtype == tf.float64 else np.float32
-    amplitude = dtype(len(similarities) ** -0.5)
-    return functools.reduce(
-        operator.add,
-        [
-            tfp.math.psd_kernels.ExponentiatedQuadratic(
-                amplitude, dtype(_width(distances, similarity))
-            )
-            for similarity in similarities
-        ],
-    )
+    dtype = tf.float64 if distribution.dtype == tf.float64 else tf.float32
+    return gaussian_sum([_width(distances, similarity) for similarity in similarities], dtype)
 
 
 def _width(squared_distances: np.ndarray, similarity: float) -> float:

@@ -13,6 +13,7 @@ from aae_tf.models.check_prior import check_prior
 from aae_tf.models.code import Code, weight_seeds
 from aae_tf.models.generator import Tensors, check_network
 from aae_tf.models.step import Batch
+from aae_tf.priors.prior_moments import prior_moments
 
 
 class BaseAAE(BaseModel):
@@ -80,9 +81,15 @@ class BaseAAE(BaseModel):
                 f"Expected `decoder` to take what this model gives it, [batch, {width}]. "
                 f"Received: decoder with input_shape={decoder.input_shape}, {received}."
             )
+        is_gaussian = isinstance(posterior, posteriors.Gaussian)
+        codes = {
+            key: code._replace(is_gaussian=is_gaussian and code.output == self.posterior_output)
+            for key, code in codes.items()
+        }
         # What may be refused comes first, so that an instance can be given again.
         super().__init__(decoder, codes, seed=seed, name=name, **kwargs)
-        posterior.connect(encoder.output_shape[1], code_dim, seed=weight_seeds(seed)[0])
+        moments = prior_moments(prior) if posterior.normalize else ()
+        posterior.connect(encoder.output_shape[1], code_dim, weight_seeds(seed)[0], *moments)
         self.encoder = encoder
         self.posterior = posterior
         self.num_classes = num_classes
@@ -90,9 +97,13 @@ class BaseAAE(BaseModel):
 
     # What a variant says of itself.
 
+    # Where `sample_codes` gives the posterior's sample.
+    posterior_output: str = "latents"
+
     def encode_codes(self, inputs: tf.Tensor) -> Tensors:
         """Encodes inputs to the mean of their codes, by the names of the signature's outputs."""
-        return {"latents": self.posterior.mean(self.posterior(self._features(inputs)))}
+        parameters = self.posterior(self._features(inputs), training=False)
+        return {"latents": self.posterior.mean(parameters)}
 
     def complete_codes(self, inputs: tf.Tensor) -> Tensors:
         """Encodes inputs to everything that the decoder needs to reconstruct them."""
@@ -103,9 +114,9 @@ class BaseAAE(BaseModel):
         return self.latent_prior.log_prob(codes["latents"])
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
-        """Draws one code z ~ q(z|x) per input."""
-        parameters = self.posterior(self._features(batch.inputs, training))
-        return {"latents": self.posterior.sample(parameters, seed)}
+        """Draws one code z ~ q(z|x) per input, and gives the parameters of q(z|x)."""
+        parameters = self.posterior(self._features(batch.inputs, training), training=training)
+        return {**parameters, "latents": self.posterior.sample(parameters, seed, training)}
 
     def seed_codes(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> Tensors:
         """Draws z ~ p(z), row i from seeds[i] alone."""

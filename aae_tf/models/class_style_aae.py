@@ -53,8 +53,6 @@ class ClassStyleAAE(BaseAAE):
 
     decoder_codes: tuple[str, ...] = ("latents", "class_probabilities")
     classifies = True
-    # Where `sample_codes` gives the style.
-    style_output = "latents"
     # The argument that says how many classes there are.
     classes_argument = "num_classes"
 
@@ -95,7 +93,7 @@ class ClassStyleAAE(BaseAAE):
             style_prior,
             posterior,
             codes={
-                "style": Code(style_prior, style_divergence, output=self.style_output),
+                "style": Code(style_prior, style_divergence, output=self.posterior_output),
                 "class": Code(class_prior, class_divergence, output="class_probabilities"),
             },
             prior_argument="style_prior",
@@ -125,16 +123,18 @@ class ClassStyleAAE(BaseAAE):
         """Gives the mean style, and q(y|x)."""
         features = self._features(inputs)
         return {
-            "latents": self.posterior.mean(self.posterior(features)),
+            "latents": self.posterior.mean(self.posterior(features, training=False)),
             "class_probabilities": tf.nn.softmax(self.class_head(features)),
         }
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
-        """Draws a style z ~ q(z|x), and gives q(y|x) with its logits."""
+        """Draws a style z ~ q(z|x), and gives the parameters of q(z|x) and q(y|x) with logits."""
         features = self._features(batch.inputs, training)
         logits = self.class_head(features)
+        parameters = self.posterior(features, training=training)
         return {
-            "latents": self.posterior.sample(self.posterior(features), seed),
+            **parameters,
+            "latents": self.posterior.sample(parameters, seed, training),
             "class_probabilities": tf.nn.softmax(logits),
             "class_logits": logits,
         }

@@ -14,6 +14,8 @@ class Code(NamedTuple):
         divergence: a `Divergence`; None where a model has the code and does not match it.
         output: its key in the model's `sample_codes`.
         num_classes: number of the prior's components where labels choose one, None elsewhere.
+        is_gaussian: whether it is a sample of a `posteriors.Gaussian`, whose `mean` and
+            `log_variance` `sample_codes` gives beside it. `BaseAAE` says so.
 
     Example:
 
@@ -26,11 +28,17 @@ class Code(NamedTuple):
     divergence: Any
     output: str = "latents"
     num_classes: int | None = None
+    is_gaussian: bool = False
 
     @property
     def connect_arguments(self) -> dict[str, Any]:
         """What `Divergence.connect` is told beyond prior and seed."""
-        return {} if self.num_classes is None else {"num_classes": self.num_classes}
+        arguments: dict[str, Any] = {}
+        if self.num_classes is not None:
+            arguments["num_classes"] = self.num_classes
+        if self.is_gaussian:
+            arguments["has_gaussian_posterior"] = True
+        return arguments
 
 
 def weight_seeds(seed: int | None) -> list[int]:

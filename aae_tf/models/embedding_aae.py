@@ -107,7 +107,7 @@ class EmbeddingAAE(ClassStyleAAE):
         "information",
     )
     decoder_codes = ("latents",)
-    style_output = "style"
+    posterior_output = "style"
     classes_argument = "num_clusters"
     labels = "any"
 

@@ -104,6 +104,7 @@ class Objective(Generator):
                 batch.sample_weight,
                 training,
                 **self.compare_arguments(code, batch),
+                **_posterior(codes, divergence),
             )
             for (code, divergence), code_seed in zip(self._divergences.items(), seeds, strict=False)
         }
@@ -174,3 +175,9 @@ class Objective(Generator):
     def _regularized_layers(self) -> list[keras.layers.Layer]:
         layers = self._autoencoder_layers()
         return [x for x in layers if x is not self.decoder] if self.reconstructs else layers
+
+
+def _posterior(codes: Tensors, divergence: Divergence) -> dict[str, Any]:
+    if not divergence.wants_posterior:
+        return {}
+    return {"posterior": {key: codes[key] for key in ("mean", "log_variance")}}

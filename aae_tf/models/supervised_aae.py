@@ -3,12 +3,14 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import divergences, posteriors, priors
-from aae_tf.checks import check_dimension
+from aae_tf.checks import check_bool, check_dimension
 from aae_tf.models.base_aae import BaseAAE
+from aae_tf.models.check_prior import check_prior
 from aae_tf.models.code import Code
 from aae_tf.models.draw_classes import draw_classes
 from aae_tf.models.generator import Tensors
@@ -20,8 +22,11 @@ class SupervisedAAE(BaseAAE):
     """An `AAE` whose decoder is told the label, so that the code keeps the style.
 
     Each step is that of `AAE`, but for the decoder's input: the code z ~ q(z|x) and, beside it,
-    the one-hot vector of the label. What the label says need not be in the code, and the prior,
-    the same for all classes, leaves no room for it.
+    the one-hot vector of the label. What the label says need not be in the code; matching all codes
+    together to the prior does not forbid that it is. With `match_within_classes`, q(z|y) is matched
+    to the prior for every class y, which does: style and label are independent then. The
+    discriminator sees the one-hot label beside the code; with `divergence="mmd"` each class is
+    compared by itself.
 
     Where a label is needed and not given, to reconstruct, it is the class whose reconstruction is
     the closest, which costs one decoder pass for each class.
@@ -35,6 +40,8 @@ class SupervisedAAE(BaseAAE):
         posterior: "deterministic", "gaussian", "universal", or an instance of
             `aae_tf.posteriors`.
         divergence: "adversarial", "mmd", or an instance of `aae_tf.divergences`.
+        match_within_classes: whether the codes of each class are matched to the prior, and not
+            only those of all classes together.
         seed: non-negative integer that fixes the initial weights of the head and of a default
             discriminator, noise and prior samples; None draws anew.
         name: name of the model.
@@ -69,10 +76,16 @@ class SupervisedAAE(BaseAAE):
     (3, 4)
 
     References:
-        Makhzani et al. 2016, section 4.
+        Makhzani et al. 2016, section 4. Differs: `match_within_classes` is ours.
     """
 
-    config_arguments = ("prior", "num_classes", "posterior", "divergence")
+    config_arguments = (
+        "prior",
+        "num_classes",
+        "posterior",
+        "divergence",
+        "match_within_classes",
+    )
     decoder_codes = ("latents", "class_probabilities")
     labels = "all"
 
@@ -84,18 +97,26 @@ class SupervisedAAE(BaseAAE):
         num_classes: int,
         posterior: str | posteriors.Posterior = "deterministic",
         divergence: str | divergences.Divergence = "adversarial",
+        match_within_classes: bool = False,
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
         num_classes = check_dimension("num_classes", num_classes)
         divergence = divergences.get(divergence)
+        check_bool("match_within_classes", match_within_classes)
+        check_prior("prior", prior)
+        code = (
+            Code(_copies(prior, num_classes), divergence, num_classes=num_classes)
+            if match_within_classes
+            else Code(prior, divergence)
+        )
         super().__init__(
             encoder,
             decoder,
             prior,
             posterior,
-            codes={"latent": Code(prior, divergence)},
+            codes={"latent": code},
             num_classes=num_classes,
             seed=seed,
             name=name,
@@ -103,6 +124,7 @@ class SupervisedAAE(BaseAAE):
         )
         self.prior = prior
         self.divergence = divergence
+        self.match_within_classes = match_within_classes
         # Labels are given, not encoded: they are drawn where none is given.
         self._class_prior = priors.categorical(num_classes)
 
@@ -110,6 +132,10 @@ class SupervisedAAE(BaseAAE):
         """Draws z ~ q(z|x), and puts the label beside it."""
         one_hot = tf.one_hot(batch.labels, self.num_classes)
         return {**super().sample_codes(batch, seed, training), "class_probabilities": one_hot}
+
+    def compare_arguments(self, code: str, batch: Batch) -> dict[str, tf.Tensor]:
+        """Tells the divergence the labels, where codes are matched within classes."""
+        return {"labels": batch.labels} if self.match_within_classes else {}
 
     def seed_codes(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> Tensors:
         """Draws z ~ p(z), and a label of its own where none is given."""
@@ -132,3 +158,10 @@ class SupervisedAAE(BaseAAE):
             "latents": latents,
             "class_probabilities": tf.one_hot(closest, self.num_classes),
         }
+
+
+def _copies(prior: tfp.distributions.Distribution, count: int) -> tfp.distributions.Distribution:
+    """Returns a mixture of one copy of the prior for each class, which is the prior again."""
+    tfd = tfp.distributions
+    probs = np.full(count, 1.0 / count, tf.as_dtype(prior.dtype).as_numpy_dtype)
+    return tfd.MixtureSameFamily(tfd.Categorical(probs=probs), tfd.BatchBroadcast(prior, [count]))

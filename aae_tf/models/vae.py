@@ -104,8 +104,8 @@ class VAE(BaseAAE):
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
         """Draws z ~ q(z|x), and gives the parameters of q(z|x)."""
-        parameters = self.posterior(self._features(batch.inputs, training))
-        return {"latents": self.posterior.sample(parameters, seed), **parameters}
+        parameters = self.posterior(self._features(batch.inputs, training), training=training)
+        return {"latents": self.posterior.sample(parameters, seed, training), **parameters}
 
     def extra_terms(
         self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool

@@ -53,7 +53,7 @@ def mlp_encoder(
     inputs = keras.Input(shape, name="inputs")
     x = keras.layers.Flatten()(inputs) if len(shape) > 1 else inputs
     if check_non_negative("input_noise", input_noise):
-        x = keras.layers.GaussianNoise(input_noise, seed=next(seeds))(x)
+        x = _noisy(x, input_noise, next(seeds))
     if check_rate("dropout", dropout):
         x = keras.layers.Dropout(dropout, seed=next(seeds))(x)
     x = _hidden(x, units, activation, batch_normalization, seeds)
@@ -110,7 +110,7 @@ def mlp_decoder(
     inputs = keras.Input((check_dimension("code_dim", code_dim),), name="latents")
     x = inputs
     if check_non_negative("input_noise", input_noise):
-        x = keras.layers.GaussianNoise(input_noise, seed=next(seeds))(x)
+        x = _noisy(x, input_noise, next(seeds))
     x = _hidden(x, units, activation, batch_normalization, seeds)
     x = _dense(math.prod(shape), seeds)(x)
     if len(shape) > 1:
@@ -157,6 +157,16 @@ def mlp_discriminator(
     x = _hidden(inputs, check_sizes("units", units), activation, False, seeds)
     logits = _dense(1, seeds, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=name)
+
+
+def _noisy(x: keras.KerasTensor, stddev: float, seed: int | None) -> keras.KerasTensor:
+    # Keras refuses noise above 1, which a code of a wide prior may need: it is added to the codes
+    # in units of the noise then.
+    unit = max(1.0, stddev)
+    noise = keras.layers.GaussianNoise(stddev / unit, seed=seed)
+    if unit == 1.0:
+        return noise(x)
+    return keras.layers.Rescaling(unit)(noise(keras.layers.Rescaling(1.0 / unit)(x)))
 
 
 def _dense(units: int, seeds: Iterator[int | None], **kwargs: object) -> keras.layers.Dense:

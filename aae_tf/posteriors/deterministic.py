@@ -13,6 +13,8 @@ class Deterministic(Posterior):
     The randomness of the aggregated posterior comes from the data alone.
 
     Args:
+        normalize: whether codes are given the prior's mean and standard deviation, by the batch's
+            statistics in training and by moving averages otherwise: see `Posterior`.
         name: name of the layer.
 
     Inputs:
@@ -20,6 +22,9 @@ class Deterministic(Posterior):
 
     Returns:
         dict with `mean`, float32 [batch, code_dim].
+
+    Raises:
+        TypeError: if `normalize` is not a bool.
 
     Example:
 
@@ -30,7 +35,7 @@ class Deterministic(Posterior):
     ['mean']
 
     References:
-        Makhzani et al. 2016, section 2, "Deterministic".
+        Makhzani et al. 2016, section 2, "Deterministic"; Rustamov 2019, section 4 (`normalize`).
     """
 
     def build_head(self, feature_dim: int, seed: int) -> None:
@@ -43,10 +48,12 @@ class Deterministic(Posterior):
         )
         self.mean_layer.build((None, feature_dim))
 
-    def call(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"mean": self.mean_layer(features)}
+    def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        return {"mean": self.normalized(self.mean_layer(features), training)}
 
-    def sample(self, parameters: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    def sample(
+        self, parameters: dict[str, tf.Tensor], seed: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
         """Returns the one code of each row; `seed` has no part in it."""
         return parameters["mean"]
 

@@ -22,6 +22,9 @@ class Gaussian(Posterior):
     Args:
         max_log_variance: positive bound of |log_variance|, nats; 10 keeps the standard deviation
             in [0.0067, 148].
+        normalize: whether the means are given the prior's mean and standard deviation, by the
+            batch's statistics in training and by moving averages otherwise: see `Posterior`. The
+            noise comes on top, so that codes scatter wider than the prior until it is small.
         name: name of the layer.
 
     Inputs:
@@ -32,6 +35,7 @@ class Gaussian(Posterior):
 
     Raises:
         ValueError: if `max_log_variance` is not a positive number.
+        TypeError: if `normalize` is not a bool.
 
     Example:
 
@@ -44,13 +48,17 @@ class Gaussian(Posterior):
 
     References:
         Makhzani et al. 2016, section 2, "Gaussian posterior"; Kingma and Welling 2014, section
-        2.4. Differs: the log-variance is bounded.
+        2.4; Rustamov 2019, section 4 (`normalize`). Differs: the log-variance is bounded.
     """
 
     def __init__(
-        self, max_log_variance: float = 10.0, name: str | None = None, **kwargs: Any
+        self,
+        max_log_variance: float = 10.0,
+        normalize: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(normalize=normalize, name=name, **kwargs)
         self.max_log_variance = check_positive("max_log_variance", max_log_variance)
 
     def build_head(self, feature_dim: int, seed: int) -> None:
@@ -68,14 +76,16 @@ class Gaussian(Posterior):
         self.mean_layer.build((None, feature_dim))
         self.log_variance_layer.build((None, feature_dim))
 
-    def call(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
+    def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         bound = self.max_log_variance
         return {
-            "mean": self.mean_layer(features),
+            "mean": self.normalized(self.mean_layer(features), training),
             "log_variance": bound * tf.tanh(self.log_variance_layer(features) / bound),
         }
 
-    def sample(self, parameters: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    def sample(
+        self, parameters: dict[str, tf.Tensor], seed: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
         """Draws one code per row."""
         mean, log_variance = parameters["mean"], parameters["log_variance"]
         noise = tf.random.stateless_normal(tf.shape(mean), seed)

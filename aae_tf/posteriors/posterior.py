@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from aae_tf.checks import check_dimension
@@ -15,10 +16,24 @@ class Posterior(keras.layers.Layer):
     the layer then maps features to the parameters of q(z|x), and `sample` and `mean` map these
     to codes. Codes are float32 whatever the precision of the networks.
 
+    With `normalize`, the codes' mean and standard deviation are the prior's from the first step
+    on, coordinate by coordinate, and a divergence is left with shape and dependence alone:
+
+        z = prior mean + prior deviation * (c - mean of c) / sqrt(variance of c + 1e-5)
+
+    c is what the head gives: the mean of q(z|x), or the code itself where a subclass has no other.
+    Mean and variance of c are those of the batch in training, and moving averages of them at any
+    other time, so that a row's code then depends on that row alone. Every row of a batch counts
+    once in them, whatever its sample weight. A batch of one row has no spread: in training its
+    code is the prior's mean, and the moving variance falls by a tenth. Drop a remainder of one
+    row, lest every epoch end so.
+
     To add a posterior: implement `build_head`, `call`, `sample` and `mean`, and register the
-    class with `keras.saving.register_keras_serializable`.
+    class with `keras.saving.register_keras_serializable`. What is to be normalised passes through
+    `normalized`.
 
     Args:
+        normalize: whether codes are normalised.
         name: name of the layer.
 
     Inputs:
@@ -26,20 +41,43 @@ class Posterior(keras.layers.Layer):
 
     Returns:
         dict of float32 tensors, [batch, ...]: the parameters of q(z|x).
+
+    Raises:
+        TypeError: if `normalize` is not a bool.
+
+    References:
+        Rustamov 2019, arXiv:1901.03227, section 4: batch normalisation of the code, without
+        trained scale and offset. Differs: the code is then given the prior's moments, so that
+        priors of any scale serve.
     """
 
-    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, normalize: bool = False, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
+        if not isinstance(normalize, bool):
+            raise TypeError(
+                f"Expected `normalize` to be a bool. Received: normalize={normalize!r}."
+            )
+        self.normalize = normalize
         # Known once connected.
         self.code_dim: Any = None
+        self.normalization: Any = None
 
-    def connect(self, feature_dim: int, code_dim: int, seed: int) -> None:
+    def connect(
+        self,
+        feature_dim: int,
+        code_dim: int,
+        seed: int,
+        loc: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+    ) -> None:
         """Creates the head's weights.
 
         Args:
             feature_dim: width of the encoder's features.
             code_dim: width of the code.
             seed: non-negative integer that fixes the initial weights.
+            loc: float32 [code_dim], the mean that `normalize` gives the codes; None is 0.
+            scale: float32 [code_dim], positive, their standard deviation; None is 1.
 
         Raises:
             ValueError: if this posterior already belongs to a model.
@@ -51,6 +89,20 @@ class Posterior(keras.layers.Layer):
             )
         self.code_dim = check_dimension("code_dim", code_dim)
         self.build_head(check_dimension("feature_dim", feature_dim), seed)
+        if self.normalize:
+            # Averages over some ten batches: Keras' own 0.99 would still be half its initial
+            # values after 70 steps. A small epsilon, since the head's scale is arbitrary.
+            self.normalization = keras.layers.BatchNormalization(
+                momentum=0.9,
+                epsilon=1e-5,
+                center=False,
+                scale=False,
+                dtype="float32",
+                name="normalization",
+            )
+            self.normalization.build((None, self.code_dim))
+            self._loc = np.float32(0.0 if loc is None else loc)
+            self._scale = np.float32(1.0 if scale is None else scale)
         self.built = True
 
     def build_head(self, feature_dim: int, seed: int) -> None:
@@ -60,12 +112,30 @@ class Posterior(keras.layers.Layer):
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: `connect` has built the head."""
 
-    def sample(self, parameters: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    def normalized(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Gives codes the moments of the prior if this posterior normalises, else as they are.
+
+        Args:
+            codes: float32 [batch, code_dim].
+            training: whether the batch's own statistics are used, and leave their trace in the
+                moving averages.
+
+        Returns:
+            float32 [batch, code_dim].
+        """
+        if self.normalization is None:
+            return codes
+        return self._loc + self._scale * self.normalization(codes, training=training)
+
+    def sample(
+        self, parameters: dict[str, tf.Tensor], seed: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
         """Draws one code per row of `parameters`, differentiable in them.
 
         Args:
             parameters: what the layer returned.
             seed: integer [2], the seed of a stateless generator.
+            training: what the layer was called with.
 
         Returns:
             float32 [batch, code_dim].
@@ -85,4 +155,8 @@ class Posterior(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {"name": self.name, "dtype": keras.saving.serialize_keras_object(self.dtype_policy)}
+        return {
+            "normalize": self.normalize,
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+        }

@@ -27,6 +27,9 @@ class Universal(Posterior):
         units: width of each hidden layer of f.
         activation: Keras name of the hidden activation.
         num_mean_samples: even number of noise vectors that `mean` averages over.
+        normalize: whether the samples are given the prior's mean and standard deviation, by the
+            batch's statistics in training and by moving averages otherwise: see `Posterior`.
+            `mean` always takes the moving averages.
         name: name of the layer.
 
     Inputs:
@@ -37,6 +40,7 @@ class Universal(Posterior):
 
     Raises:
         ValueError: if a size is not a positive integer, or `num_mean_samples` is odd.
+        TypeError: if `normalize` is not a bool.
 
     Example:
 
@@ -47,9 +51,9 @@ class Universal(Posterior):
     (5, 2)
 
     References:
-        Makhzani et al. 2016, section 2, "Universal approximator posterior". Differs: the noise
-        enters beside the encoder's features rather than beside the input, so that any encoder
-        serves.
+        Makhzani et al. 2016, section 2, "Universal approximator posterior"; Rustamov 2019, section
+        4 (`normalize`). Differs: the noise enters beside the encoder's features rather than beside
+        the input, so that any encoder serves.
     """
 
     def __init__(
@@ -58,10 +62,11 @@ class Universal(Posterior):
         units: Sequence[int] = (256,),
         activation: str = "relu",
         num_mean_samples: int = 32,
+        normalize: bool = False,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(normalize=normalize, name=name, **kwargs)
         self.noise_dim = check_dimension("noise_dim", noise_dim)
         self.units = check_sizes("units", units)
         self.activation_function = keras.activations.get(activation)
@@ -101,16 +106,18 @@ class Universal(Posterior):
     def call(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"features": self.feature_layer(features)}
 
-    def sample(self, parameters: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    def sample(
+        self, parameters: dict[str, tf.Tensor], seed: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
         """Draws one code per row."""
         features = parameters["features"]
         noise = tf.random.stateless_normal([tf.shape(features)[0], self.noise_dim], seed)
-        return self._head(features, noise)
+        return self.normalized(self._head(features, noise), training)
 
     def mean(self, parameters: dict[str, tf.Tensor]) -> tf.Tensor:
         """Averages f over the fixed noise vectors, row by row."""
         codes = self._head(parameters["features"][:, tf.newaxis], self._mean_noise)
-        return tf.reduce_mean(codes, axis=1)
+        return self.normalized(tf.reduce_mean(codes, axis=1))
 
     def _head(self, features: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         codes = features + self.noise_layer(noise)

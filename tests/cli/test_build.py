@@ -76,6 +76,18 @@ def test_every_option_of_a_plain_model_reaches_it():
     assert model.seed == 5
 
 
+@pytest.mark.parametrize("name", ["deterministic", "gaussian", "universal"])
+def test_codes_are_normalised_if_asked(name):
+    model = build(posterior=name, normalize_codes=True, prior_scale=3.0)
+    assert type(model.posterior) is type(posteriors.get(name))
+    assert model.posterior.normalize
+    assert not build(posterior=name).posterior.normalize
+    features = np.random.default_rng(0).normal(size=(50, 16)).astype("float32")
+    parameters = model.posterior(features, training=True)
+    if "mean" in parameters:
+        np.testing.assert_allclose(np.std(parameters["mean"], axis=0), 3.0, rtol=1e-2)
+
+
 @pytest.mark.parametrize("name", CLASS_STYLE)
 def test_every_option_of_class_and_style_reaches_the_model(name):
     labels = {} if name == "clustering" else {"classification_weight": 0.3}
@@ -262,3 +274,17 @@ class TestOptimizers:
     def test_regularization_takes_the_rate_of_the_rest(self):
         model = build(optimizer="sgd", schedule="alternating", learning_rate=0.3)
         assert float(model.regularization_optimizer.learning_rate) == pytest.approx(0.3)
+
+
+def test_ring_radius_is_in_units_of_the_scale():
+    prior = build(prior="ring_mixture", code_dim=2, prior_scale=0.5, ring_radius=6.0).prior
+    radii = np.linalg.norm(prior.components_distribution.mean(), axis=1)
+    np.testing.assert_allclose(radii, 3.0, rtol=1e-6)
+
+
+def test_styles_are_matched_within_classes_if_asked():
+    model = build(model="supervised", match_within_classes=True, discriminator_units=(12,))
+    assert model.match_within_classes
+    # The code, the ten classes and "unknown".
+    assert model.divergence.discriminator.input_shape == (None, model.prior.event_shape[0] + 11)
+    assert not build(model="supervised", match_within_classes=False).match_within_classes

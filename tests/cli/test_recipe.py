@@ -72,7 +72,8 @@ class TestValues:
             Recipe(**{argument: value})
 
     @pytest.mark.parametrize(
-        ("argument", "value", "kind"), [("data", 3, "str"), ("batch_normalization", 1, "bool")]
+        ("argument", "value", "kind"),
+        [("data", 3, "str"), ("batch_normalization", 1, "bool"), ("normalize_codes", 1, "bool")],
     )
     def test_of_another_type_are_refused(self, argument, value, kind):
         with pytest.raises(TypeError, match=f"Expected `{argument}` to be a {kind}. Received"):
@@ -90,6 +91,7 @@ class TestTogether:
             ("gan", "posterior", "gaussian"),
             ("gan", "reconstruction_weight", 2.0),
             ("gmmn", "batch_normalization", True),
+            ("gan", "normalize_codes", True),
             ("vae", "divergence", "mmd"),
             ("vae", "schedule", "alternating"),
             ("aae", "class_divergence", "none"),
@@ -97,6 +99,7 @@ class TestTogether:
             ("clustering", "classification_weight", 2.0),
             ("semi-supervised", "head_distance", 2.0),
             ("aae", "kl_weight", 2.0),
+            ("aae", "match_within_classes", True),
         ],
     )
     def test_fields_of_other_models_are_refused(self, model, field, value):
@@ -125,6 +128,7 @@ class TestTogether:
             ("dropout", 0.1, {"network": "conv"}, "network='conv'"),
             ("labelled_batch", 3, {"model": "semi-supervised"}, "labels=None"),
             ("head_weight", 3.0, {"model": "embedding", "heads_scale": 2.0}, "heads_scale=2.0"),
+            ("ring_radius", 5.0, {}, "prior='gaussian'"),
         ],
     )
     def test_fields_that_mean_nothing_are_refused(self, field, value, others, reason):

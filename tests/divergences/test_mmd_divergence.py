@@ -19,7 +19,7 @@ def _connected(prior=None, **kwargs):
     return divergence
 
 
-@pytest.mark.parametrize("estimator", ["unbiased", "biased"])
+@pytest.mark.parametrize("estimator", ["unbiased", "biased", "linear"])
 def test_closed_form_is_the_library_s_and_needs_no_seed(estimator):
     divergence = _connected(kernel=KERNEL, estimator=estimator)
     terms = divergence.compare(CODES, SEED)
@@ -43,6 +43,45 @@ def test_prior_is_sampled_once_per_code(prior, prior_terms):
     samples = priors.sample(prior, len(CODES), seed=SEED)
     expected = mmd.squared_mmd_two_samples(CODES, samples, KERNEL)
     np.testing.assert_allclose(divergence.compare(CODES, SEED).encoder_loss, expected, rtol=1e-6)
+
+
+def test_linear_estimator_with_a_sampled_prior():
+    divergence = _connected(kernel=KERNEL, prior_terms="sampled", estimator="linear")
+    weight = np.random.default_rng(1).random(40, dtype="float32")
+    samples = priors.sample(priors.gaussian(2), len(CODES), seed=SEED)
+    expected = mmd.squared_mmd_two_samples(CODES, samples, KERNEL, "linear", x_weights=weight)
+    value = divergence.compare(CODES, SEED, weight).encoder_loss
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", ["unbiased", "biased", "linear"])
+@pytest.mark.parametrize("prior", [priors.gaussian(2), priors.ring_mixture(4)])
+def test_closed_posterior_terms_are_the_library_s_and_need_no_codes(prior, estimator):
+    divergence = MMD(kernel=KERNEL, estimator=estimator, posterior_terms="closed_form")
+    assert divergence.wants_posterior and not MMD().wants_posterior
+    divergence.connect(prior, seed=0, has_gaussian_posterior=True)
+    generator = np.random.default_rng(1)
+    weight = generator.random(40, dtype="float32")
+    log_variance = generator.normal(size=(40, 2)).astype("float32")
+    posterior = {"mean": tf.constant(CODES), "log_variance": tf.constant(log_variance)}
+    value = divergence.compare(CODES * np.nan, SEED, weight, posterior=posterior).encoder_loss
+    expected = mmd.squared_mmd_of_gaussians(
+        CODES, np.exp(log_variance), prior, KERNEL, estimator, weight
+    )
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def _box():
+    return priors.uniform(2, low=-1.0, high=1.0)
+
+
+def test_a_refused_posterior_can_be_followed_by_another():
+    divergence = MMD(posterior_terms="closed_form")
+    with pytest.raises(ValueError, match="`posterior_terms`"):
+        divergence.connect(_box(), seed=0, has_gaussian_posterior=True)
+    assert not divergence.has_gaussian_posterior and divergence.kernel is None
+    divergence.connect(priors.gaussian(2), seed=0, has_gaussian_posterior=True)
+    assert divergence.has_gaussian_posterior
 
 
 @pytest.mark.parametrize("prior_terms", ["closed_form", "sampled"])
@@ -106,7 +145,57 @@ def test_a_single_code_has_no_spread_to_compare():
     ("call", "error", "message"),
     [
         (lambda: MMD(kernel="rbf"), TypeError, "`kernel` to be a kernel of tfp.math.psd_kernels"),
-        (lambda: MMD(estimator="linear"), ValueError, "`estimator` to be one of"),
+        (lambda: MMD(estimator="cubic"), ValueError, "`estimator` to be one of"),
+        (
+            lambda: MMD(estimator="linear").connect(priors.ring_mixture(3), 0, num_classes=3),
+            ValueError,
+            "`estimator` to be 'unbiased' or 'biased' where labels .*'linear', num_classes=3",
+        ),
+        (lambda: MMD(posterior_terms="exact"), ValueError, "`posterior_terms` to be one of"),
+        (
+            lambda: MMD(posterior_terms="closed_form", prior_terms="sampled"),
+            ValueError,
+            "`prior_terms` to be 'closed_form' .* Received: prior_terms='sampled'",
+        ),
+        (
+            lambda: MMD(posterior_terms="closed_form", standardized=True),
+            ValueError,
+            "`standardized` to be False .* posterior_terms='closed_form'",
+        ),
+        (
+            lambda: MMD(posterior_terms="closed_form").connect(priors.gaussian(2), 0),
+            ValueError,
+            "`posterior_terms` to be 'sampled' for a code that is not drawn from",
+        ),
+        (
+            lambda: MMD(posterior_terms="closed_form").connect(
+                priors.ring_mixture(3), 0, num_classes=3, has_gaussian_posterior=True
+            ),
+            ValueError,
+            "`posterior_terms` to be 'sampled' where labels .* num_classes=3",
+        ),
+        (
+            lambda: MMD(posterior_terms="closed_form").connect(
+                _box(), 0, has_gaussian_posterior=True
+            ),
+            ValueError,
+            "`posterior_terms` to be 'sampled' where prior and kernel .* distribution=<",
+        ),
+        (
+            lambda: MMD(
+                tfp.math.psd_kernels.MaternOneHalf(np.float32(1.0)), posterior_terms="closed_form"
+            ).connect(priors.gaussian(2), 0, has_gaussian_posterior=True),
+            ValueError,
+            "`posterior_terms` to be 'sampled' where prior and kernel .* kernel=<.*Matern",
+        ),
+        *(
+            (
+                lambda estimator=estimator: MMD(estimator=estimator, standardized=True),
+                ValueError,
+                f"`standardized` to be False .* standardized=True, estimator='{estimator}'",
+            )
+            for estimator in ("biased", "linear")
+        ),
         (lambda: MMD(prior_terms="exact"), ValueError, "`prior_terms` to be one of"),
         (lambda: MMD(weight=-1.0), ValueError, "`weight`"),
         (lambda: MMD(standardized="no"), TypeError, "`standardized` to be a bool"),

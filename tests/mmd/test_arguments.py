@@ -18,31 +18,46 @@ OF_DISTRIBUTION = {
     "mean_embedding": lambda d: mmd.mean_embedding(d, KERNEL, POINTS),
     "mean_embedding_norm": lambda d: mmd.mean_embedding_norm(d, KERNEL),
     "squared_mmd": lambda d: mmd.squared_mmd(POINTS, d, KERNEL),
+    "squared_mmd_of_gaussians": lambda d: mmd.squared_mmd_of_gaussians(POINTS, POINTS, d, KERNEL),
     "has_mean_embedding": lambda d: mmd.has_mean_embedding(d, KERNEL),
     "default_kernel": mmd.default_kernel,
     "null_variance": lambda d: mmd.null_variance(d, KERNEL),
+    "goodness_of_fit": lambda d: mmd.goodness_of_fit(POINTS, d),
+    "standardized_mmd": lambda d: mmd.standardized_mmd(POINTS, d, KERNEL),
+    "witness": lambda d: mmd.witness(POINTS, POINTS, d, KERNEL),
 }
 OF_KERNEL = {
     "mean_embedding": lambda k: mmd.mean_embedding(NORMAL, k, POINTS),
     "mean_embedding_norm": lambda k: mmd.mean_embedding_norm(NORMAL, k),
     "squared_mmd": lambda k: mmd.squared_mmd(POINTS, NORMAL, k),
+    "squared_mmd_of_gaussians": lambda k: mmd.squared_mmd_of_gaussians(POINTS, POINTS, NORMAL, k),
     "squared_mmd_two_samples": lambda k: mmd.squared_mmd_two_samples(POINTS, POINTS, k),
     "has_mean_embedding": lambda k: mmd.has_mean_embedding(NORMAL, k),
     "null_variance": lambda k: mmd.null_variance(NORMAL, k),
+    "goodness_of_fit": lambda k: mmd.goodness_of_fit(POINTS, NORMAL, k),
+    "standardized_mmd": lambda k: mmd.standardized_mmd(POINTS, NORMAL, k),
+    "two_sample_test": lambda k: mmd.two_sample_test(POINTS, POINTS, k),
+    "witness": lambda k: mmd.witness(POINTS, POINTS, NORMAL, k),
 }
 OF_POINTS = {
     "points": lambda x: mmd.mean_embedding(NORMAL, KERNEL, x),
     "samples": lambda x: mmd.squared_mmd(x, NORMAL, KERNEL),
+    "means": lambda x: mmd.squared_mmd_of_gaussians(x, x, NORMAL, KERNEL),
+    "variances": lambda x: mmd.squared_mmd_of_gaussians(POINTS, x, NORMAL, KERNEL),
     "x": lambda x: mmd.squared_mmd_two_samples(x, POINTS, KERNEL),
     "y": lambda x: mmd.squared_mmd_two_samples(POINTS, x, KERNEL),
 }
 OF_ESTIMATOR = {
     "squared_mmd": lambda e, x: mmd.squared_mmd(x, NORMAL, KERNEL, e),
+    "means": lambda e, x: mmd.squared_mmd_of_gaussians(x, x, NORMAL, KERNEL, e),
     "x": lambda e, x: mmd.squared_mmd_two_samples(x, POINTS, KERNEL, e),
     "y": lambda e, x: mmd.squared_mmd_two_samples(POINTS, x, KERNEL, e),
 }
 OF_WEIGHTS = {
     "weights": lambda w: mmd.squared_mmd(POINTS, NORMAL, KERNEL, weights=w),
+    "weights of Gaussians": lambda w: mmd.squared_mmd_of_gaussians(
+        POINTS, POINTS, NORMAL, KERNEL, weights=w
+    ),
     "x_weights": lambda w: mmd.squared_mmd_two_samples(POINTS, POINTS, KERNEL, x_weights=w),
 }
 
@@ -103,7 +118,7 @@ def test_distribution_of_unknown_length():
         (
             KERNEL + ExponentiatedQuadratic(length_scale=-2.0),
             ValueError,
-            "positive length_scale. Received: kernel.length_scale=-2.0",
+            r"positive length_scale. Received: kernel.kernels\[1\].length_scale=-2.0",
         ),
         (
             ExponentiatedQuadratic(inverse_length_scale=0.0),
@@ -153,6 +168,8 @@ def test_points(name, points, error, message):
     [
         ("points", r"`points` .* `distribution.event_shape` .* points.shape=\(3, 5\)"),
         ("samples", r"`samples` .* `distribution.event_shape` .* samples.shape=\(3, 5\)"),
+        ("means", r"`means` .* `distribution.event_shape` .* means.shape=\(3, 5\)"),
+        ("variances", r"`variances` .* shape of `means`. .* variances.shape=\(3, 5\)"),
         ("x", r"`y` to have as many columns .* y.shape=\(3, 2\), x.shape=\(3, 5\)"),
         ("y", r"`y` to have as many columns .* y.shape=\(3, 5\), x.shape=\(3, 2\)"),
     ],
@@ -178,9 +195,9 @@ def test_two_samples_of_different_dtypes():
 
 @pytest.mark.parametrize("function", OF_ESTIMATOR)
 def test_estimator(function):
-    message = "`estimator` to be one of 'unbiased', 'biased'. Received: estimator='linear'"
+    message = "`estimator` to be one of 'unbiased', 'biased', 'linear'. Received: estimator='cubic'"
     with pytest.raises(ValueError, match=message):
-        OF_ESTIMATOR[function]("linear", POINTS)
+        OF_ESTIMATOR[function]("cubic", POINTS)
 
 
 @pytest.mark.parametrize("function", OF_ESTIMATOR)
@@ -207,5 +224,6 @@ def test_count(function, estimator, count):
     ],
 )
 def test_weights(name, weights, message):
-    with pytest.raises(ValueError, match=f"`{name}` to .*{message}".replace("{}", name)):
+    argument = name.split()[0]
+    with pytest.raises(ValueError, match=f"`{argument}` to .*{message}".replace("{}", argument)):
         OF_WEIGHTS[name](weights)

@@ -146,9 +146,9 @@ def test_a_rule_must_be_callable():
 def test_a_missing_rule_names_both_types_and_what_there_is():
     message = (
         "types of `distribution` and `kernel`. Received: Dirichlet and "
-        "ExponentiatedQuadratic; registered: (Bernoulli, ExponentiatedQuadratic), "
-        "(Distribution, _SumKernel), "
-        "(Independent, ExponentiatedQuadratic), (MixtureSameFamily, PositiveSemidefiniteKernel), "
+        "ExponentiatedQuadratic; registered: "
+        "(BatchBroadcast, PositiveSemidefiniteKernel), (Bernoulli, CoordinateProduct), "
+        "(Bernoulli, ExponentiatedQuadratic), (Bernoulli, FourierFeatures), (Blockwise, "
     )
     distribution = tfd.Dirichlet([1.0, 2.0])
     for call in (
@@ -167,13 +167,13 @@ _NORMALS = tfd.MixtureSameFamily(_HALVES, tfd.Normal([0.0, 1.0], 1.0))
 @pytest.mark.parametrize(
     ("distribution", "message"),
     [
-        (tfd.Sample(tfd.Laplace(0.0, 1.0), 2), "Laplace and Exp"),
-        (tfd.Independent(tfd.Laplace([0.0, 1.0], 1.0), 1), "Laplace and Exp"),
+        (tfd.Sample(tfd.Gumbel(0.0, 1.0), 2), "Gumbel and Exp"),
+        (tfd.Independent(tfd.Gumbel([0.0, 1.0], 1.0), 1), "Gumbel and Exp"),
         (
             tfd.MixtureSameFamily(
-                _HALVES, tfd.Independent(tfd.Laplace([[0.0, 1.0], [2.0, 3.0]], 1.0), 1)
+                _HALVES, tfd.Independent(tfd.Gumbel([[0.0, 1.0], [2.0, 3.0]], 1.0), 1)
             ),
-            "Laplace and Exp",
+            "Gumbel and Exp",
         ),
         (tfd.Sample(tfd.QuantizedDistribution(tfd.Normal(0.0, 1.0)), 2), "to be scalars"),
         (tfd.Sample(tfd.Categorical(probs=[0.5, 0.5]), 2), "to be scalars"),
@@ -197,22 +197,44 @@ def test_has_mean_embedding():
     normal = tfd.MultivariateNormalDiag(tf.zeros(2))
     assert mmd.has_mean_embedding(normal, KERNEL) is True
     assert mmd.has_mean_embedding(normal, KERNEL + KERNEL) is True
-    assert mmd.has_mean_embedding(normal, psd_kernels.MaternOneHalf()) is False
-    assert mmd.has_mean_embedding(normal, KERNEL + psd_kernels.MaternOneHalf()) is False
-    assert mmd.has_mean_embedding(normal, KERNEL * KERNEL) is False
+    for other in (psd_kernels.MaternOneHalf(), psd_kernels.Linear()):
+        assert mmd.has_mean_embedding(normal, other) is True
+        assert mmd.has_mean_embedding(normal, KERNEL + other) is True
+    assert mmd.has_mean_embedding(normal, KERNEL * psd_kernels.MaternOneHalf()) is True
+    assert mmd.has_mean_embedding(normal, psd_kernels.ExpSinSquared()) is False
+    assert mmd.has_mean_embedding(normal, KERNEL + psd_kernels.ExpSinSquared()) is False
+
+
+def test_products_of_kernels_without_a_rule():
+    normal = tfd.MultivariateNormalDiag(tf.zeros(2))
+    kernel = KERNEL * psd_kernels.Linear()
+    message = "ExponentiatedQuadratic, Linear, distribution MultivariateNormalDiag"
+    with pytest.raises(NotImplementedError, match=f"factors of a product .* factors {message}"):
+        mmd.mean_embedding_norm(normal, kernel)
+    assert not mmd.has_mean_embedding(normal, kernel)
 
 
 def test_public_names():
     assert sorted(mmd.__all__) == [
+        "BlockProduct",
+        "CoordinateProduct",
+        "FourierFeatures",
+        "MMDTestResult",
         "MeanEmbedding",
         "RegisterMeanEmbedding",
         "default_kernel",
+        "goodness_of_fit",
         "has_mean_embedding",
         "mean_embedding",
         "mean_embedding_norm",
+        "median_kernel",
         "null_variance",
         "squared_mmd",
         "squared_mmd_given_labels",
+        "squared_mmd_of_gaussians",
         "squared_mmd_two_samples",
+        "standardized_mmd",
+        "two_sample_test",
+        "witness",
     ]
     assert all(hasattr(mmd, name) for name in mmd.__all__)

@@ -32,22 +32,36 @@ def adversarial(width: int = 2) -> divergences.Adversarial:
 
 
 def moments(standardized: bool = True) -> divergences.MMD:
-    """An MMD of which no argument is the default; labels forbid one of them."""
+    """An MMD of sampled terms; `standardized` forbids labels and all estimators but one."""
     kernel = tfp.math.psd_kernels.ExponentiatedQuadratic(np.float32(0.5), np.float32(1.5))
     return divergences.MMD(
         kernel + kernel,
-        estimator="biased",
+        estimator="unbiased" if standardized else "biased",
         prior_terms="sampled",
         standardized=standardized,
+        num_features=64 if standardized else None,
         weight=5.0,
         name="moments",
+    )
+
+
+def integrated() -> divergences.MMD:
+    """An MMD of posteriors that are integrated: what `moments` has in other ways."""
+    kernel = tfp.math.psd_kernels.ExponentiatedQuadratic(np.float32(0.5), np.float32(1.5))
+    return divergences.MMD(
+        kernel, estimator="linear", posterior_terms="closed_form", weight=6.0, name="integrated"
     )
 
 
 def universal() -> posteriors.Universal:
     """A posterior of which no argument is the default."""
     return posteriors.Universal(
-        noise_dim=3, units=(6, 5), activation="tanh", num_mean_samples=4, name="f"
+        noise_dim=3,
+        units=(6, 5),
+        activation="tanh",
+        num_mean_samples=4,
+        normalize=True,
+        name="f",
     )
 
 
@@ -75,7 +89,7 @@ def _label_guided(divergence: Any) -> models.LabelGuidedAAE:
     )
 
 
-def _supervised(divergence: Any) -> models.SupervisedAAE:
+def _supervised(divergence: Any, within: bool = False) -> models.SupervisedAAE:
     return build(
         models.SupervisedAAE,
         2 + NUM_CLASSES,
@@ -83,6 +97,7 @@ def _supervised(divergence: Any) -> models.SupervisedAAE:
         num_classes=NUM_CLASSES,
         posterior=universal(),
         divergence=divergence,
+        match_within_classes=within,
     )
 
 
@@ -90,7 +105,7 @@ def _class_style(cls: type, style: Any, classes: Any) -> models.ClassStyleAAE:
     arguments: dict[str, Any] = {
         "style_prior": priors.gaussian(2, scale=3.0),
         "class_prior": priors.categorical(NUM_CLASSES, probs=[0.3, 0.4, 0.3]),
-        "posterior": "gaussian",
+        "posterior": posteriors.Gaussian(normalize=classes is not None),
         "style_divergence": style,
         "class_divergence": classes,
         "consistency": losses.VirtualAdversarial(0.5, weight=0.7),
@@ -127,7 +142,10 @@ def _baselines() -> dict[str, Build]:
     ramp = keras.optimizers.schedules.PolynomialDecay(0.0, 3, end_learning_rate=1.0)
     return {
         "VAE kl": lambda: build(
-            models.VAE, prior=prior, posterior=posteriors.Gaussian(4.0), kl_weight=ramp
+            models.VAE,
+            prior=prior,
+            posterior=posteriors.Gaussian(4.0, normalize=True),
+            kl_weight=ramp,
         ),
         "GAN adversarial": lambda: build(models.GAN, prior=prior, divergence=adversarial(64)),
         "GAN mmd": lambda: build(models.GAN, prior=prior, divergence="mmd"),
@@ -137,8 +155,12 @@ def _baselines() -> dict[str, Build]:
 
 # Builders and the labels that `fit` gets, by name: the class, then what is matched by what.
 MODELS: dict[str, tuple[Build, np.ndarray | None]] = {
-    "AAE deterministic adversarial": (lambda: aae("deterministic", adversarial()), None),
-    "AAE gaussian mmd": (lambda: aae(posteriors.Gaussian(4.0), moments()), None),
+    "AAE deterministic adversarial": (
+        lambda: aae(posteriors.Deterministic(normalize=True), adversarial()),
+        None,
+    ),
+    "AAE gaussian mmd": (lambda: aae(posteriors.Gaussian(4.0, normalize=True), moments()), None),
+    "AAE gaussian posterior terms": (lambda: aae(posteriors.Gaussian(4.0), integrated()), None),
     "AAE universal mmd": (
         lambda: aae(universal(), "mmd", priors.uniform(2, low=-3.0, high=2.0)),
         None,
@@ -155,6 +177,11 @@ MODELS: dict[str, tuple[Build, np.ndarray | None]] = {
     "LabelGuidedAAE sampled mmd": (lambda: _label_guided(moments(False)), LABELS),
     "SupervisedAAE adversarial": (lambda: _supervised(adversarial()), KNOWN),
     "SupervisedAAE mmd": (lambda: _supervised("mmd"), KNOWN),
+    "SupervisedAAE adversarial within classes": (
+        lambda: _supervised(adversarial(2 + NUM_CLASSES + 1), within=True),
+        KNOWN,
+    ),
+    "SupervisedAAE mmd within classes": (lambda: _supervised("mmd", within=True), KNOWN),
     **{
         f"{cls.__name__} {style} {classes}": (
             lambda cls=cls, style=style, classes=classes: _class_style(

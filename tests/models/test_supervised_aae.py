@@ -1,10 +1,11 @@
 """The supervised model against NumPy."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from scipy.stats import chisquare
 
-from aae_tf import SupervisedAAE, priors
+from aae_tf import SupervisedAAE, divergences, mmd, networks, priors
 from tests.models.small import (
     INPUTS,
     KNOWN,
@@ -80,3 +81,48 @@ def test_the_decoder_takes_mixed_labels():
     mixed = np.full((5, NUM_CLASSES), 1 / NUM_CLASSES)
     expected = forward(model.decoder, np.concatenate([codes, mixed], axis=1))
     np.testing.assert_allclose(model.decode(codes, mixed), expected, rtol=1e-5)
+
+
+def test_within_classes_each_class_is_compared_with_the_whole_prior():
+    kernel = mmd.default_kernel(priors.gaussian(2))
+    model = _model(match_within_classes=True, divergence=divergences.MMD(kernel, "biased"))
+    codes = model.encode(INPUTS)
+    shares = np.bincount(KNOWN) / len(KNOWN)
+    expected = sum(
+        share * float(mmd.squared_mmd(codes[label == KNOWN], model.prior, kernel, "biased"))
+        for label, share in enumerate(shares)
+    )
+    np.testing.assert_allclose(measure(model, KNOWN)["latent_divergence"], expected, rtol=1e-4)
+    together = float(mmd.squared_mmd(codes, model.prior, kernel, "biased"))
+    assert expected > together + 1e-3
+
+
+def test_within_classes_the_discriminator_sees_the_label():
+    width = 2 + NUM_CLASSES + 1
+    model = _model(match_within_classes=True, divergence="adversarial")
+    assert model.divergence.discriminator.input_shape == (None, width)
+    # A discriminator that tells the last class and nothing else.
+    network = networks.mlp_discriminator(width, units=(1,), seed=0)
+    kernel = np.zeros((width, 1), "float32")
+    kernel[2 + NUM_CLASSES - 1] = 1.0
+    network.set_weights([kernel, np.zeros(1), np.float32([[10.0]]), np.float32([-5.0])])
+    model = _model(match_within_classes=True, divergence=divergences.Adversarial(network))
+    logits = np.where(KNOWN == NUM_CLASSES - 1, 5.0, -5.0)
+    expected = np.log1p(np.exp(-logits)).mean()
+    np.testing.assert_allclose(measure(model, KNOWN)["latent_divergence"], expected, rtol=1e-5)
+
+
+def test_within_classes_the_prior_is_the_same_for_all():
+    model = _model(match_within_classes=True)
+    prior = model.codes["latent"].prior
+    points = np.random.default_rng(0).normal(size=(7, 2)).astype("float32")
+    np.testing.assert_allclose(
+        prior.log_prob(points), model.prior.log_prob(points), rtol=1e-5, atol=1e-6
+    )
+    samples = priors.sample(prior, 4000, [0, 1], np.repeat(np.arange(NUM_CLASSES), 2000)[:4000])
+    assert np.abs(np.mean(samples, axis=0)).max() < 4.5 / np.sqrt(4000)
+
+
+def test_match_within_classes_is_a_bool():
+    with pytest.raises(TypeError, match=r"Expected `match_within_classes` to be a bool"):
+        _model(match_within_classes=1)

@@ -68,6 +68,18 @@ def test_noise_and_dropout_act_in_training_only():
     assert not np.allclose(decoder(x[:, :3]), decoder(x[:, :3], training=True))
 
 
+@pytest.mark.parametrize("stddev", [0.5, 3.0])
+def test_noise_has_the_deviation_asked_for(stddev):
+    decoder = networks.mlp_decoder((6,), 3, units=(5,), input_noise=stddev, seed=0)
+    # What the first dense layer receives.
+    noisy = keras.Model(decoder.input, decoder.layers[-3].input)
+    x = np.full((4000, 3), 7.0, "float32")
+    np.testing.assert_allclose(noisy(x), x, rtol=1e-6)
+    noise = np.asarray(noisy(x, training=True)) - x
+    # Five standard errors of a standard deviation from 12,000 draws.
+    np.testing.assert_allclose(np.std(noise), stddev, rtol=5.0 / np.sqrt(2 * noise.size))
+
+
 def test_batch_normalization_normalises_every_hidden_layer():
     encoder = networks.mlp_encoder((6,), units=(5, 4), batch_normalization=True)
     names = [type(layer).__name__ for layer in encoder.layers[1:]]

@@ -1,5 +1,31 @@
 """The closed forms, one family of distributions or kernels per file."""
 
-from aae_tf.mmd.rules import bits, box, gaussian, kernel_sum, mixture, points, product
+from aae_tf.mmd.rules import (
+    bernoulli,
+    blocks,
+    copies,
+    gaussian,
+    kernels,
+    laplace,
+    mixture,
+    normal,
+    points,
+    product,
+    student_t,
+    uniform,
+)
 
-__all__ = ["bits", "box", "gaussian", "kernel_sum", "mixture", "points", "product"]
+__all__ = [
+    "bernoulli",
+    "blocks",
+    "copies",
+    "gaussian",
+    "kernels",
+    "laplace",
+    "mixture",
+    "normal",
+    "points",
+    "product",
+    "student_t",
+    "uniform",
+]

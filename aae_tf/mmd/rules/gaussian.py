@@ -4,10 +4,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.constants import constant
+from aae_tf.mmd.coordinate_product import CoordinateProduct
 from aae_tf.mmd.embedding import MeanEmbedding
+from aae_tf.mmd.fourier_features import FourierFeatures
 from aae_tf.mmd.gaussian_kernels import heights_and_widths
-from aae_tf.mmd.registry import RegisterMeanEmbedding
-from aae_tf.mmd.types import Distribution, GaussianKernel
+from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
+from aae_tf.mmd.rules.features import FeatureEmbedding
+from aae_tf.mmd.types import Distribution, GaussianKernel, Kernel
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels
@@ -99,13 +102,23 @@ def _multivariate_normal(distribution: Distribution, kernel: GaussianKernel) -> 
     return GaussianEmbedding(distribution.mean(), tf.broadcast_to(covariance, shape), kernel)
 
 
-@RegisterMeanEmbedding(tfd.Normal, psd_kernels.ExponentiatedQuadratic)
-def _independent_normals(distribution: Distribution, kernel: GaussianKernel) -> GaussianEmbedding:
-    """Takes the last axis of the batch as the coordinates of a vector; see `product`."""
+@RegisterMeanEmbedding(tfd.MultivariateNormalLinearOperator, FourierFeatures)
+def _features(distribution: Distribution, kernel: FourierFeatures) -> FeatureEmbedding:
+    """Takes E exp(i w'X) = exp(i w'm - w'S w / 2)."""
     shape = distribution.batch_shape
-    variance = tf.square(tf.cast(distribution.scale, tf.float64))
-    return GaussianEmbedding(
-        tf.broadcast_to(distribution.loc, shape),
-        tf.linalg.diag(tf.broadcast_to(variance, shape)),
-        kernel,
-    )
+    dimension = distribution.event_shape[0]
+    kernel.check_length(dimension)
+    loc = tf.broadcast_to(distribution.mean(), [*shape, dimension])
+    scale = tf.broadcast_to(distribution.scale.to_dense(), [*shape, dimension, dimension])
+    loc, scale = (tf.cast(value, tf.float64) for value in (loc, scale))
+    frequencies = tf.constant(kernel.frequencies)
+    phases = tf.matmul(tf.reshape(loc, [-1, dimension]), frequencies, transpose_b=True)
+    spreads = tf.matmul(frequencies, tf.reshape(scale, [-1, dimension, dimension]))
+    lengths = -0.5 * tf.reduce_sum(tf.square(spreads), axis=-1)
+    return FeatureEmbedding.from_characteristic(tf.exp(tf.complex(lengths, phases)), shape, kernel)
+
+
+@RegisterMeanEmbedding(tfd.MultivariateNormalDiag, CoordinateProduct)
+def _independent_normals(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
+    scale = distribution.scale.diag_part()
+    return embed(tfd.Normal(distribution.mean(), scale), kernel)

@@ -73,3 +73,14 @@ def _one_hot_categorical(distribution: Distribution, kernel: Kernel) -> MixtureE
     shape = probs.shape + probs.shape[-1:]
     points = tf.broadcast_to(tf.eye(shape[-1], dtype=probs.dtype), shape)
     return MixtureEmbedding(probs, PointEmbedding(points, kernel))
+
+
+@RegisterMeanEmbedding(tfd.Empirical, psd_kernels.PositiveSemidefiniteKernel)
+def _empirical(distribution: Distribution, kernel: Kernel) -> MixtureEmbedding:
+    if distribution.event_shape.rank != 1:
+        raise NotImplementedError(
+            "Expected a `tfd.Empirical` of vectors, with event_ndims=1. "
+            f"Received: distribution={distribution!r}."
+        )
+    samples = distribution.samples
+    return MixtureEmbedding(tf.ones(samples.shape[:-1]), PointEmbedding(samples, kernel))

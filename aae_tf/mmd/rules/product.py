@@ -1,4 +1,4 @@
-"""Vectors of independent scalars under Gaussian kernels, which are products over coordinates.
+"""Vectors of independent scalars under kernels that are products over coordinates.
 
 A rule for a class of scalar distributions takes the last axis of their batch shape as the
 coordinates of a vector: `tfd.Normal` of batch shape [d] stands for its product over [d].
@@ -7,22 +7,22 @@ coordinates of a vector: `tfd.Normal` of batch shape [d] stands for its product 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from aae_tf.mmd.coordinate_product import CoordinateProduct
 from aae_tf.mmd.embedding import MeanEmbedding
+from aae_tf.mmd.fourier_features import FourierFeatures
 from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
-from aae_tf.mmd.types import Distribution, GaussianKernel
+from aae_tf.mmd.types import Distribution, Kernel
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels
 
 
-@RegisterMeanEmbedding(tfd.Independent, psd_kernels.ExponentiatedQuadratic)
-def _independent(distribution: Distribution, kernel: GaussianKernel) -> MeanEmbedding:
+def _independent(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
     # Either the coordinates are the base's last batch axis, or the base is a vector already.
     return embed(distribution.distribution, kernel)
 
 
-@RegisterMeanEmbedding(tfd.Sample, psd_kernels.ExponentiatedQuadratic)
-def _sample(distribution: Distribution, kernel: GaussianKernel) -> MeanEmbedding:
+def _sample(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
     base = distribution.distribution
     if base.event_shape.rank == 1:
         return embed(base, kernel)
@@ -43,3 +43,8 @@ def _sample(distribution: Distribution, kernel: GaussianKernel) -> MeanEmbedding
             f"Received: distribution={distribution!r}."
         )
     return embed(coordinates, kernel)
+
+
+for _kind in (psd_kernels.ExponentiatedQuadratic, CoordinateProduct, FourierFeatures):
+    RegisterMeanEmbedding(tfd.Independent, _kind)(_independent)
+    RegisterMeanEmbedding(tfd.Sample, _kind)(_sample)

@@ -1,0 +1,131 @@
+"""How well the codes fit their priors while a model trains."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from aae_tf import data, mmd
+from aae_tf.checks import check_dimension, check_integer
+from aae_tf.evaluation.mismatch_noise import mismatch_noise
+from aae_tf.evaluation.sample_codes import sample_codes
+from aae_tf.models import BaseAAE
+
+_NUM_ROWS = 2000
+
+
+class LatentFit(keras.callbacks.Callback):
+    """Tests at the end of epochs whether codes of held-out inputs follow their priors.
+
+    For every code of `model.codes`, a sample of its posterior per input is compared with the prior
+    under `mmd.default_kernel`. The numbers are added to the logs of the epoch, after the first one
+    and after every k-th; epochs in between repeat the last ones, so that every column is complete.
+    They are NaN where the loss or a code is not finite.
+
+    Keras gives all callbacks one dictionary of logs per epoch, in the order of `callbacks`, with
+    its own `History` and progress bar last. So these see the numbers as they are; give this
+    callback BEFORE `CSVLogger`, `TensorBoard`, `EarlyStopping` or `ModelCheckpoint`.
+
+    Nothing is trained on the inputs and no random number of the model is drawn: the weights are
+    the same with and without this callback.
+
+    Args:
+        x: float [n, ...], held-out inputs, at least two; of more than 2,000 rows, 2,000 chosen at
+            random.
+        every: k, in epochs.
+        num_bootstrap: how many random statistics stand behind a p-value, which is a multiple of
+            1 / (num_bootstrap + 1).
+        seed: integer in [0, 2^31) that fixes the rows, the noise of the codes and the test. It is
+            the same in every epoch: the numbers change with the model alone.
+
+    Attributes:
+        x: float32, the rows in use.
+
+    Logs:
+        `<code>_standardized_mmd`: the unbiased MMD^2 in standard deviations of its noise, below 2
+            where the codes cannot be told from the prior; see `mmd.standardized_mmd`.
+        `<code>_p_value`: in (0, 1], how often chance alone gives so much; see
+            `mmd.goodness_of_fit`. With thousands of rows it is small for any model that is not
+            perfect: the first number says how far off, this one whether.
+
+    Raises:
+        TypeError: if an argument has the wrong type; from `fit`, if the model is none of this
+            package with an encoder.
+        ValueError: if an argument is out of its domain; from `fit`, if `x` is not of the encoder's
+            input shape.
+
+    Example:
+
+    >>> from aae_tf import AAE, networks, priors
+    >>> model = AAE(networks.mlp_encoder((4,), units=(8,)), networks.mlp_decoder((4,), 2, (8,)),
+    ...             prior=priors.gaussian(2), seed=0)
+    >>> model.compile()
+    >>> x = np.random.default_rng(0).random((64, 4), "float32")
+    >>> history = model.fit(x[:32], epochs=2, verbose=0, callbacks=[LatentFit(x[32:])]).history
+    >>> len(history["latent_p_value"]), len(history["latent_standardized_mmd"])
+    (2, 2)
+
+    References:
+        Gretton et al. 2012, lemma 6 and theorem 12.
+    """
+
+    def __init__(self, x: Any, every: int = 1, num_bootstrap: int = 200, seed: int = 0) -> None:
+        super().__init__()
+        self.every = check_dimension("every", every)
+        self.num_bootstrap = check_dimension("num_bootstrap", num_bootstrap)
+        self.seed = check_integer("seed", seed, maximum=2**31 - 1)
+        x = data.check_array(x, "x")
+        if len(x) < 2:
+            raise ValueError(
+                f"Expected `x` to have at least two rows. Received: x.shape={x.shape}."
+            )
+        if len(x) > _NUM_ROWS:
+            x = x[np.random.default_rng(seed).permutation(len(x))[:_NUM_ROWS]]
+        self.x = x
+        self._kernels: dict[str, Any] = {}
+        self._noise: dict[str, float] = {}
+        self._numbers: dict[str, float] = {}
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Checks the model, and computes what depends on its priors alone."""
+        if not isinstance(self.model, BaseAAE):
+            raise TypeError(
+                "Expected LatentFit to be given to the `fit` of a model of aae_tf with an encoder. "
+                f"Received: model={self.model!r}."
+            )
+        data.check_array(self.x, "x", self.model.encoder.input_shape[1:])
+        self._numbers = {}
+        for name, code in self.model.codes.items():
+            kernel = mmd.default_kernel(code.prior)
+            self._kernels[name] = kernel
+            self._noise[name] = mismatch_noise(code.prior, kernel, len(self.x))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Adds the numbers to `logs`."""
+        logs = {} if logs is None else logs
+        if not self._numbers or (epoch + 1) % self.every == 0:
+            # Codes that are not finite cannot be tested, and ending such a training is for others.
+            is_finite = math.isfinite(logs.get("loss", 0.0))
+            # No label is known: a code that labels would guide is compared with its whole prior.
+            samples = sample_codes(self.model, self.x, None, self.seed) if is_finite else {}
+            self._numbers = {
+                key: number
+                for name in self.model.codes
+                for key, number in self._test(name, samples.get(name)).items()
+            }
+        logs.update(self._numbers)
+
+    def _test(self, name: str, codes: np.ndarray | None) -> dict[str, float]:
+        standardized = p_value = math.nan
+        if codes is not None and np.isfinite(codes).all():
+            result = mmd.goodness_of_fit(
+                codes,
+                self.model.codes[name].prior,
+                self._kernels[name],
+                self.num_bootstrap,
+                self.seed,
+            )
+            standardized = float(result.statistic) / self._noise[name]
+            p_value = float(result.p_value)
+        return {f"{name}_standardized_mmd": standardized, f"{name}_p_value": p_value}

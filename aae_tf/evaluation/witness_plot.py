@@ -1,0 +1,123 @@
+"""Where codes crowd and where they lack, against their prior."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow_probability as tfp
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import ndimage
+
+from aae_tf import mmd
+from aae_tf.evaluation.canvas import FONT_SIZE, new_axes
+from aae_tf.evaluation.check_entries import check_entries
+from aae_tf.evaluation.latent_view import INK
+from aae_tf.evaluation.prior_density import PriorDensity
+from aae_tf.evaluation.projection import project
+from aae_tf.evaluation.square_limits import square_limits
+
+_NUM_CODES = 2000
+_GRID = 160
+_LEVELS = 21
+# Points of the grid at a time: each is compared with every code.
+_ROWS = 4000
+# The zero contour is drawn where, within some cells, the witness reaches this share of its peak.
+_VISIBLE, _CELLS = 0.05, 9
+
+
+def witness_plot(
+    codes: Any,
+    prior: tfp.distributions.Distribution,
+    kernel: tfp.math.psd_kernels.PositiveSemidefiniteKernel | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Draws where two-dimensional codes have too much mass, and where too little.
+
+    The colour is `mmd.witness`: red where there are more codes than the prior wants, blue where
+    there are fewer, as a kernel sees it; its strongest value, of either sign, has the strongest
+    colour. A thin line is its zero, drawn where there is any difference to part, and the codes are
+    dots on top. Chance alone colours the page too: whether the difference is more than that is
+    what `mmd.goodness_of_fit` tells.
+
+    Args:
+        codes: float [n, 2], at least one; at most 2,000 of them are looked at, chosen at random.
+        prior: distribution with event_shape [2] whose mean embedding `aae_tf.mmd` has in closed
+            form.
+        kernel: kernel of `tfp.math.psd_kernels` on codes. None takes `mmd.default_kernel` of the
+            prior, coarse and fine; a single wide one draws a smoother picture.
+        seed: integer that fixes which codes, and the samples that tell how far the prior reaches.
+
+    Returns:
+        Figure; its first axes show the plane, its second the colour bar.
+
+    Raises:
+        TypeError: if `codes` are no array of floats, or `kernel` is no kernel.
+        ValueError: if there is no code, `codes` are not finite or not two-dimensional, or `prior`
+            is not.
+        NotImplementedError: if there is no closed form for prior and kernel.
+
+    Example:
+
+    >>> from aae_tf import priors
+    >>> codes = priors.gaussian(2).sample(100, seed=[0, 1]) + 1.0
+    >>> witness_plot(codes, priors.gaussian(2)).axes[1].get_ylabel()
+    'witness: codes minus prior'
+
+    References:
+        Gretton et al. 2012, section 2.3 and figure 1.
+    """
+    codes = check_entries("codes", codes, (2,))
+    if tuple(prior.event_shape) != (2,):
+        raise ValueError(
+            "Expected `prior` to be a distribution with event_shape [2]. "
+            f"Received: prior with event_shape={tuple(prior.event_shape)}."
+        )
+    codes = codes[np.random.default_rng(seed).permutation(len(codes))[:_NUM_CODES]]
+    kernel = mmd.default_kernel(prior) if kernel is None else kernel
+    projection = project(codes)
+    corners = np.concatenate([codes, PriorDensity(prior, projection, seed).extent()])
+    x, y = (np.linspace(low, high, _GRID) for low, high in square_limits(corners))
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+    values = np.concatenate(
+        [
+            mmd.witness(points[start : start + _ROWS], codes, prior, kernel).numpy()
+            for start in range(0, len(points), _ROWS)
+        ]
+    ).reshape(_GRID, _GRID)
+
+    figure, axes = new_axes(5.2, 4.4)
+    _draw_values(figure, axes, (x, y), values)
+    axes.scatter(
+        codes[:, 0],
+        codes[:, 1],
+        s=np.clip(4000.0 / len(codes), 1.0, 8.0),
+        color=INK,
+        linewidths=0,
+        alpha=0.6,
+        rasterized=True,
+        zorder=3,
+    )
+    axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
+    axes.set_xlabel(projection.names[0], fontsize=FONT_SIZE)
+    axes.set_ylabel(projection.names[1], fontsize=FONT_SIZE)
+    return figure
+
+
+def _draw_values(
+    figure: Figure, axes: Axes, grid: tuple[np.ndarray, np.ndarray], values: np.ndarray
+) -> None:
+    strength = np.abs(values)
+    peak = max(float(strength.max()), float(np.finfo(np.float32).tiny))
+    # An even number of bands: zero is the border of two.
+    levels = np.linspace(-peak, peak, _LEVELS)
+    bands = axes.contourf(*grid, values, levels=levels, cmap="RdBu_r", zorder=1)
+    is_visible = ndimage.maximum_filter(strength, _CELLS) > _VISIBLE * peak
+    shown = np.where(is_visible, values, np.nan)
+    # Both signs have to be there: Matplotlib warns of a contour that is nowhere.
+    if np.nanmin(shown) < 0.0 < np.nanmax(shown):
+        axes.contour(*grid, shown, levels=[0.0], colors=INK, linewidths=0.7, zorder=2)
+    # The borders of the bands are no round numbers.
+    bar = figure.colorbar(bands, ax=axes, shrink=0.8, ticks=MaxNLocator(6, symmetric=True))
+    bar.set_label("witness: codes minus prior", fontsize=FONT_SIZE)
+    bar.ax.tick_params(labelsize=FONT_SIZE - 1)
