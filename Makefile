@@ -4,13 +4,17 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test check benchmark clean
+.PHONY: quickstart test test-slow check benchmark clean
 
 quickstart: $(STAMP)
 	$(RUN)/aae-tf quickstart
 
 test: $(STAMP)
 	$(RUN)/python -m pytest --numprocesses 2
+
+# What is too slow for every change: trainings, millions of samples.
+test-slow: $(STAMP)
+	$(RUN)/python -m pytest --numprocesses 2 -m slow
 
 check: $(STAMP)
 	$(RUN)/ruff check .

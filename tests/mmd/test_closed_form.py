@@ -103,6 +103,7 @@ def _monte_carlo(sample, kernel_of_squares, points, num_samples=4_000_000, chunk
     return means, np.sqrt((squares / counts - means**2) / counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_components", [1, 10])
 def test_monte_carlo_in_eight_dimensions(num_components):
     rng = np.random.default_rng(num_components)

@@ -148,6 +148,7 @@ def _matern(d):
     return kernel, function
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [8, 32])
 @pytest.mark.parametrize(
     ("make_prior", "make_kernel"),

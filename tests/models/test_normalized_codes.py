@@ -119,6 +119,7 @@ def test_batches_of_one_row():
     np.testing.assert_allclose(codes["latents"], [[3.0, 3.0]], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["deterministic", "gaussian", "universal"])
 def test_held_out_codes_have_the_deviation_of_the_prior(name):
     digits = data.load("digits")

@@ -95,6 +95,7 @@ def test_a_step_descends_its_gradient(schedule, estimator):
         np.testing.assert_allclose(after, value, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("schedule", "jit_compile"), [("joint", True), ("alternating", False)])
 def test_training_draws_codes_to_the_prior(schedule, jit_compile):
     model = _aae(_integrated(weight=100.0), prior=priors.gaussian(2))
