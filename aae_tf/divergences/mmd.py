@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import mmd, priors
-from aae_tf.checks import check_choice, check_dimension
+from aae_tf.checks import check_bool, check_choice, check_dimension
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.terms import DivergenceTerms
 from aae_tf.losses.weights import Weight
@@ -108,10 +108,7 @@ class MMD(Divergence):
                 "Expected `prior_terms` to be 'closed_form' where the posterior's terms are. "
                 "Received: prior_terms='sampled', posterior_terms='closed_form'."
             )
-        if not isinstance(standardized, bool):
-            raise TypeError(
-                f"Expected `standardized` to be a bool. Received: standardized={standardized!r}."
-            )
+        check_bool("standardized", standardized)
         if standardized and (estimator != "unbiased" or posterior_terms != "sampled"):
             raise ValueError(
                 "Expected `standardized` to be False but for the unbiased estimator of sampled "

@@ -87,6 +87,16 @@ def check_dimensions(
         )
 
 
+def check_same_dtype(argument: str, points: tf.Tensor, reference: str, others: tf.Tensor) -> None:
+    """Raises unless `points` have the dtype of `others`, which are called `reference`."""
+    if points.dtype != others.dtype:
+        raise TypeError(
+            f"Expected `{argument}` to have the dtype of `{reference}`. "
+            f"Received: {reference}.dtype={others.dtype.name}, "
+            f"{argument}.dtype={points.dtype.name}."
+        )
+
+
 def check_count(argument: str, points: tf.Tensor, estimator: str) -> None:
     """Raises if `points` are known to be too few for `estimator`."""
     least = 1 if estimator == "biased" else 2

@@ -49,11 +49,14 @@ def average_within(
     values = all_pairs()
     if estimator == "unbiased":
         values *= off_diagonal(values)
-        mass = tf.reduce_sum(shares * (1.0 - shares))
-    else:
-        mass = tf.reduce_sum(shares)
+    mass = mass_of_pairs(estimator, shares)
     total = tf.tensordot(shares, tf.linalg.matvec(values, shares), 1)
     return tf.math.divide_no_nan(total, mass), mass
+
+
+def mass_of_pairs(estimator: str, shares: tf.Tensor) -> tf.Tensor:
+    """Returns what the weights of the pairs i != j ("unbiased") or of all pairs sum to."""
+    return tf.reduce_sum(shares * (1.0 - shares) if estimator == "unbiased" else shares)
 
 
 def average_of_pairs(weights: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -11,6 +11,7 @@ from aae_tf.mmd.arguments import (
     check_kernel,
     check_points,
     check_rows,
+    check_same_dtype,
     check_weights,
 )
 from aae_tf.mmd.averages import average_of_pairs, average_within, disjoint, sample_shares
@@ -160,11 +161,7 @@ def squared_mmd_two_samples(
         Gretton et al. 2012, lemma 6, and lemma 14 for the linear one. Differs: the weights.
     """
     x, y = check_points("x", x), check_points("y", y)
-    if x.dtype != y.dtype:
-        raise TypeError(
-            "Expected `y` to have the dtype of `x`. "
-            f"Received: x.dtype={x.dtype.name}, y.dtype={y.dtype.name}."
-        )
+    check_same_dtype("y", y, "x", x)
     check_dimensions("y", y, "x.shape", x.shape)
     check_kernel(kernel)
     check_choice("estimator", estimator, ESTIMATORS)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from aae_tf.mmd.averages import mass_of_pairs
+
 
 def average_within_features(
     features: tf.Tensor, estimator: str, shares: tf.Tensor
@@ -21,11 +23,10 @@ def average_within_features(
         `average_within` gives them.
     """
     total = tf.reduce_sum(tf.square(weighted_mean(features, shares)))
-    mass = tf.reduce_sum(shares)
+    mass = mass_of_pairs(estimator, shares)
     if estimator == "unbiased":
         weights = tf.square(shares)
         total -= tf.reduce_sum(weights * tf.reduce_sum(tf.square(features), axis=1))
-        mass = tf.reduce_sum(shares * (1.0 - shares))
     return tf.math.divide_no_nan(total, mass), mass
 
 

@@ -2,7 +2,13 @@
 
 import tensorflow as tf
 
-from aae_tf.mmd.arguments import check_count, check_dimensions, check_kernel, check_points
+from aae_tf.mmd.arguments import (
+    check_count,
+    check_dimensions,
+    check_kernel,
+    check_points,
+    check_same_dtype,
+)
 from aae_tf.mmd.groups import off_diagonal
 from aae_tf.mmd.kernel_matrix import kernel_matrix
 from aae_tf.mmd.median_kernel import median_kernel
@@ -66,11 +72,7 @@ def two_sample_test(
         Gretton et al. 2012, lemma 6; Phipson and Smyth 2010, section 2 (why one is added).
     """
     x, y = check_points("x", x), check_points("y", y)
-    if x.dtype != y.dtype:
-        raise TypeError(
-            "Expected `y` to have the dtype of `x`. "
-            f"Received: x.dtype={x.dtype.name}, y.dtype={y.dtype.name}."
-        )
+    check_same_dtype("y", y, "x", x)
     check_dimensions("y", y, "x.shape", x.shape)
     check_count("x", x, "unbiased")
     check_count("y", y, "unbiased")

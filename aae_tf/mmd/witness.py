@@ -8,6 +8,7 @@ from aae_tf.mmd.arguments import (
     check_distribution,
     check_kernel,
     check_points,
+    check_same_dtype,
 )
 from aae_tf.mmd.kernel_matrix import kernel_matrix
 from aae_tf.mmd.registry import embed
@@ -55,11 +56,7 @@ def witness(
         `distribution`.
     """
     points, samples = check_points("points", points), check_points("samples", samples)
-    if points.dtype != samples.dtype:
-        raise TypeError(
-            "Expected `samples` to have the dtype of `points`. "
-            f"Received: points.dtype={points.dtype.name}, samples.dtype={samples.dtype.name}."
-        )
+    check_same_dtype("samples", samples, "points", points)
     check_distribution(distribution)
     check_kernel(kernel)
     for argument, rows in (("points", points), ("samples", samples)):

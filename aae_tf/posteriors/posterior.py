@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.checks import check_dimension
+from aae_tf.checks import check_bool, check_dimension
 
 
 class Posterior(keras.layers.Layer):
@@ -53,11 +53,7 @@ class Posterior(keras.layers.Layer):
 
     def __init__(self, normalize: bool = False, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        if not isinstance(normalize, bool):
-            raise TypeError(
-                f"Expected `normalize` to be a bool. Received: normalize={normalize!r}."
-            )
-        self.normalize = normalize
+        self.normalize = check_bool("normalize", normalize)
         # Known once connected.
         self.code_dim: Any = None
         self.normalization: Any = None
