@@ -1,0 +1,133 @@
+"""How a server gathers requests into batches, in TensorFlow Serving's own terms."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+from google.protobuf.message import Message
+
+from aae_tf.checks import check_integer
+from aae_tf.export.operator_protos import make_message, parse_text
+
+# Fields that are plain in the message; the others are wrapped, as in `max_batch_size { value: 8 }`.
+_PLAIN = ("allowed_batch_sizes", "pad_variable_length_inputs")
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchingParameters:
+    """Options of dynamic batching: TensorFlow Serving's names, defaults and text file.
+
+    Args:
+        max_batch_size: rows of a batch, at most; >= 1.
+        batch_timeout_micros: how long the first request of a batch waits for others,
+            microseconds; >= 0. 0 takes what is there.
+        max_enqueued_batches: batches that may wait in a queue; >= 1. A request beyond gets
+            UNAVAILABLE.
+        num_batch_threads: batches that run at the same time; >= 1. None: the number of CPUs.
+        thread_pool_name: of those threads.
+        allowed_batch_sizes: sizes that batches are padded up to, increasing; the last is
+            `max_batch_size`, or `max_execution_batch_size` where requests are split. Empty: any.
+        pad_variable_length_inputs: pad inputs of different lengths, with their first element.
+        enable_large_batch_splitting: split a request over several batches; otherwise one of more
+            than `max_batch_size` rows is refused.
+        max_execution_batch_size: rows of a batch that runs, where requests are split; None:
+            `max_batch_size`.
+
+    Raises:
+        TypeError, ValueError: if a value is out of its domain, or values do not fit together.
+
+    Example:
+
+    >>> text = "max_batch_size { value: 8 } allowed_batch_sizes: 4 allowed_batch_sizes: 8"
+    >>> BatchingParameters.from_text(text).allowed_batch_sizes
+    (4, 8)
+    """
+
+    max_batch_size: int = 1000
+    batch_timeout_micros: int = 0
+    max_enqueued_batches: int = 10
+    num_batch_threads: int | None = None
+    thread_pool_name: str = "batch_threads"
+    allowed_batch_sizes: tuple[int, ...] = ()
+    pad_variable_length_inputs: bool = False
+    enable_large_batch_splitting: bool = False
+    max_execution_batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        check_integer("max_batch_size", self.max_batch_size, minimum=1)
+        check_integer("batch_timeout_micros", self.batch_timeout_micros, minimum=0)
+        check_integer("max_enqueued_batches", self.max_enqueued_batches, minimum=1)
+        if self.num_batch_threads is not None:
+            check_integer("num_batch_threads", self.num_batch_threads, minimum=1)
+        if self.max_execution_batch_size is not None:
+            check_integer("max_execution_batch_size", self.max_execution_batch_size, minimum=1)
+            if self.max_execution_batch_size > self.max_batch_size:
+                raise ValueError(
+                    "Expected `max_execution_batch_size` to be at most `max_batch_size`. "
+                    f"Received: max_execution_batch_size={self.max_execution_batch_size}, "
+                    f"max_batch_size={self.max_batch_size}."
+                )
+        sizes = self.allowed_batch_sizes
+        if any(small >= large for small, large in zip((0, *sizes), sizes, strict=False)):
+            raise ValueError(
+                "Expected `allowed_batch_sizes` to be positive and increasing. "
+                f"Received: allowed_batch_sizes={sizes}."
+            )
+        if sizes and sizes[-1] != self.largest_batch:
+            largest = "max_batch_size"
+            if self.largest_batch != self.max_batch_size:
+                largest = "max_execution_batch_size"
+            raise ValueError(
+                f"Last entry in allowed_batch_sizes must match {largest}. "
+                f"Received: allowed_batch_sizes={sizes}, {largest}={self.largest_batch}."
+            )
+
+    @property
+    def largest_batch(self) -> int:
+        """Rows of a batch that runs, at most."""
+        if self.enable_large_batch_splitting and self.max_execution_batch_size is not None:
+            return self.max_execution_batch_size
+        return self.max_batch_size
+
+    @property
+    def num_threads(self) -> int:
+        """Batches that run at the same time."""
+        return self.num_batch_threads or os.cpu_count() or 1
+
+    def padded_size(self, rows: int) -> int:
+        """Returns the rows that a batch of `rows` runs with: the next allowed size.
+
+        Example:
+
+        >>> BatchingParameters(max_batch_size=8, allowed_batch_sizes=(4, 8)).padded_size(5)
+        8
+        """
+        return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
+
+    @classmethod
+    def from_text(cls, text: str) -> BatchingParameters:
+        """Reads what `--batching_parameters_file` and a version's `batching_params.pbtxt` hold.
+
+        Raises:
+            ValueError: if it is no such text, or its values do not fit.
+        """
+        message = parse_text("BatchingParameters", text)
+        return cls(**{field.name: _read(message, field.name) for field, _ in message.ListFields()})
+
+    def to_text(self) -> str:
+        """Writes the text file that `from_text` reads; what is not set is left out."""
+        fields: dict[str, Any] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                fields[field.name] = value if field.name in _PLAIN else {"value": value}
+        return str(make_message("BatchingParameters", **fields))
+
+
+def _read(message: Message, name: str) -> Any:
+    value = getattr(message, name)
+    if name not in _PLAIN:
+        return value.value
+    return tuple(value) if name == "allowed_batch_sizes" else value
