@@ -15,30 +15,98 @@ from aae_tf.cli.quiet_tensorflow import import_quietly
 if TYPE_CHECKING:
     from aae_tf.serving import ModelServer
 
+_VERSIONS, _BATCHING, _OPERATION = "Models and versions", "Batching", "Operation"
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+
+
+def _file(help_text: str, panel: str) -> typer.models.OptionInfo:
+    return typer.Option(
+        help=help_text, exists=True, dir_okay=False, rich_help_panel=panel, metavar="FILE"
+    )
+
 
 def serve(
     root: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            help="Folder of the models: every folder in it that holds numbered versions is one.",
+            help="Folder of the models: every folder in it that holds numbered versions is one. "
+            "Instead of it, --model-config-file.",
             exists=True,
             file_okay=False,
         ),
-    ],
-    grpc_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port for gRPC; 0 takes a free one.")
-    ] = 8500,
-    rest_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port for REST; 0 takes a free one.")
-    ] = 8501,
+    ] = None,
+    grpc_port: _Port = 8500,
+    rest_port: _Port = 8501,
     host: Annotated[
         str,
         typer.Option(help="Address to listen on. There is no authentication: keep it private."),
     ] = "127.0.0.1",
+    model_config_file: Annotated[
+        Path | None, _file("A ModelServerConfig: names, base paths, policies, labels.", _VERSIONS)
+    ] = None,
+    model_config_file_poll_wait_seconds: Annotated[
+        float,
+        typer.Option(min=0, help="Reads it again so often; 0: never.", rich_help_panel=_VERSIONS),
+    ] = 0.0,
+    file_system_poll_wait_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Looks for new versions so often; 0: never.", rich_help_panel=_VERSIONS
+        ),
+    ] = 1.0,
+    allow_version_labels_for_unavailable_models: Annotated[
+        bool,
+        typer.Option(
+            "--allow-version-labels-for-unavailable-models",
+            help="New labels may name versions that are not loaded yet.",
+            rich_help_panel=_VERSIONS,
+        ),
+    ] = False,
+    enable_model_warmup: Annotated[
+        bool,
+        typer.Option(
+            help="Run a version's warm-up requests before it serves.", rich_help_panel=_VERSIONS
+        ),
+    ] = True,
+    reload_root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Lets clients replace the list of models, by HandleReloadConfigRequest, with "
+            "others under this folder.",
+            exists=True,
+            file_okay=False,
+            rich_help_panel=_VERSIONS,
+        ),
+    ] = None,
+    enable_batching: Annotated[
+        bool,
+        typer.Option(
+            "--enable-batching", help="Gather requests into batches.", rich_help_panel=_BATCHING
+        ),
+    ] = False,
+    batching_parameters_file: Annotated[
+        Path | None, _file("BatchingParameters, for all models.", _BATCHING)
+    ] = None,
+    enable_per_model_batching_parameters: Annotated[
+        bool,
+        typer.Option(
+            "--enable-per-model-batching-parameters",
+            help="A version's own batching_params.pbtxt goes before that file.",
+            rich_help_panel=_BATCHING,
+        ),
+    ] = False,
+    monitoring_config_file: Annotated[
+        Path | None, _file("A MonitoringConfig: whether and where Prometheus looks.", _OPERATION)
+    ] = None,
+    rest_api_timeout_in_ms: Annotated[
+        int, typer.Option(min=1, help="A REST request may run so long.", rich_help_panel=_OPERATION)
+    ] = 30_000,
 ) -> None:
     """Serve exported models over TensorFlow Serving's gRPC and REST protocols.
 
-    Ctrl-C or SIGTERM lets requests finish, then exits with 0.
+    Options with underscores in TensorFlow Serving have dashes here, and read the same files. New
+    versions are loaded as they appear, and then replace the old ones. Ctrl-C or SIGTERM lets
+    requests finish, then exits with 0.
     """
     # From here on, also while models are loaded; later the server has its own handler.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
@@ -46,10 +114,26 @@ def serve(
     from aae_tf.serving import ModelServer
 
     with bad_input(ValueError):
-        server = ModelServer(root, host, grpc_port, rest_port)
+        server = ModelServer(
+            root,
+            host,
+            grpc_port,
+            rest_port,
+            request_timeout=rest_api_timeout_in_ms / 1000,
+            model_config_file=model_config_file,
+            model_config_file_poll_wait_seconds=model_config_file_poll_wait_seconds,
+            file_system_poll_wait_seconds=file_system_poll_wait_seconds,
+            enable_batching=enable_batching,
+            batching_parameters_file=batching_parameters_file,
+            enable_per_model_batching_parameters=enable_per_model_batching_parameters,
+            monitoring_config_file=monitoring_config_file,
+            allow_version_labels_for_unavailable_models=allow_version_labels_for_unavailable_models,
+            enable_model_warmup=enable_model_warmup,
+            reload_root=reload_root,
+        )
         server.start()
     try:
-        typer.echo(f"Serving {root}:")
+        typer.echo(f"Serving {root or model_config_file}:")
         for name, version in server.models.items():
             typer.echo(f"  {name}, version {version}")
         typer.echo(f"gRPC on {host}:{server.grpc_port}, REST on {host}:{server.rest_port}. Try:")

@@ -1,6 +1,9 @@
 """What goes wrong: a server that cannot start, and a request that cannot be answered."""
 
 import grpc
+import tensorflow as tf
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class ServerError(ValueError):
@@ -37,6 +40,11 @@ class ServingError(Exception):
 def invalid_argument(message: str) -> ServingError:
     """Returns the error that nearly every malformed request gets."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def from_op_error(error: tf.errors.OpError) -> ServingError:
+    """Returns what the runtime reports as the protocol's error: the codes are the same."""
+    return ServingError(_CODES[error.error_code], error.message)
 
 
 # HTTP status of each code, as the real server maps them.

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,14 +21,19 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
 )
+from tensorflow_serving.apis.model_management_pb2 import (
+    ReloadConfigRequest,
+    ReloadConfigResponse,
+)
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from aae_tf.export.saved_model import DEFAULT_SIGNATURE
 from aae_tf.serving import tensor_proto
 from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.model_manager import ModelManager
-from aae_tf.serving.model_queries import find_servable, model_metadata, model_status
-from aae_tf.serving.predict import check_input_names, run_signature
+from aae_tf.serving.model_queries import model_metadata, model_status, use_servable
+from aae_tf.serving.predict import run_request
+from aae_tf.serving.reload_config import reload_config
+from aae_tf.serving.server_metrics import ServerMetrics
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 # Longer texts would not fit the trailers that carry them; the real server cuts there too.
@@ -41,11 +47,20 @@ class GrpcFront:
 
     Args:
         manager: The models.
+        metrics: Where requests are counted.
         max_body_bytes: Largest request to accept, above which RESOURCE_EXHAUSTED is the answer.
         num_threads: Requests that may run at the same time; the others wait.
+        reload_root: Folder under which a client may make the server load models; None: nowhere.
     """
 
-    def __init__(self, manager: ModelManager, max_body_bytes: int, num_threads: int) -> None:
+    def __init__(
+        self,
+        manager: ModelManager,
+        metrics: ServerMetrics,
+        max_body_bytes: int,
+        num_threads: int,
+        reload_root: Path | None = None,
+    ) -> None:
         self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="grpc-front")
         self._server = grpc.server(
             self._executor,
@@ -57,10 +72,10 @@ class GrpcFront:
             ],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            _PredictionService(manager, max_body_bytes), self._server
+            _PredictionService(manager, metrics, max_body_bytes), self._server
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            _ModelService(manager), self._server
+            _ModelService(manager, reload_root), self._server
         )
 
     def start(self, address: str) -> int:
@@ -109,28 +124,23 @@ def _require_spec(request: Message) -> None:
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, manager: ModelManager, max_bytes: int) -> None:
+    def __init__(self, manager: ModelManager, metrics: ServerMetrics, max_bytes: int) -> None:
         self._manager = manager
+        self._metrics = metrics
         self._max_bytes = max_bytes
 
     @_answer
     def Predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
         _require_spec(request)
-        servable = find_servable(self._manager, request.model_spec)
-        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        signature = servable.session.signature_defs.get(name)
-        if signature is None:
-            raise ServingError(
-                grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
-            )
-        check_input_names(signature, request.inputs.keys())
-        inputs = {
-            alias: tensor_proto.to_array(alias, proto, self._max_bytes)
-            for alias, proto in request.inputs.items()
-        }
+        with self._metrics.request(request.model_spec.name, "Predict", "GRPC"):
+            return self._predict(request, context)
+
+    def _predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
         remaining = context.time_remaining()
         timeout = remaining if remaining < _NO_DEADLINE else None
-        outputs = run_signature(servable, name, inputs, request.output_filter, timeout)
+        with use_servable(self._manager, request.model_spec) as servable:
+            timer = self._metrics.runtime(servable.name, "Predict")
+            name, outputs = run_request(servable, request, self._max_bytes, timeout, timer)
         response = PredictResponse()
         response.model_spec.name = servable.name
         response.model_spec.version.value = servable.version
@@ -167,8 +177,9 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, manager: ModelManager) -> None:
+    def __init__(self, manager: ModelManager, reload_root: Path | None) -> None:
         self._manager = manager
+        self._reload_root = reload_root
 
     @_answer
     def GetModelStatus(
@@ -178,8 +189,13 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return model_status(self._manager, request.model_spec)
 
     @_answer
-    def HandleReloadConfigRequest(self, request: Message, context: grpc.ServicerContext) -> Message:
-        raise _unimplemented("HandleReloadConfigRequest")
+    def HandleReloadConfigRequest(
+        self, request: ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> ReloadConfigResponse:
+        reload_config(self._manager, request, self._reload_root)
+        response = ReloadConfigResponse()
+        response.status.SetInParent()  # a present, empty status is OK
+        return response
 
 
 def _unimplemented(method: str) -> ServingError:

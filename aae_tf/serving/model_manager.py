@@ -2,110 +2,265 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-import os
-import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
-from aae_tf.export.saved_model_session import SavedModelSession
-from aae_tf.serving.errors import ServerError, ServingError, invalid_argument
+from aae_tf.serving.errors import ServingError, invalid_argument
+from aae_tf.serving.model_config import ModelConfig
 from aae_tf.serving.servable import Servable
+from aae_tf.serving.version_folders import version_folders
 
 _LOGGER = logging.getLogger("aae_tf.serving")
-_MAX_INT64 = 2**63 - 1
+_State = ModelVersionStatus.State
+
+Load = Callable[[str, int, Path], Servable]
+
+
+@dataclass
+class VersionStatus:
+    """What became of one version.
+
+    Args:
+        state: START, LOADING, AVAILABLE, UNLOADING or END, the protocol's numbers.
+        error: Why it ended, where it could not be loaded.
+        servable: What answers, while it is AVAILABLE.
+    """
+
+    state: int = _State.START
+    error: ServingError | None = None
+    servable: Servable | None = None
+
+
+@dataclass
+class _Model:
+    """A model: what should be served of it, and what was."""
+
+    config: ModelConfig
+    aspired: dict[int, Path] = field(default_factory=dict)
+    versions: dict[int, VersionStatus] = field(default_factory=dict)
+
+    def available(self) -> dict[int, Servable]:
+        return {v: status.servable for v, status in self.versions.items() if status.servable}
 
 
 class ModelManager:
-    """Finds the models under a folder, loads each one's highest version and hands them out.
+    """Loads, switches and unloads versions as TensorFlow Serving's manager does.
 
-    A model is a folder of `root` that holds at least one version: an entry whose whole name is
-    a number. Other names, such as those of exports still being written, are ignored.
+    A version is first loaded, then the ones that it replaces are unloaded, each when the last of
+    its requests is answered: there is never a moment without one. A version that does not load
+    ends with its error, is not tried again, and leaves the older one serving. If the folder of
+    any model cannot be read, nothing changes for any; if it holds no version, all of that model
+    are unloaded.
 
     Args:
-        root: Folder of the models.
-
-    Raises:
-        ServerError: `root` is missing, or holds no model.
+        load: Loads a version, or raises ServingError.
+        labels_ahead: Lets a new label name a version that is not loaded yet.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
-        self._paths = _find_models(Path(root))
-        self._servables: dict[str, Servable] = {}
+    def __init__(self, load: Load, labels_ahead: bool = False) -> None:
+        self._load = load
+        self._labels_ahead = labels_ahead
+        self._models: dict[str, _Model] = {}
+        self._listed: dict[str, ModelConfig] = {}
+        self._complaint = ""
+        # Of the state, held for moments; of changing what is served, held while loading.
+        self._lock = threading.Lock()
+        self._work = threading.RLock()
 
     @property
     def models(self) -> dict[str, int]:
-        """The version that is served of each model, by name; empty before `load`."""
-        return {name: servable.version for name, servable in self._servables.items()}
+        """The highest version that is served of each model, by name."""
+        with self._lock:
+            models = {name: model.available() for name, model in self._models.items()}
+        return {name: max(versions) for name, versions in models.items() if versions}
 
-    def load(self) -> None:
-        """Loads the highest version of every model.
+    def knows(self, name: str) -> bool:
+        """Whether a model of that name is or was configured."""
+        return name in self._models
+
+    def configure(self, configs: Sequence[ModelConfig]) -> None:
+        """Replaces the list of models, and makes it so; models not listed are unloaded.
+
+        Args:
+            configs: The models.
 
         Raises:
-            ServerError: a version does not load; the message names it and the reason.
+            ServingError: FAILED_PRECONDITION for a label of a version that is not loaded;
+                nothing has changed then.
         """
-        for name, (version, path) in self._paths.items():
-            try:
-                session = SavedModelSession(path)
-            except ValueError as error:
-                self.close()
-                raise ServerError(
-                    f"Expected version {version} of model {name!r} to load. Received: {error}"
-                ) from error
-            self._servables[name] = Servable(name, version, session)
-            _LOGGER.info("Loaded version %d of model %s from %s", version, name, path)
+        with self._work:
+            with self._lock:
+                self._check_labels(configs)
+                listed = {config.name: config for config in configs}
+                for name, config in listed.items():
+                    self._models.setdefault(name, _Model(config)).config = config
+                for name in self._models.keys() - listed.keys():
+                    model = self._models[name]
+                    model.config = ModelConfig(name, model.config.base_path)
+                    model.aspired = {}
+            self._listed = listed
+            self.poll()
 
-    def get(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
-        """Returns the servable that answers a request.
+    def poll(self) -> None:
+        """Looks for versions, loads those that should be served and unloads the others."""
+        with self._work:
+            try:
+                there = {
+                    name: version_folders(config.base_path) for name, config in self._listed.items()
+                }
+            except OSError as error:
+                if str(error) != self._complaint:
+                    _LOGGER.warning("Nothing is changed while a folder cannot be read: %s", error)
+                self._complaint, there = str(error), {}
+            else:
+                self._complaint = ""
+            with self._lock:
+                for name, folders in there.items():
+                    chosen = self._listed[name].policy.choose(folders)
+                    self._models[name].aspired = {v: folders[v] for v in chosen}
+                models = list(self._models.values())
+            for model in models:
+                self._load_aspired(model)
+                self._unload_others(model)
+
+    def check_all_serve(self) -> None:
+        """Checks that every configured model has a version that serves.
+
+        Raises:
+            ServingError: the error of the one that has none; NOT_FOUND where there is none.
+        """
+        with self._lock:
+            for name in self._listed:
+                model = self._models[name]
+                if model.available():
+                    continue
+                for version, status in sorted(model.versions.items(), reverse=True):
+                    if status.error is not None:
+                        raise ServingError(
+                            status.error.code,
+                            f"Expected version {version} of model {name!r} to load. "
+                            f"Received: {status.error.message}",
+                        )
+                raise ServingError(
+                    grpc.StatusCode.NOT_FOUND,
+                    f"Expected model {name!r} to have a version that its policy serves. "
+                    f"Received: base_path={model.config.base_path}.",
+                )
+
+    @contextmanager
+    def use(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> Iterator[Servable]:
+        """Gives the servable that answers a request, and keeps it loaded within the block.
 
         Args:
             name: The model's name.
-            version: Its version. Defaults to the highest.
-            label: A version label. None is assigned so far, so every label is unknown.
+            version: Its version. Defaults to the highest that serves.
+            label: Instead of a version, its label.
 
         Raises:
             ServingError: INVALID_ARGUMENT without a name or for an unknown label, NOT_FOUND
                 for an unknown model or version.
         """
-        if not name:
-            raise invalid_argument("ModelSpec has no name specified.")
-        if label is not None:
-            raise invalid_argument(f"Unrecognized servable version label: {label}")
-        servable = self._servables.get(name)
-        if servable is None or version not in (None, servable.version):
-            wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            raise ServingError(
-                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}"
-            )
-        return servable
+        servable = self._acquire(name, version, label)
+        try:
+            yield servable
+        finally:
+            servable.release()
+
+    def status(self, name: str) -> dict[int, VersionStatus]:
+        """Returns what became of every version of a model so far, by number; {} if unknown."""
+        with self._lock:
+            return dict(self._models[name].versions) if name in self._models else {}
 
     def close(self) -> None:
-        """Unloads every model."""
-        while self._servables:
-            _, servable = self._servables.popitem()
-            servable.session.close()
+        """Unloads every model; each version closes when its last request is answered."""
+        with self._work:
+            with self._lock:
+                models = list(self._models.values())
+                for model in models:
+                    model.aspired = {}
+                self._listed = {}
+            for model in models:
+                self._unload_others(model)
+
+    def _acquire(self, name: str, version: int | None, label: str | None) -> Servable:
+        if not name:
+            raise invalid_argument("ModelSpec has no name specified.")
+        with self._lock:
+            model = self._models.get(name)
+            if label is not None:
+                version = model.config.labels.get(label) if model else None
+                if version is None:
+                    raise invalid_argument(f"Unrecognized servable version label: {label}")
+            versions = model.available() if model else {}
+            number = max(versions, default=-1) if version is None else version
+            if number not in versions:
+                wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+                raise ServingError(
+                    grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}"
+                )
+            servable = versions[number]
+            servable.acquire()
+            return servable
+
+    def _check_labels(self, configs: Sequence[ModelConfig]) -> None:
+        for config in configs:
+            model = self._models.get(config.name)
+            serving = model.available() if model else {}
+            assigned = model.config.labels if model else {}
+            for label, version in config.labels.items():
+                ahead = self._labels_ahead and assigned.get(label, version) == version
+                if version not in serving and not ahead:
+                    raise ServingError(
+                        grpc.StatusCode.FAILED_PRECONDITION,
+                        f"Label {label} is for version {version} of model {config.name}, which is "
+                        "not currently available for inference",
+                    )
+
+    def _load_aspired(self, model: _Model) -> None:
+        """Loads what should be served and is not, the newest first."""
+        for version, path in sorted(model.aspired.items(), reverse=True):
+            with self._lock:
+                status = model.versions.setdefault(version, VersionStatus())
+                # One that was unloaded is welcome again; one that failed is not.
+                if status.error or status.state not in (_State.START, _State.END):
+                    continue
+                status.state = _State.LOADING
+            name = model.config.name
+            try:
+                servable = self._load(name, version, path)
+            except ServingError as error:
+                _LOGGER.error("Version %d of model %s does not load: %s", version, name, error)
+                with self._lock:
+                    status.state, status.error = _State.END, error
+            else:
+                _LOGGER.info("Loaded version %d of model %s from %s", version, name, path)
+                with self._lock:
+                    status.state, status.servable = _State.AVAILABLE, servable
+
+    def _unload_others(self, model: _Model) -> None:
+        """Unloads what should not be served, once something else is."""
+        with self._lock:
+            serving = model.available()
+            others = [version for version in serving if version not in model.aspired]
+            if model.aspired and len(others) == len(serving):
+                return
+            for version in others:
+                status = model.versions[version]
+                status.state, status.servable = _State.UNLOADING, None
+        for version in others:
+            serving[version].retire(functools.partial(_end, model, version))
 
 
-def _find_models(root: Path) -> dict[str, tuple[int, Path]]:
-    """Returns the highest version's number and path for every model under `root`."""
-    models = {}
-    try:
-        for folder in sorted(entry for entry in root.iterdir() if entry.is_dir()):
-            versions = [
-                (int(entry.name), entry)
-                for entry in folder.iterdir()
-                if re.fullmatch("[0-9]+", entry.name) and int(entry.name) <= _MAX_INT64
-            ]
-            if versions:
-                models[folder.name] = max(versions)
-    except OSError as error:
-        raise ServerError(
-            f"Expected `root` to be a readable folder. Received: root={root} ({error.strerror})."
-        ) from error
-    if not models:
-        raise ServerError(
-            "Expected `root` to hold a folder per model, with a numbered folder per version "
-            f"in it, such as ROOT/encoder/1. Received: root={root}."
-        )
-    return models
+def _end(model: _Model, version: int) -> None:
+    model.versions[version].state = _State.END
+    _LOGGER.info("Unloaded version %d of model %s", version, model.config.name)

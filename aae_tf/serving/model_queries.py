@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import grpc
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataResponse,
     SignatureDefMap,
 )
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse, ModelVersionStatus
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from aae_tf.serving.errors import ServingError
@@ -15,20 +18,22 @@ from aae_tf.serving.model_manager import ModelManager
 from aae_tf.serving.servable import Servable
 
 
-def find_servable(manager: ModelManager, spec: ModelSpec) -> Servable:
-    """Returns the servable that `spec` names; raises as `ModelManager.get` does."""
+@contextmanager
+def use_servable(manager: ModelManager, spec: ModelSpec) -> Iterator[Servable]:
+    """Gives the servable that `spec` names; raises as `ModelManager.use` does."""
     version = spec.version.value if spec.HasField("version") else None
     label = spec.version_label if spec.HasField("version_label") else None
-    return manager.get(spec.name, version, label)
+    with manager.use(spec.name, version, label) as servable:
+        yield servable
 
 
 def model_metadata(manager: ModelManager, spec: ModelSpec) -> GetModelMetadataResponse:
-    """Returns the signatures of the model that `spec` names; raises as `find_servable` does."""
-    servable = find_servable(manager, spec)
+    """Returns the signatures of the model that `spec` names; raises as `use_servable` does."""
     response = GetModelMetadataResponse()
-    response.model_spec.name = servable.name
-    response.model_spec.version.value = servable.version
-    signatures = SignatureDefMap(signature_def=servable.session.signature_defs)
+    with use_servable(manager, spec) as servable:
+        response.model_spec.name = servable.name
+        response.model_spec.version.value = servable.version
+        signatures = SignatureDefMap(signature_def=servable.signature_defs)
     response.metadata["signature_def"].Pack(signatures)
     return response
 
@@ -36,23 +41,29 @@ def model_metadata(manager: ModelManager, spec: ModelSpec) -> GetModelMetadataRe
 def model_status(manager: ModelManager, spec: ModelSpec) -> GetModelStatusResponse:
     """Returns the state of the versions that `spec` names; a label is ignored, as in the server.
 
+    Versions are listed from the highest down; those that ended stay listed.
+
     Raises:
         ServingError: NOT_FOUND for an unknown model or version.
     """
     name = spec.name
-    version = manager.models.get(name)
-    if spec.HasField("version") and spec.version.value != version:
-        raise ServingError(
-            grpc.StatusCode.NOT_FOUND,
-            f"Could not find version {spec.version.value} of model {name}",
-        )
-    if version is None:
+    versions = manager.status(name)
+    if spec.HasField("version"):
+        wanted = spec.version.value
+        if wanted not in versions:
+            raise ServingError(
+                grpc.StatusCode.NOT_FOUND, f"Could not find version {wanted} of model {name}"
+            )
+        versions = {wanted: versions[wanted]}
+    if not versions:
         raise ServingError(
             grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}"
         )
     response = GetModelStatusResponse()
-    status = response.model_version_status.add(
-        version=version, state=ModelVersionStatus.State.AVAILABLE
-    )
-    status.status.SetInParent()  # a present, empty status is OK
+    for version, found in sorted(versions.items(), reverse=True):
+        entry = response.model_version_status.add(version=version, state=found.state)
+        entry.status.SetInParent()  # a present, empty status is OK
+        if found.error is not None:
+            entry.status.error_code = found.error.code.value[0]
+            entry.status.error_message = found.error.message
     return response

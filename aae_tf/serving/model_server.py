@@ -7,29 +7,36 @@ import os
 import signal
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 
+from aae_tf.export.batching_parameters import BatchingParameters
+from aae_tf.export.operator_protos import parse_text
 from aae_tf.serving.errors import ServerError
 from aae_tf.serving.grpc_front import GrpcFront
-from aae_tf.serving.model_manager import ModelManager
+from aae_tf.serving.model_sources import FileSource, FolderSource, ModelSource, read_text_file
 from aae_tf.serving.rest_front import RestFront
+from aae_tf.serving.server_core import Batching, ServerCore
 
 _LOGGER = logging.getLogger("aae_tf.serving")
-# Requests of one protocol that may run at once: the real server's default.
-_NUM_THREADS = 4 * (os.cpu_count() or 1)
+# The real server's.
+_METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 class ModelServer:
-    """Serves every model of a folder over TensorFlow Serving's gRPC and REST protocols.
+    """Serves models over TensorFlow Serving's gRPC and REST protocols.
 
-    Each folder of `root` that holds numbered version folders is a model of that name, as
-    `export_servables` writes them; the highest version is served. What works here works on
-    TensorFlow Serving: models run through the same session loader, and requests get the same
-    answers and errors.
+    The models are the folders of `root` that hold numbered version folders, as `export_servables`
+    writes them, or those of the real server's models.config. Versions come and go while it runs:
+    a new one is loaded and warmed up before it replaces the old one, and one that does not load
+    leaves the old one serving. What works here works on TensorFlow Serving: models run through
+    the same session loader, and requests get the same answers and errors. Arguments from
+    `model_config_file` on have the names, meanings and defaults of the real server's flags, except
+    for `reload_root`.
 
     Args:
-        root: Folder of the models.
+        root: Folder of the models; without it, `model_config_file` says where they are.
         host: Address to listen on. Defaults to this machine only; the server has no
             authentication, so put a proxy before it rather than widen this.
         grpc_port: Port for gRPC. Defaults to 0, any free one.
@@ -37,10 +44,29 @@ class ModelServer:
         max_body_bytes: Largest request in bytes, after decompression. Defaults to 100 MiB.
         request_timeout: Seconds that a REST request may run. Defaults to 30. A gRPC request
             brings its own deadline.
+        model_config_file: A `ModelServerConfig` in protobuf's text format.
+        model_config_file_poll_wait_seconds: Seconds between two looks at that file. Defaults to 0:
+            it is read once.
+        file_system_poll_wait_seconds: Seconds between two looks for versions, and under `root`
+            for models. Defaults to 1; 0 looks once.
+        enable_batching: Whether requests are gathered into batches.
+        batching_parameters_file: `BatchingParameters` in protobuf's text format, for all models.
+        enable_per_model_batching_parameters: Whether a version's own `batching_params.pbtxt` goes
+            before that file.
+        monitoring_config_file: A `MonitoringConfig` in protobuf's text format; says whether
+            and where Prometheus finds metrics, by default at
+            /monitoring/prometheus/metrics of the REST port.
+        allow_version_labels_for_unavailable_models: Whether a new label may name a version that
+            is not loaded yet; labels at the start need it.
+        enable_model_warmup: Whether a version runs its warm-up requests before it serves.
+        reload_root: Folder under which a client's HandleReloadConfigRequest may make the server
+            load models. Defaults to None: such requests are refused.
 
     Raises:
-        ServerError: from `start`, in one line: `root` is missing or holds no model, a port is
-            taken, or a model does not load. Nothing is left running then.
+        ValueError: a port, a size or an interval is out of its range, or not exactly one of `root`
+            and `model_config_file` is given.
+        ServerError: from `start`, in one line: there is no model, a file is missing or wrong, a
+            port is taken, or a model has no version that loads. Nothing is left running then.
 
     Example:
 
@@ -52,13 +78,29 @@ class ModelServer:
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None = None,
         host: str = "127.0.0.1",
         grpc_port: int = 0,
         rest_port: int = 0,
         max_body_bytes: int = 100 * 2**20,
         request_timeout: float = 30.0,
+        *,
+        model_config_file: str | os.PathLike[str] | None = None,
+        model_config_file_poll_wait_seconds: float = 0.0,
+        file_system_poll_wait_seconds: float = 1.0,
+        enable_batching: bool = False,
+        batching_parameters_file: str | os.PathLike[str] | None = None,
+        enable_per_model_batching_parameters: bool = False,
+        monitoring_config_file: str | os.PathLike[str] | None = None,
+        allow_version_labels_for_unavailable_models: bool = False,
+        enable_model_warmup: bool = True,
+        reload_root: str | os.PathLike[str] | None = None,
     ) -> None:
+        if (root is None) == (model_config_file is None):
+            raise ValueError(
+                "Expected either `root` or `model_config_file`. "
+                f"Received: root={root}, model_config_file={model_config_file}."
+            )
         for argument, port in (("grpc_port", grpc_port), ("rest_port", rest_port)):
             if not 0 <= port <= 65535:
                 raise ValueError(
@@ -69,15 +111,28 @@ class ModelServer:
                 "Expected `grpc_port` and `rest_port` to differ. "
                 f"Received: grpc_port={grpc_port}, rest_port={rest_port}."
             )
-        if max_body_bytes <= 0:
+        for argument, limit in (
+            ("max_body_bytes", max_body_bytes),
+            ("request_timeout", request_timeout),
+        ):
+            if not limit > 0:
+                raise ValueError(
+                    f"Expected `{argument}` to be above 0. Received: {argument}={limit}."
+                )
+        for argument, seconds in (
+            ("model_config_file_poll_wait_seconds", model_config_file_poll_wait_seconds),
+            ("file_system_poll_wait_seconds", file_system_poll_wait_seconds),
+        ):
+            if not seconds >= 0:
+                raise ValueError(
+                    f"Expected `{argument}` to be at least 0. Received: {argument}={seconds}."
+                )
+        own_batching = batching_parameters_file or enable_per_model_batching_parameters
+        if own_batching and not enable_batching:
             raise ValueError(
-                "Expected `max_body_bytes` to be above 0. "
-                f"Received: max_body_bytes={max_body_bytes}."
-            )
-        if not request_timeout > 0:
-            raise ValueError(
-                "Expected `request_timeout` to be above 0. "
-                f"Received: request_timeout={request_timeout}."
+                "Expected `enable_batching` where parameters for it are given. "
+                f"Received: batching_parameters_file={batching_parameters_file}, "
+                f"enable_per_model_batching_parameters={enable_per_model_batching_parameters}."
             )
         self.root = root
         self.host = host
@@ -85,27 +140,57 @@ class ModelServer:
         self.rest_port = rest_port
         self.max_body_bytes = max_body_bytes
         self.request_timeout = request_timeout
-        self._manager: ModelManager | None = None
+        self.model_config_file = model_config_file
+        self.model_config_file_poll_wait_seconds = model_config_file_poll_wait_seconds
+        self.file_system_poll_wait_seconds = file_system_poll_wait_seconds
+        self.enable_batching = enable_batching
+        self.batching_parameters_file = batching_parameters_file
+        self.enable_per_model_batching_parameters = enable_per_model_batching_parameters
+        self.monitoring_config_file = monitoring_config_file
+        self.allow_version_labels_for_unavailable_models = (
+            allow_version_labels_for_unavailable_models
+        )
+        self.enable_model_warmup = enable_model_warmup
+        self.reload_root = reload_root
+        self._core: ServerCore | None = None
 
     @property
     def models(self) -> dict[str, int]:
-        """The version that is served of each model, by name; empty unless started."""
-        return self._manager.models if self._manager else {}
+        """The highest version that is served of each model, by name; empty unless started."""
+        return self._core.manager.models if self._core else {}
 
     def start(self) -> None:
         """Loads the models, then listens: a port that answers belongs to a server that is ready.
 
         Afterwards `grpc_port` and `rest_port` hold the ports in use.
         """
-        manager = ModelManager(self.root)
+        metrics_path = self._metrics_path()
+        core = ServerCore(
+            self._source(),
+            self._batching(),
+            poll_interval=self.file_system_poll_wait_seconds,
+            labels_ahead=self.allow_version_labels_for_unavailable_models,
+            warm=self.enable_model_warmup,
+            max_bytes=self.max_body_bytes,
+        )
         with ExitStack() as undo:
+            undo.callback(core.close)
             # Both ports are tried before the models are loaded, which may take long.
             listener = undo.enter_context(_bind(self.host, "rest_port", self.rest_port))
             _bind(self.host, "grpc_port", self.grpc_port).close()
-            undo.callback(manager.close)
-            manager.load()
-            self._grpc = GrpcFront(manager, self.max_body_bytes, _NUM_THREADS)
-            self._rest = RestFront(manager, self.max_body_bytes, _NUM_THREADS, self.request_timeout)
+            core.start()
+            reload_root = None if self.reload_root is None else Path(self.reload_root)
+            self._grpc = GrpcFront(
+                core.manager, core.metrics, self.max_body_bytes, core.num_requests, reload_root
+            )
+            self._rest = RestFront(
+                core.manager,
+                core.metrics,
+                self.max_body_bytes,
+                core.num_requests,
+                self.request_timeout,
+                metrics_path,
+            )
             try:
                 grpc_port = self._grpc.start(_address(self.host, self.grpc_port))
                 undo.callback(lambda: self._grpc.stop(0).wait())
@@ -117,10 +202,10 @@ class ModelServer:
             undo.pop_all()
         self.grpc_port = grpc_port
         self.rest_port = listener.getsockname()[1]
-        self._manager = manager
+        self._core = core
         _LOGGER.info(
             "Serving %s on %s, gRPC port %d, REST port %d",
-            ", ".join(manager.models),
+            ", ".join(self.models),
             self.host,
             self.grpc_port,
             self.rest_port,
@@ -132,13 +217,13 @@ class ModelServer:
         Args:
             grace: Seconds after which requests that still run are cut off. Defaults to 30.
         """
-        if self._manager is None:
+        if self._core is None:
             return
         drained = self._grpc.stop(grace)
         self._rest.stop(grace)
         drained.wait()
-        self._manager.close()
-        self._manager = None
+        self._core.close()
+        self._core = None
         _LOGGER.info("Stopped")
 
     def run_until_signal(self, grace: float = 30.0) -> None:
@@ -158,6 +243,36 @@ class ModelServer:
                 signal.signal(each, handler)
         _LOGGER.info("Received %s, finishing requests", signal.Signals(number).name)
         self.stop(grace)
+
+    def _source(self) -> ModelSource:
+        if self.root is not None:
+            return FolderSource(self.root, self.file_system_poll_wait_seconds)
+        file = os.fspath(self.model_config_file or "")
+        return FileSource(file, self.model_config_file_poll_wait_seconds)
+
+    def _batching(self) -> Batching | None:
+        if not self.enable_batching:
+            return None
+        file, parameters = self.batching_parameters_file, BatchingParameters()
+        if file is not None:
+            try:
+                text = read_text_file("batching_parameters_file", file)
+                parameters = BatchingParameters.from_text(text)
+            except ValueError as error:
+                raise ServerError(f"batching_parameters_file={file}: {error}") from error
+        return Batching(parameters, self.enable_per_model_batching_parameters)
+
+    def _metrics_path(self) -> str | None:
+        if self.monitoring_config_file is None:
+            return None
+        text = read_text_file("monitoring_config_file", self.monitoring_config_file)
+        try:
+            config = parse_text("MonitoringConfig", text).prometheus_config
+        except ValueError as error:
+            raise ServerError(
+                f"monitoring_config_file={self.monitoring_config_file}: {error}"
+            ) from error
+        return (config.path or _METRICS_PATH) if config.enable else None
 
     def __enter__(self) -> ModelServer:
         self.start()

@@ -3,28 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from aae_tf.serving.errors import ServingError, invalid_argument
+from aae_tf.export.saved_model import DEFAULT_SIGNATURE
+from aae_tf.serving import tensor_proto
+from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
 from aae_tf.serving.servable import Servable
 
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
+Timer = AbstractContextManager[None]
 
 
-def check_input_names(signature: SignatureDef, names: Collection[str]) -> None:
-    """Checks that a request brings the inputs that `signature` needs, and no others.
+def run_request(
+    servable: Servable,
+    request: PredictRequest,
+    max_bytes: int,
+    timeout: float | None = None,
+    timer: Timer | None = None,
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Runs a request of the protocol, from a client or from a warm-up file.
 
     Args:
-        signature: The signature that is to run.
-        names: Names of the inputs in the request.
+        servable: The model version to run.
+        request: What to run; its model's name and version have led to `servable`.
+        max_bytes: Largest input to make, see `tensor_proto.to_array`.
+        timeout: Seconds left for the run. Defaults to no limit.
+        timer: Entered for the run alone.
+
+    Returns:
+        Name of the signature, and arrays by output name.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, naming what is missing or too many.
+        ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs
+            that do not fit it, and as `run_signature`.
     """
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature = servable.signature_defs.get(name)
+    if signature is None:
+        raise ServingError(
+            grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
+        )
+    _check_input_names(signature, request.inputs.keys())
+    inputs = {
+        alias: tensor_proto.to_array(alias, proto, max_bytes)
+        for alias, proto in request.inputs.items()
+    }
+    return name, run_signature(servable, name, inputs, request.output_filter, timeout, timer)
+
+
+def _check_input_names(signature: SignatureDef, names: Collection[str]) -> None:
+    """Checks that a request brings the inputs that `signature` needs, and no others."""
     known = set(signature.inputs)
     given = set(names)
     missing = known - given
@@ -45,6 +78,7 @@ def run_signature(
     inputs: Mapping[str, np.ndarray],
     output_filter: Sequence[str] = (),
     timeout: float | None = None,
+    timer: Timer | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs a signature as the real server does: names are checked here, the rest by the graph.
 
@@ -54,6 +88,7 @@ def run_signature(
         inputs: Arrays by name; those with a default in the signature may be left out.
         output_filter: Names of the outputs to compute. Defaults to all.
         timeout: Seconds left for the run. Defaults to no limit.
+        timer: Entered for the run alone.
 
     Returns:
         Arrays by output name.
@@ -77,11 +112,12 @@ def run_signature(
         raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out before the run began")
     defaults = {name: tf.make_ndarray(value) for name, value in signature.defaults.items()}
     try:
-        return servable.session.run(
-            signature_name, {**defaults, **inputs}, output_filter or None, timeout
-        )
+        with timer or nullcontext():
+            return servable.runner.run(
+                signature_name, {**defaults, **inputs}, output_filter or None, timeout
+            )
     except tf.errors.OpError as error:
-        raise ServingError(_CODES[error.error_code], error.message) from error
+        raise from_op_error(error) from error
 
 
 def _braces(names: Iterable[str]) -> str:

@@ -26,9 +26,10 @@ from aae_tf.serving.errors import HTTP_STATUS, ServingError, invalid_argument
 from aae_tf.serving.json_request import parse_document, read_inputs, read_signature_name
 from aae_tf.serving.json_response import write_outputs
 from aae_tf.serving.model_manager import ModelManager
-from aae_tf.serving.model_queries import find_servable, model_metadata, model_status
+from aae_tf.serving.model_queries import model_metadata, model_status, use_servable
 from aae_tf.serving.predict import run_signature
 from aae_tf.serving.rest_call import RestCall, parse_rest_call
+from aae_tf.serving.server_metrics import CONTENT_TYPE, ServerMetrics
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 _NOT_FOUND_PAGE = "<html><head><title>404 Not Found</title></head><body>Not Found</body></html>"
@@ -42,15 +43,25 @@ class RestFront:
 
     Args:
         manager: The models.
+        metrics: Where requests are counted.
         max_body_bytes: Largest body to accept, before and after decompression.
         num_threads: Requests that may run at the same time; the others wait.
         timeout: Seconds that a run may take, after which 504 is the answer.
+        metrics_path: Where the metrics are shown; None: nowhere.
     """
 
     def __init__(
-        self, manager: ModelManager, max_body_bytes: int, num_threads: int, timeout: float
+        self,
+        manager: ModelManager,
+        metrics: ServerMetrics,
+        max_body_bytes: int,
+        num_threads: int,
+        timeout: float,
+        metrics_path: str | None = None,
     ) -> None:
         self._manager = manager
+        self._metrics = metrics
+        self._metrics_path = metrics_path
         self._max_body_bytes = max_body_bytes
         self._timeout = timeout
         self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="rest-front")
@@ -107,6 +118,8 @@ class RestFront:
 
     async def _respond(self, request: Request) -> Response:
         path = request.scope["raw_path"].decode("ascii", "replace")
+        if path == self._metrics_path:
+            return self._show_metrics(request)
         if request.scope["query_string"]:
             # The real server knows no queries: they belong to the name.
             path += "?" + request.scope["query_string"].decode("ascii", "replace")
@@ -132,6 +145,11 @@ class RestFront:
             _LOGGER.exception("%s %s failed", request.method, path)
             return _error_response(500, "Internal error; the server's log has it")
 
+    def _show_metrics(self, request: Request) -> Response:
+        if request.method != "GET" or request.scope["query_string"]:
+            return Response("Unexpected path", 400, media_type=CONTENT_TYPE)
+        return Response(self._metrics.render(), media_type=CONTENT_TYPE)
+
     async def _read_body(self, request: Request) -> bytes | None:
         """Returns the body, decompressed; None if it is too long."""
         body = bytearray()
@@ -156,7 +174,8 @@ class RestFront:
 
     def _answer(self, call: RestCall, body: bytes) -> bytes:
         if call.verb == "predict":
-            return self._predict(call, body)
+            with self._metrics.request(call.spec.name, "predict", "REST"):
+                return self._predict(call, body)
         if call.verb == "status":
             return _dump(_to_dict(model_status(self._manager, call.spec)))
         if call.verb == "metadata":
@@ -169,13 +188,16 @@ class RestFront:
         # The order of the checks is the real server's: it decides which error wins.
         document = parse_document(body)
         requested = read_signature_name(document)
-        servable = find_servable(self._manager, call.spec)
-        name = requested or DEFAULT_SIGNATURE
-        signature = servable.session.signature_defs.get(name)
-        if signature is None:
-            raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
-        inputs, row_form = read_inputs(document, requested, signature)
-        outputs = run_signature(servable, name, inputs, timeout=self._timeout)
+        with use_servable(self._manager, call.spec) as servable:
+            name = requested or DEFAULT_SIGNATURE
+            signature = servable.signature_defs.get(name)
+            if signature is None:
+                raise invalid_argument(
+                    f'Serving signature name: "{name}" not found in signature def'
+                )
+            inputs, row_form = read_inputs(document, requested, signature)
+            timer = self._metrics.runtime(servable.name, "predict")
+            outputs = run_signature(servable, name, inputs, timeout=self._timeout, timer=timer)
         return write_outputs(outputs, row_form)
 
     def _metadata(self, call: RestCall) -> bytes:

@@ -211,12 +211,17 @@ def test_61_71_a_request_without_a_model_spec(stubs, service, method, request_):
         (0, "Classify", classification_pb2.ClassificationRequest()),
         (0, "Regress", regression_pb2.RegressionRequest()),
         (0, "MultiInference", inference_pb2.MultiInferenceRequest()),
-        (1, "HandleReloadConfigRequest", model_management_pb2.ReloadConfigRequest()),
     ],
 )
 def test_methods_not_implemented(stubs, service, method, request_):
     call = getattr(stubs[service], method)
     assert_refused(StatusCode.UNIMPLEMENTED, f"^{method} is not implemented", call, request_)
+
+
+def test_reloading_is_off_by_default(stubs):
+    call = stubs[1].HandleReloadConfigRequest
+    request = model_management_pb2.ReloadConfigRequest()
+    assert_refused(StatusCode.PERMISSION_DENIED, "^Reloading is off: start the", call, request)
 
 
 @pytest.mark.parametrize(
@@ -389,6 +394,6 @@ def test_an_internal_error_tells_the_log_not_the_client(predict, monkeypatch, ca
 
 
 def test_a_port_is_never_shared(server):
-    front = grpc_front.GrpcFront(manager=None, max_body_bytes=1, num_threads=1)
+    front = grpc_front.GrpcFront(None, None, max_body_bytes=1, num_threads=1)
     with pytest.raises(RuntimeError, match="Failed to bind"):
         front.start(f"127.0.0.1:{server.grpc_port}")

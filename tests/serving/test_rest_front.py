@@ -242,6 +242,6 @@ def test_a_server_that_ends_while_it_starts_is_an_error(monkeypatch):
             pass
 
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
-    front = RestFront(manager=None, max_body_bytes=1, num_threads=1, timeout=math.inf)
+    front = RestFront(None, None, max_body_bytes=1, num_threads=1, timeout=math.inf)
     with pytest.raises(RuntimeError, match="Expected the REST server to start, but it ended"):
         front.start(Listener())

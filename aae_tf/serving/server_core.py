@@ -1,0 +1,102 @@
+"""What both protocols stand on: the models, batching and metrics of a server."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from aae_tf.export.batching_parameters import BatchingParameters
+from aae_tf.export.saved_model_session import SavedModelSession
+from aae_tf.serving.batching import BatchingSession, BatchThreadPool
+from aae_tf.serving.model_manager import ModelManager
+from aae_tf.serving.model_sources import ModelSource
+from aae_tf.serving.model_watcher import ModelWatcher
+from aae_tf.serving.server_metrics import ServerMetrics
+from aae_tf.serving.version_loader import VersionLoader
+
+# Where a version says how it wants to be batched.
+_OWN_PARAMETERS = "batching_params.pbtxt"
+# Requests of one protocol that may run at once: the real server's default.
+_NUM_REQUESTS = 4 * (os.cpu_count() or 1)
+# Of those that wait for a batch, which cost no more than a thread each.
+_MAX_WAITING = 256
+
+
+class Batching(NamedTuple):
+    """How a server gathers requests into batches.
+
+    Attributes:
+        parameters: For all models.
+        per_model: Whether a version's own `batching_params.pbtxt` goes before them; the threads
+            are the server's in any case.
+    """
+
+    parameters: BatchingParameters
+    per_model: bool
+
+
+class ServerCore:
+    """Models that are loaded, watched, batched and counted.
+
+    Args:
+        source: Where the list of models comes from.
+        batching: How requests are gathered into batches; None: each runs alone.
+        poll_interval: Seconds between two looks for versions; 0 looks once.
+        labels_ahead: Whether a label may name a version that is not loaded yet.
+        warm: Whether versions run their warm-up requests.
+        max_bytes: Largest input of a request, in bytes.
+
+    Attributes:
+        manager: The models.
+        metrics: Where requests are counted.
+        num_requests: Requests of one protocol that may be under way; enough to fill two batches.
+    """
+
+    def __init__(
+        self,
+        source: ModelSource,
+        batching: Batching | None,
+        poll_interval: float,
+        labels_ahead: bool,
+        warm: bool,
+        max_bytes: int,
+    ) -> None:
+        wrap = None
+        self.num_requests = _NUM_REQUESTS
+        self._pool: BatchThreadPool | None = None
+        if batching is not None:
+            parameters = batching.parameters
+            waiting = min(2 * parameters.max_batch_size, _MAX_WAITING)
+            self.num_requests = max(_NUM_REQUESTS, waiting)
+            self._pool = BatchThreadPool(parameters.num_threads, parameters.thread_pool_name)
+            wrap = functools.partial(self._wrap, batching, self._pool)
+        self.manager = ModelManager(VersionLoader(max_bytes, warm, wrap), labels_ahead)
+        self.metrics = ServerMetrics(self.manager.knows)
+        self._watcher = ModelWatcher(self.manager, source, poll_interval)
+
+    def start(self) -> None:
+        """Loads every model, and watches for versions.
+
+        Raises:
+            ServerError: a model cannot be loaded.
+        """
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Stops watching and unloads every model."""
+        self._watcher.stop()
+        self.manager.close()
+        if self._pool is not None:
+            self._pool.close()
+
+    def _wrap(
+        self, batching: Batching, pool: BatchThreadPool, session: SavedModelSession, path: Path
+    ) -> BatchingSession:
+        parameters = batching.parameters
+        own = path / _OWN_PARAMETERS
+        if batching.per_model and own.exists():
+            parameters = BatchingParameters.from_text(own.read_text(encoding="utf-8"))
+        observe = functools.partial(self.metrics.batch, pool.name)
+        return BatchingSession(session, parameters, pool, observe)

@@ -1,0 +1,146 @@
+"""The server's metrics, under the real server's names."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from aae_tf.serving.batching import BatchReport
+from aae_tf.serving.errors import ServingError
+
+CONTENT_TYPE = "text/plain"
+_PREFIX = ":tensorflow:serving:"
+# Requests for models that do not exist share a name: clients choose names, and each new one would
+# be a time series for ever.
+_UNKNOWN_MODEL = "unknown"
+_LATENCY_BUCKETS = [10 * 1.8**k for k in range(33)]
+_QUEUING_BUCKETS = [100 * 1.2**k for k in range(52)]
+_COUNTER_HEADER = re.compile(r"^(# (?:HELP|TYPE) \S+)_total ", re.MULTILINE)
+
+
+class ServerMetrics:
+    """Counts and times what a server does.
+
+    `:tensorflow:serving:request_count{model_name,status}` counts requests to run a model;
+    `request_latency{model_name,API,entrypoint}` and `runtime_latency{model_name,API,runtime}` are
+    histograms of those that succeed, in microseconds; `batching_session:queuing_latency
+    {thread_pool_name}`, microseconds, and `batching_session:wrapped_run_count` are of batching.
+
+    Args:
+        is_model: Tells whether there is a model of a name.
+
+    Example:
+
+        >>> metrics = ServerMetrics(lambda name: name == "encoder")
+        >>> with metrics.request("encoder", "Predict", "GRPC"):
+        ...     pass
+        >>> print(metrics.render().decode().splitlines()[2])
+        :tensorflow:serving:request_count{model_name="encoder",status="OK"} 1.0
+    """
+
+    def __init__(self, is_model: Callable[[str], bool]) -> None:
+        self._is_model = is_model
+        self._registry = CollectorRegistry()
+        registry = CollectorRegistry()
+        self._registry.register(_AsTheServerNamesThem(registry))
+        self._requests = Counter(
+            f"{_PREFIX}request_count",
+            "The total number of requests.",
+            ["model_name", "status"],
+            registry=registry,
+        )
+        self._latency = Histogram(
+            f"{_PREFIX}request_latency",
+            "Wall time of requests, microseconds.",
+            ["model_name", "API", "entrypoint"],
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self._runtime = Histogram(
+            f"{_PREFIX}runtime_latency",
+            "Wall time in the TensorFlow runtime, microseconds.",
+            ["model_name", "API", "runtime"],
+            buckets=_LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self._queuing = Histogram(
+            f"{_PREFIX}batching_session:queuing_latency",
+            "Wall time in queues, microseconds.",
+            ["thread_pool_name"],
+            buckets=_QUEUING_BUCKETS,
+            registry=registry,
+        )
+        self._runs = Counter(
+            f"{_PREFIX}batching_session:wrapped_run_count",
+            "Runs of the session below batching.",
+            registry=registry,
+        )
+
+    @contextmanager
+    def request(self, model: str, api: str, entrypoint: Literal["GRPC", "REST"]) -> Iterator[None]:
+        """Counts what happens in the block as one request, and times it where it succeeds.
+
+        Args:
+            model: Name of the model, as the client has it.
+            api: "Predict" for gRPC, "predict" for REST.
+            entrypoint: The protocol.
+        """
+        start = time.perf_counter()
+        status = "UNKNOWN"
+        try:
+            yield
+            status = "OK"
+        except ServingError as error:
+            status = error.code.name
+            raise
+        finally:
+            name = model if self._is_model(model) else _UNKNOWN_MODEL
+            self._requests.labels(name, status).inc()
+            if status == "OK":
+                self._latency.labels(name, api, entrypoint).observe(_micros_since(start))
+
+    @contextmanager
+    def runtime(self, model: str, api: str) -> Iterator[None]:
+        """Times the block as time in the runtime, where it succeeds."""
+        start = time.perf_counter()
+        yield
+        self._runtime.labels(model, api, "TF1").observe(_micros_since(start))
+
+    def batch(self, thread_pool: str, report: BatchReport) -> None:
+        """Takes note of a batch that ran, and of how long its requests waited for it."""
+        self._runs.inc()
+        queuing = self._queuing.labels(thread_pool)
+        for seconds in report.waits:
+            queuing.observe(1e6 * seconds)
+
+    def render(self) -> bytes:
+        """Returns everything in Prometheus' text format."""
+        # The library means OpenMetrics, where counters end in _total; the real server's do not.
+        return _COUNTER_HEADER.sub(r"\1 ", generate_latest(self._registry).decode()).encode()
+
+
+class _AsTheServerNamesThem(Collector):
+    """Collects what the real server exposes: no `_total`, and no times of creation."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [
+                sample._replace(name=sample.name.removesuffix("_total"))
+                for sample in metric.samples
+                if not sample.name.endswith("_created")
+            ]
+            yield metric
+
+
+def _micros_since(start: float) -> float:
+    return 1e6 * (time.perf_counter() - start)
