@@ -10,6 +10,7 @@ from aae_tf.cli.errors import OneLineErrors
 from aae_tf.cli.evaluate import evaluate
 from aae_tf.cli.export import export
 from aae_tf.cli.list_recipes import recipes
+from aae_tf.cli.loadtest import loadtest
 from aae_tf.cli.quickstart import quickstart
 from aae_tf.cli.sample import sample
 from aae_tf.cli.serve import serve
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (quickstart, recipes, train, evaluate, sample, export, serve):
+for command in (quickstart, recipes, train, evaluate, sample, export, serve, loadtest):
     app.command()(command)
 
 

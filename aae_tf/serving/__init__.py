@@ -2,6 +2,8 @@
 
 from aae_tf.serving.client import Client
 from aae_tf.serving.errors import ServerError, ServingError
+from aae_tf.serving.load_report import LoadReport
+from aae_tf.serving.load_test import run_load_test
 from aae_tf.serving.model_server import ModelServer
 
-__all__ = ["Client", "ModelServer", "ServerError", "ServingError"]
+__all__ = ["Client", "LoadReport", "ModelServer", "ServerError", "ServingError", "run_load_test"]

@@ -1,0 +1,236 @@
+"""How a server bears many requests at once."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    SignatureDefMap,
+)
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from aae_tf.checks import check_integer
+from aae_tf.serving.errors import ServingError, invalid_argument
+from aae_tf.serving.load_report import LoadReport
+from aae_tf.serving.load_senders import GrpcSender, RestSender, Sender
+
+# Different requests, so that no cache of a processor or a server answers them.
+_NUM_BODIES = 16
+_WARM_UP = 8
+
+
+def run_load_test(
+    model: str,
+    signature_name: str = "serving_default",
+    *,
+    grpc_port: int,
+    rest_port: int | None = None,
+    protocol: Literal["grpc", "rest"] = "grpc",
+    host: str = "127.0.0.1",
+    rows: int = 1,
+    concurrency: int = 32,
+    rate: float | None = None,
+    max_requests: int = 10_000,
+    max_seconds: float = 10.0,
+    timeout: float = 30.0,
+    seed: int = 0,
+) -> LoadReport:
+    """Sends random requests to a server of this machine, and measures latency and throughput.
+
+    Without `rate` the loop is closed: `concurrency` clients each send when they have their
+    answer, which shows the throughput a server can reach. With it the loop is open: requests are
+    due at random times, as if from many users who do not wait for each other, which shows the
+    latency that they would see.
+
+    Args:
+        model: Name of the model.
+        signature_name: Its signature; inputs are drawn to fit it, images in [0, 1).
+        grpc_port: The server's gRPC port, which also tells what the signature takes.
+        rest_port: The server's REST port, for protocol "rest".
+        protocol: What the requests go over.
+        host: The server's address; one of this machine, since a load test elsewhere is an attack.
+        rows: Rows of each request, >= 1.
+        concurrency: Requests that may be under way, >= 1.
+        rate: Requests due per second, > 0, with exponential gaps. Defaults to None.
+        max_requests: Requests to send at most, >= 1.
+        max_seconds: Seconds after which no request is sent any more, > 0.
+        timeout: Seconds that a request may take.
+        seed: Of inputs and gaps.
+
+    Returns:
+        Latencies, errors and throughput.
+
+    Raises:
+        TypeError, ValueError: an argument is out of its range, or `host` is not this machine.
+        ServingError: the server does not answer, or there is no such model or signature.
+
+    References:
+        Schroeder, Wierman and Harchol-Balter, "Open versus closed: a cautionary tale", NSDI 2006.
+    """
+    _check(host, protocol, rest_port, rate, max_seconds, timeout)
+    check_integer("rows", rows, minimum=1)
+    check_integer("concurrency", concurrency, minimum=1)
+    check_integer("max_requests", max_requests, minimum=1)
+    generator = np.random.default_rng(seed)
+    address = f"[{host}]:{grpc_port}" if ":" in host else f"{host}:{grpc_port}"
+    signature = _signature(address, model, signature_name, timeout)
+    bodies = [_draw(signature, rows, generator) for _ in range(_NUM_BODIES)]
+    gaps = None if rate is None else _gaps(rate, generator)
+
+    async def test() -> LoadReport:
+        if protocol == "rest" and rest_port is not None:
+            sender: Sender = RestSender(
+                host, rest_port, model, signature_name, bodies, timeout, concurrency
+            )
+        else:
+            sender = GrpcSender(address, model, signature_name, bodies, timeout)
+        try:
+            for _ in range(_WARM_UP):
+                await sender.send()
+            run = _Run(sender, max_requests, max_seconds)
+            if gaps is None:
+                await run.closed(concurrency)
+            else:
+                await run.open(gaps, concurrency)
+            return LoadReport(
+                np.array(run.latencies), run.errors, time.perf_counter() - run.start, rows
+            )
+        finally:
+            await sender.close()
+
+    return asyncio.run(test())
+
+
+class _Run:
+    """Sends until there were enough requests, or until time is over."""
+
+    def __init__(self, sender: Sender, max_requests: int, max_seconds: float) -> None:
+        self._sender = sender
+        self._left = max_requests
+        self.latencies: list[float] = []
+        self.errors: Counter[str] = Counter()
+        self.start = time.perf_counter()
+        self._end = self.start + max_seconds
+
+    async def closed(self, concurrency: int) -> None:
+        async def client() -> None:
+            while self._goes_on():
+                await self._send(time.perf_counter())
+
+        await asyncio.gather(*(client() for _ in range(concurrency)))
+
+    async def open(self, gaps: Iterator[float], concurrency: int) -> None:
+        free = asyncio.Semaphore(concurrency)
+        under_way: set[asyncio.Task[None]] = set()
+
+        async def send(due: float) -> None:
+            try:
+                await self._send(due)
+            finally:
+                free.release()
+
+        due = self.start
+        while True:
+            due += next(gaps)
+            await asyncio.sleep(max(0.0, min(due, self._end) - time.perf_counter()))
+            await free.acquire()
+            if not self._goes_on():
+                break
+            task = asyncio.create_task(send(due))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+        await asyncio.gather(*under_way)
+
+    def _goes_on(self) -> bool:
+        self._left -= 1
+        return self._left >= 0 and time.perf_counter() < self._end
+
+    async def _send(self, due: float) -> None:
+        code = await self._sender.send()
+        if code == "OK":
+            self.latencies.append(time.perf_counter() - due)
+        else:
+            self.errors[code] += 1
+
+
+def _check(
+    host: str,
+    protocol: str,
+    rest_port: int | None,
+    rate: float | None,
+    max_seconds: float,
+    timeout: float,
+) -> None:
+    try:
+        is_here = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        raise ValueError(f"Expected `host` to be a loopback address. Received: host={host!r}.")
+    if protocol not in ("grpc", "rest"):
+        raise ValueError(
+            f"Expected `protocol` to be 'grpc' or 'rest'. Received: protocol={protocol!r}."
+        )
+    if protocol == "rest" and rest_port is None:
+        raise ValueError("Expected `rest_port` with protocol 'rest'. Received: rest_port=None.")
+    limits = {"rate": rate, "max_seconds": max_seconds, "timeout": timeout}
+    for argument, limit in limits.items():
+        if limit is not None and not 0 < limit < float("inf"):
+            raise ValueError(
+                f"Expected `{argument}` to be above 0 and finite. Received: {argument}={limit}."
+            )
+
+
+def _gaps(rate: float, generator: np.random.Generator) -> Iterator[float]:
+    while True:
+        yield from generator.exponential(1.0 / rate, 1024)
+
+
+def _signature(address: str, model: str, signature_name: str, timeout: float) -> SignatureDef:
+    request = GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = model
+    with grpc.insecure_channel(address) as channel:
+        try:
+            answer = PredictionServiceStub(channel).GetModelMetadata(request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise ServingError(error.code(), error.details()) from error
+    signatures = SignatureDefMap()
+    answer.metadata["signature_def"].Unpack(signatures)
+    if signature_name not in signatures.signature_def:
+        known = sorted(name for name in signatures.signature_def if not name.startswith("__"))
+        raise invalid_argument(
+            f"Expected `signature_name` to be one of {known}. "
+            f"Received: signature_name={signature_name!r}."
+        )
+    return signatures.signature_def[signature_name]
+
+
+def _draw(
+    signature: SignatureDef, rows: int, generator: np.random.Generator
+) -> Mapping[str, np.ndarray]:
+    return {name: _tensor(name, info, rows, generator) for name, info in signature.inputs.items()}
+
+
+def _tensor(name: str, info: TensorInfo, rows: int, generator: np.random.Generator) -> np.ndarray:
+    # What else is unknown of a shape is taken as 1.
+    shape = [rows, *(max(dim.size, 1) for dim in info.tensor_shape.dim[1:])]
+    dtype = tf.as_dtype(info.dtype)
+    if dtype.is_floating:
+        return generator.random(shape).astype(dtype.as_numpy_dtype)
+    if name == "label":  # -1 draws it, and is a label of every model
+        return np.full(shape, -1, dtype.as_numpy_dtype)
+    if dtype.is_integer:
+        return generator.integers(
+            0, np.iinfo(dtype.as_numpy_dtype).max, shape, dtype.as_numpy_dtype
+        )
+    raise invalid_argument(f"Expected numbers as inputs. Received: input {name!r} of {dtype.name}.")
