@@ -20,7 +20,7 @@ class BatchingParameters:
     """Options of dynamic batching: TensorFlow Serving's names, defaults and text file.
 
     Args:
-        max_batch_size: rows of a batch, at most; >= 1.
+        max_batch_size: rows of a request, at most, and of a batch; >= 1.
         batch_timeout_micros: how long the first request of a batch waits for others,
             microseconds; >= 0. 0 takes what is there.
         max_enqueued_batches: batches that may wait in a queue; >= 1. A request beyond gets
@@ -30,9 +30,9 @@ class BatchingParameters:
         allowed_batch_sizes: sizes that batches are padded up to, increasing; the last is
             `max_batch_size`, or `max_execution_batch_size` where requests are split. Empty: any.
         pad_variable_length_inputs: pad inputs of different lengths, with their first element.
-        enable_large_batch_splitting: split a request over several batches; otherwise one of more
-            than `max_batch_size` rows is refused.
-        max_execution_batch_size: rows of a batch that runs, where requests are split; None:
+        enable_large_batch_splitting: split a request over batches of `max_execution_batch_size`
+            rows.
+        max_execution_batch_size: rows of a batch, where requests are split; None:
             `max_batch_size`.
 
     Raises:

@@ -1,8 +1,10 @@
 """Versions of a running server, asked over both protocols (cases 20, 74 to 83)."""
 
+import json
 import shutil
 import threading
 import time
+import urllib.request
 
 import grpc
 import numpy as np
@@ -166,6 +168,12 @@ def test_20_labels_over_both_protocols(publish, models, tmp_path):
             response = stub.Predict(request, timeout=30)
             assert response.outputs["y"].float_val == [expected]
             assert not response.model_spec.HasField("version_label")
+            url = f"http://127.0.0.1:{server.rest_port}/v1/models/scale/labels/{label}"
+            with urllib.request.urlopen(f"{url}:predict", b'{"instances": [2.0]}') as answer:
+                assert json.load(answer) == {"predictions": [expected]}
+            with urllib.request.urlopen(url) as answer:  # of status the label is ignored
+                versions = [each["version"] for each in json.load(answer)["model_version_status"]]
+            assert versions == ["2", "1"]
 
 
 def test_74_models_replaced_in_the_polled_file(publish, models, tmp_path, caplog):

@@ -109,7 +109,8 @@ class BatchingSession:
         Raises:
             ValueError: unknown signature, input or output, or a `timeout` not above 0.
             ServingError: INVALID_ARGUMENT where `inputs` cannot be batched, or have more rows
-                than `max_batch_size`; UNAVAILABLE where the queue is full, or closed.
+                than `max_batch_size`, which bounds requests that are split as well; UNAVAILABLE
+                where the queue is full, or closed.
         """
         rows = count_rows(inputs)
         if rows > self.parameters.max_batch_size:
