@@ -301,3 +301,47 @@ def test_signals_stop_the_server_and_get_their_handlers_back(hp2_root, number):
     timer.join()
     assert signal.getsignal(number) is before
     assert server.models == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"file_system_poll_wait_seconds": -1.0},
+            r"`file_system_poll_wait_seconds` to be at least 0\. Received: .*=-1\.0",
+        ),
+        (
+            {"model_config_file_poll_wait_seconds": float("nan")},
+            r"`model_config_file_poll_wait_seconds` to be at least 0",
+        ),
+        ({"model_config_file": "b"}, r"either `root` or `model_config_file`\. .*root=models, "),
+        (
+            {"batching_parameters_file": "b"},
+            "Expected `enable_batching` where parameters for it are given",
+        ),
+    ],
+)
+def test_bad_flags(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ModelServer("models", **arguments)
+
+
+def test_a_version_brings_its_own_batching_parameters(hp2_root):
+    own = hp2_root / "hp2" / "123" / "batching_params.pbtxt"
+    own.write_text("max_batch_size { value: 2 }")
+    flags = {"enable_batching": True, "enable_per_model_batching_parameters": True}
+    x = {"x": np.float32([1.0, 2.0, 3.0])}
+    with (
+        ModelServer(hp2_root, **flags) as server,
+        Client(grpc_port=server.grpc_port) as client,
+        pytest.raises(ServingError, match="larger than maximum input batch size 2"),
+    ):
+        client.predict("hp2", x)
+    with (
+        ModelServer(hp2_root, enable_batching=True) as server,
+        Client(grpc_port=server.grpc_port) as client,
+    ):
+        assert client.predict("hp2", x)["y"].shape == (3,)
+    own.write_text("max_batch_size { value: 4 } allowed_batch_sizes: 2")
+    with pytest.raises(ServerError, match="Last entry in allowed_batch_sizes must match"):
+        ModelServer(hp2_root, **flags).start()
