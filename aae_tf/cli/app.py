@@ -11,6 +11,7 @@ from aae_tf.cli.evaluate import evaluate
 from aae_tf.cli.export import export
 from aae_tf.cli.list_recipes import recipes
 from aae_tf.cli.loadtest import loadtest
+from aae_tf.cli.query import query
 from aae_tf.cli.quickstart import quickstart
 from aae_tf.cli.sample import sample
 from aae_tf.cli.serve import serve
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (quickstart, recipes, train, evaluate, sample, export, serve, loadtest):
+for command in (quickstart, recipes, train, evaluate, sample, export, serve, query, loadtest):
     app.command()(command)
 
 
@@ -42,7 +43,7 @@ def _describe(
         ),
     ] = False,
 ) -> None:
-    """Adversarial autoencoders: train, evaluate, sample, export, serve.
+    """Adversarial autoencoders: train, evaluate, sample, export, serve, query.
 
     Start with **aae-tf quickstart**: it does all of that on a small data set.
     **aae-tf recipes** lists what **aae-tf train** knows by name.

@@ -1,13 +1,22 @@
 """The command `aae-tf export`."""
 
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aae_tf.cli.errors import bad_input
+from aae_tf.cli.errors import CommandError, bad_input
 from aae_tf.cli.quiet_tensorflow import import_quietly
-from aae_tf.cli.run_directory import open_run
+from aae_tf.cli.run_directory import Run, open_run
+
+if TYPE_CHECKING:
+    from aae_tf.export.batching_parameters import BatchingParameters
 
 
 def export(
@@ -24,19 +33,130 @@ def export(
         int | None,
         typer.Option(min=1, help="By default the first above those that are there."),
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Versions that stay, of each servable, the new one among them; the older ones are "
+            "removed when it is there. With 1, a server that cannot load the new version has no "
+            "other to go on with. By default all stay.",
+        ),
+    ] = None,
+    combined: Annotated[
+        bool,
+        typer.Option(
+            "--combined",
+            help="Write autoencoder/VERSION as well, with every signature in one model: only there "
+            "are `reconstruct` and `score`, which tells anomalies.",
+        ),
+    ] = False,
+    batch_sizes: Annotated[
+        str | None,
+        typer.Option(
+            help="Sizes that a server pads batches to, such as 1,8,64: the only ones it will run, "
+            "each with a warm-up request. Written to batching_params.pbtxt, which TensorFlow "
+            "Serving reads with --enable_batching --enable_per_model_batching_parameters.",
+            metavar="N,N,...",
+        ),
+    ] = None,
+    batching_parameters_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file for TensorFlow Serving's --batching_parameters_file, in place of "
+            "--batch-sizes: checked, and written to batching_params.pbtxt.",
+            metavar="FILE",
+        ),
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            help="Run every signature through two loaders, Python's and the C++ one of TensorFlow "
+            "Serving, and compare the answers with the model's before the version appears. "
+            "Without, the graph is checked and nothing is run.",
+        ),
+    ] = True,
 ) -> None:
     """Write encoder and decoder as SavedModels that TensorFlow Serving loads.
 
-    Every signature is run as TensorFlow Serving runs it and compared with the model before the
-    version appears.
+    A version appears whole or not at all, whenever the process is killed. In it are the SavedModel,
+    warm-up requests, and a MODEL_CARD.json: recipe, metrics, package versions, hashes of the files.
     """
     opened = open_run(run)
     import_quietly()
-    from aae_tf.export import export_servables
+    from aae_tf.export import ExportError, export_servables
 
+    with bad_input(OSError, ValueError):
+        batching = _read_batching(batch_sizes, batching_parameters_file)
+    data, metrics = _describe(opened)
     model = opened.load_model()
-    with bad_input(FileExistsError, NotADirectoryError, PermissionError):
-        paths = export_servables(model, to, version)
+    try:
+        with bad_input(FileExistsError, NotADirectoryError, PermissionError, ValueError):
+            paths = export_servables(
+                model,
+                to,
+                version,
+                keep=keep,
+                batching=batching,
+                data=data,
+                metrics=metrics,
+                verify=verify,
+                combined=combined,
+            )
+    except ExportError as error:
+        raise CommandError(str(error), exit_code=1) from error
     for name, path in paths.items():
         typer.echo(f"{name}: {path}")
     typer.echo(f"Next: aae-tf serve {to}")
+
+
+def _read_batching(sizes: str | None, file: Path | None) -> BatchingParameters | None:
+    from aae_tf.export.batching_parameters import BatchingParameters
+
+    if file is not None:
+        if sizes is not None:
+            raise CommandError(
+                "Expected one of --batch-sizes and --batching-parameters-file. Received: both."
+            )
+        return BatchingParameters.from_text(file.read_text())
+    if sizes is None:
+        return None
+    try:
+        numbers = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        raise CommandError(
+            "Expected --batch-sizes to be integers with commas between them. "
+            f"Received: --batch-sizes {sizes!r}."
+        ) from None
+    return BatchingParameters(max_batch_size=numbers[-1], allowed_batch_sizes=numbers)
+
+
+def _describe(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Gives what the cards say of data and metrics: what the files of the run say."""
+    metrics: dict[str, Any] = {}
+    for name, file, read in (
+        ("evaluation", "evaluation.json", _read_evaluation),
+        ("last_epoch", "history.csv", _read_last_epoch),
+    ):
+        path = run.path / file
+        if path.is_file():
+            try:
+                metrics[name] = read(path)
+            except ValueError as error:
+                raise CommandError(
+                    f"Expected {path} to be as `aae-tf` writes it. Received: {error}."
+                ) from error
+    return {"recipe": dataclasses.asdict(run.recipe)}, metrics
+
+
+# What is not finite is no number in JSON.
+
+
+def _read_evaluation(path: Path) -> Any:
+    return json.loads(path.read_text(), parse_constant=lambda name: None)
+
+
+def _read_last_epoch(path: Path) -> dict[str, float | None]:
+    with path.open(newline="") as file:
+        last = list(csv.DictReader(file))[-1:]
+    logs = {name: float(text) for row in last for name, text in row.items() if text}
+    return {name: value if math.isfinite(value) else None for name, value in logs.items()}

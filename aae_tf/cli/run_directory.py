@@ -7,7 +7,6 @@ import csv
 import dataclasses
 import json
 import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -118,12 +117,14 @@ def write_run(path: Path, model: BaseModel, recipe: Recipe) -> None:
         model: the model after `fit`.
         recipe: how it was built and trained.
     """
+    from aae_tf.export.package_versions import package_versions
+
     model.save(path / _MODEL)
     history = model.history
     config = {
         "options": dataclasses.asdict(recipe),
         "epochs_trained": len(history.epoch),
-        "versions": _versions(),
+        "versions": package_versions(),
     }
     (path / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     with (path / _HISTORY).open("w", newline="") as file:
@@ -147,17 +148,3 @@ def write_file(path: Path, content: bytes) -> None:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-
-
-def _versions() -> dict[str, str]:
-    import keras
-    import numpy
-    import tensorflow
-    import tensorflow_probability
-
-    import aae_tf
-
-    modules = (aae_tf, tensorflow, keras, tensorflow_probability, numpy)
-    return {"python": platform.python_version()} | {
-        module.__name__: module.__version__ for module in modules
-    }

@@ -2,4 +2,8 @@
 
 
 class ExportError(RuntimeError):
-    """An export that was written does not answer as its model does, and was taken back."""
+    """An export is not what it must be.
+
+    It does not answer as its model does, could not run on an older server, or does not hold the
+    files of its card. One that is being written is taken back.
+    """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal
 
@@ -16,8 +16,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.util import deprecation
 
-# The loader's own entries (init and train operations) name an operation, not tensors.
-_LOADER_ENTRY_PREFIX = "__saved_model_"
+from aae_tf.export.meta_graph import all_nodes, callable_signatures
 
 
 class SavedModelSession:
@@ -67,11 +66,7 @@ class SavedModelSession:
                     self._session, list(self.tags), self.path
                 )
             self.signature_defs: dict[str, SignatureDef] = dict(self._meta_graph.signature_def)
-            self.signatures: dict[str, SignatureDef] = {
-                name: signature
-                for name, signature in self.signature_defs.items()
-                if not name.startswith(_LOADER_ENTRY_PREFIX)
-            }
+            self.signatures: dict[str, SignatureDef] = callable_signatures(self._meta_graph)
             self._inputs = self._tensors_of("inputs")
             self._outputs = self._tensors_of("outputs")
             # Brings the loaded nodes into the runtime once, so that `run` need not look.
@@ -86,12 +81,12 @@ class SavedModelSession:
     @property
     def num_variable_handles(self) -> int:
         """Number of variables that the graph creates; a lean export has one per weight."""
-        return sum(node.op == "VarHandleOp" for node in self._nodes())
+        return sum(node.op == "VarHandleOp" for node in all_nodes(self._meta_graph.graph_def))
 
     @property
     def devices(self) -> set[str]:
         """Devices that nodes ask for; `""` where a node leaves the choice to the runtime."""
-        return {node.device for node in self._nodes()}
+        return {node.device for node in all_nodes(self._meta_graph.graph_def)}
 
     @property
     def requires_xla(self) -> bool:
@@ -99,7 +94,7 @@ class SavedModelSession:
         library = self._meta_graph.graph_def.library.function
         return any(
             owner.attr["_XlaMustCompile"].b
-            for owner in (*library, *self._nodes())
+            for owner in (*library, *all_nodes(self._meta_graph.graph_def))
             if "_XlaMustCompile" in owner.attr
         )
 
@@ -191,9 +186,3 @@ class SavedModelSession:
             }
             for name, signature in self.signatures.items()
         }
-
-    def _nodes(self) -> Iterator[Any]:
-        graph = self._meta_graph.graph_def
-        yield from graph.node
-        for function in graph.library.function:
-            yield from function.node_def

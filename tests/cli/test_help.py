@@ -6,6 +6,10 @@ import pytest
 import aae_tf
 
 SLOW = ("tensorflow", "keras", "tensorflow_probability", "matplotlib", "sklearn", "scipy")
+COMMANDS = (
+    *("quickstart", "recipes", "train", "evaluate", "sample"),
+    *("export", "serve", "query", "loadtest"),
+)
 
 
 @pytest.mark.parametrize(
@@ -38,13 +42,11 @@ print([name for name in {SLOW!r} if name in sys.modules])
 
 def test_no_arguments_print_the_commands(invoke):
     output = invoke().output
-    for command in ("quickstart", "recipes", "train", "evaluate", "sample", "export", "serve"):
+    for command in COMMANDS:
         assert command in output
 
 
-@pytest.mark.parametrize(
-    "command", ["quickstart", "recipes", "train", "evaluate", "sample", "export", "serve"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(invoke, command):
     output = invoke(command, "--help").output
     assert f"aae-tf {command}" in output

@@ -1,0 +1,240 @@
+"""Run a SavedModel through TensorFlow's C library: the C++ loader of TensorFlow Serving."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
+
+from aae_tf.export.c_api import Output, load_c_api
+from aae_tf.export.meta_graph import callable_signatures
+
+# What the signatures of an export are made of.
+_DTYPES = {tf.float32.as_datatype_enum: np.float32, tf.int64.as_datatype_enum: np.int64}
+_ENUMS = {np.dtype(dtype): enum for enum, dtype in _DTYPES.items()}
+
+
+class CApiSession:
+    """Loads a SavedModel with TF_LoadSessionFromSavedModel and runs it with TF_SessionRun.
+
+    The second opinion on an export. `SavedModelSession` loads through Python's loader, which
+    restores variables by an operation of its own graph; here the C++ loader does all of it, the
+    one that TensorFlow Serving calls, without a line of Python between. The two share the kernels
+    and nothing above them.
+
+    Args:
+        path: Directory that holds `saved_model.pb` and `variables/`.
+        tags: Tags of the graph to load. Defaults to `("serve",)`, the server's.
+
+    Attributes:
+        signatures: SignatureDef protos that `run` accepts, by name.
+
+    Raises:
+        tf.errors.OpError: what the loader reports, with its own code and text.
+        ExportError: this TensorFlow comes without its C library.
+
+    Example:
+
+        >>> import tempfile
+        >>> import numpy as np
+        >>> import tensorflow as tf
+        >>> module = tf.Module()
+        >>> module.slope = tf.Variable(0.5)
+        >>> halve = tf.function(lambda x: {"y": module.slope * x})
+        >>> signature = halve.get_concrete_function(tf.TensorSpec([None], name="x"))
+        >>> path = tempfile.mkdtemp()
+        >>> tf.saved_model.save(module, path, signatures=signature)
+        >>> with CApiSession(path) as session:
+        ...     session.run("serving_default", {"x": np.float32([2.0, 4.0])})
+        {'y': array([1., 2.], dtype=float32)}
+
+    References:
+        tensorflow/c/c_api.h.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], tags: Sequence[str] = ("serve",)) -> None:
+        self.path = os.fspath(path)
+        self.tags = tuple(tags)
+        self._library = load_c_api()
+        self._graph = self._library.TF_NewGraph()
+        self._session: int | None = None
+        try:
+            meta_graph = self._load()
+        except BaseException:
+            self._library.TF_DeleteGraph(self._graph)
+            raise
+        self.signatures: dict[str, SignatureDef] = callable_signatures(meta_graph)
+
+    def run(
+        self,
+        signature_name: str,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Runs one signature.
+
+        Args:
+            signature_name: A key of `signatures`.
+            inputs: float32 or int64 arrays by input name. Shapes, and which inputs are there, are
+                the graph's to judge.
+            outputs: Names of the outputs to compute. Defaults to all of the signature.
+
+        Returns:
+            float32 or int64 arrays by output name.
+
+        Raises:
+            ValueError: unknown signature, input or output.
+            TypeError: an input or output that is neither float32 nor int64.
+            tf.errors.OpError: what the runtime reports, with its own code and text;
+                tf.errors.CancelledError after `close`.
+        """
+        if signature_name not in self.signatures:
+            raise ValueError(
+                f"Expected `signature_name` to be one of {sorted(self.signatures)}. "
+                f"Received: signature_name={signature_name!r}."
+            )
+        signature = self.signatures[signature_name]
+        if outputs is None:
+            outputs = tuple(signature.outputs)
+        for argument, names, known in (
+            ("inputs", inputs, signature.inputs),
+            ("outputs", outputs, signature.outputs),
+        ):
+            if not set(known) >= set(names):
+                raise ValueError(
+                    f"Expected `{argument}` to be among {sorted(known)}, those of signature "
+                    f"{signature_name!r}. Received: {argument}={sorted(names)}."
+                )
+        for name, value in inputs.items():
+            _check_dtype(f"inputs[{name!r}]", np.asarray(value).dtype in _ENUMS, value)
+        for name in outputs:
+            dtype = signature.outputs[name].dtype
+            _check_dtype(f"outputs[{name!r}]", dtype in _DTYPES, tf.as_dtype(dtype).name)
+        if self._session is None:
+            raise tf.errors.CancelledError(None, None, "Session has been closed.")
+        values = self._run(
+            [(self._output(signature.inputs[name]), value) for name, value in inputs.items()],
+            [self._output(signature.outputs[name]) for name in outputs],
+        )
+        return dict(zip(outputs, values, strict=True))
+
+    def close(self) -> None:
+        """Frees graph and variables, when no `run` is in progress; a `run` after it is refused."""
+        session, self._session = self._session, None
+        if session is not None:
+            for end in (self._library.TF_CloseSession, self._library.TF_DeleteSession):
+                with self._checked_status() as status:
+                    end(session, status)
+            self._library.TF_DeleteGraph(self._graph)
+
+    def __enter__(self) -> CApiSession:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _load(self) -> MetaGraphDef:
+        library = self._library
+        tags = (ctypes.c_char_p * len(self.tags))(*(tag.encode() for tag in self.tags))
+        options = library.TF_NewSessionOptions()
+        buffer = library.TF_NewBuffer()
+        try:
+            with self._checked_status() as status:
+                self._session = library.TF_LoadSessionFromSavedModel(
+                    options,
+                    None,
+                    os.fsencode(self.path),
+                    tags,
+                    len(tags),
+                    self._graph,
+                    buffer,
+                    status,
+                )
+            content = ctypes.string_at(buffer.contents.data, buffer.contents.length)
+            return MetaGraphDef.FromString(content)
+        finally:
+            library.TF_DeleteBuffer(buffer)
+            library.TF_DeleteSessionOptions(options)
+
+    @contextlib.contextmanager
+    def _checked_status(self) -> Iterator[int]:
+        status = self._library.TF_NewStatus()
+        try:
+            yield status
+            code = self._library.TF_GetCode(status)
+            if code:
+                text = self._library.TF_Message(status).decode(errors="replace")
+                error = tf.compat.v1.errors.exception_type_from_error_code(code)
+                raise error(None, None, text)
+        finally:
+            self._library.TF_DeleteStatus(status)
+
+    def _output(self, info: TensorInfo) -> Output:
+        name, _, index = info.name.rpartition(":")
+        operation = self._library.TF_GraphOperationByName(self._graph, name.encode())
+        if operation is None:
+            raise tf.errors.NotFoundError(None, None, f"The graph has no tensor {info.name}.")
+        return Output(operation, int(index))
+
+    def _run(
+        self, feeds: Sequence[tuple[Output, np.ndarray]], fetches: Sequence[Output]
+    ) -> list[np.ndarray]:
+        library = self._library
+        fed = (ctypes.c_void_p * len(feeds))()
+        fetched = (ctypes.c_void_p * len(fetches))()
+        try:
+            for i, (_, value) in enumerate(feeds):
+                fed[i] = self._new_tensor(value)
+            with self._checked_status() as status:
+                library.TF_SessionRun(
+                    self._session,
+                    None,
+                    (Output * len(feeds))(*(output for output, _ in feeds)),
+                    fed,
+                    len(feeds),
+                    (Output * len(fetches))(*fetches),
+                    fetched,
+                    len(fetches),
+                    None,
+                    0,
+                    None,
+                    status,
+                )
+            return [self._to_array(tensor) for tensor in fetched if tensor is not None]
+        finally:
+            for tensor in (*fed, *fetched):
+                if tensor is not None:
+                    library.TF_DeleteTensor(tensor)
+
+    def _new_tensor(self, value: np.ndarray) -> int:
+        value = np.asarray(value, order="C")
+        shape = (ctypes.c_int64 * value.ndim)(*value.shape)
+        tensor = self._library.TF_AllocateTensor(
+            _ENUMS[value.dtype], shape, value.ndim, value.nbytes
+        )
+        ctypes.memmove(self._library.TF_TensorData(tensor), value.ctypes.data, value.nbytes)
+        return tensor
+
+    def _to_array(self, tensor: int) -> np.ndarray:
+        library = self._library
+        shape = [library.TF_Dim(tensor, i) for i in range(library.TF_NumDims(tensor))]
+        content = ctypes.string_at(library.TF_TensorData(tensor), library.TF_TensorByteSize(tensor))
+        # A copy, because what is made of bytes cannot be written to.
+        return np.frombuffer(content, _DTYPES[library.TF_TensorType(tensor)]).reshape(shape).copy()
+
+
+def _check_dtype(argument: str, accepted: bool, value: object) -> None:
+    if not accepted:
+        received = getattr(value, "dtype", value)
+        raise TypeError(f"Expected float32 or int64. Received: {argument} of {received}.")

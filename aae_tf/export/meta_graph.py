@@ -1,0 +1,38 @@
+"""The graph of a SavedModel as a protobuf message, without loading it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+# The loader's own entries (init and train operations) name an operation, not tensors.
+_LOADER_ENTRY_PREFIX = "__saved_model_"
+
+
+def read_meta_graph(path: str | os.PathLike[str]) -> MetaGraphDef:
+    """Reads the graph that `write_saved_model` wrote, its signatures included.
+
+    Args:
+        path: directory of the SavedModel.
+    """
+    return SavedModel.FromString(Path(path, "saved_model.pb").read_bytes()).meta_graphs[0]
+
+
+def callable_signatures(meta_graph: MetaGraphDef) -> dict[str, SignatureDef]:
+    """Returns the signatures that can be run, by name: not the loader's own entries."""
+    return {
+        name: signature
+        for name, signature in sorted(meta_graph.signature_def.items())
+        if not name.startswith(_LOADER_ENTRY_PREFIX)
+    }
+
+
+def all_nodes(graph: GraphDef) -> Iterator[NodeDef]:
+    """Yields the nodes of a graph and of its functions."""
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
