@@ -76,10 +76,10 @@ class Row(NamedTuple):
 _MATERN = tfp.math.psd_kernels.MaternThreeHalves(np.float32(0.5), np.float32(1.5))
 
 
-def _session() -> export.SavedModelSession:
+def _session(kind: type) -> Any:
     folder = Path(tempfile.mkdtemp(), "1")
     MODELS["AAE gaussian mmd"][0]().export(folder, verbose=False)
-    return export.SavedModelSession(os.fspath(folder), tags=["serve"])
+    return kind(os.fspath(folder), tags=["serve"])
 
 
 ROWS = {
@@ -116,6 +116,11 @@ ROWS = {
     "Code": Row(
         "other", lambda: models.Code(priors.gaussian(2), divergences.MMD(), "style", num_classes=3)
     ),
+    "AsyncClient": Row(
+        "other", lambda: serving.AsyncClient("localhost", rest_port=8501, timeout=2.0, batch_size=9)
+    ),
+    "BatchingParameters": Row("other", lambda: export.BatchingParameters(8, 500, 3, 2, "pool")),
+    "CApiSession": Row("other", lambda: _session(export.CApiSession)),
     "Client": Row("other", lambda: serving.Client("localhost", rest_port=8501, timeout=2.0)),
     "Dataset": Row("other", lambda: data.load("digits", validation=99, seed=4)),
     "DatasetNotFoundError": Row("other", lambda: data.DatasetNotFoundError("the reason")),
@@ -125,6 +130,9 @@ ROWS = {
     "HeadDistance": Row("other", lambda: losses.HeadDistance(3.0, weight=2.0)),
     "KullbackLeibler": Row("other", lambda: losses.KullbackLeibler(weight=0.5)),
     "MMDTestResult": Row("other", lambda: mmd.MMDTestResult(np.ones(()), np.full((), 0.5))),
+    "LoadReport": Row(
+        "other", lambda: serving.LoadReport(np.ones(3), {"UNAVAILABLE": 1}, 2.0, rows=4)
+    ),
     "ModelServer": Row(
         "other",
         lambda: serving.ModelServer(
@@ -134,6 +142,12 @@ ROWS = {
             rest_port=2,
             max_body_bytes=9,
             request_timeout=3.0,
+            file_system_poll_wait_seconds=9.0,
+            enable_batching=True,
+            enable_per_model_batching_parameters=True,
+            allow_version_labels_for_unavailable_models=True,
+            enable_model_warmup=False,
+            reload_root="/",
         ),
     ),
     "MutualInformation": Row("other", lambda: losses.MutualInformation(2.0, weight=0.3)),
@@ -143,7 +157,10 @@ ROWS = {
             tfp.distributions.Pareto, tfp.math.psd_kernels.MaternFiveHalves
         ),
     ),
-    "SavedModelSession": Row("other", _session),
+    "Retries": Row(
+        "other", lambda: serving.Retries(1, 0.01, 0.1, generator=np.random.default_rng(3))
+    ),
+    "SavedModelSession": Row("other", lambda: _session(export.SavedModelSession)),
     "ServerError": Row("other", lambda: serving.ServerError("the reason")),
     "ServingError": Row(
         "other", lambda: serving.ServingError(grpc.StatusCode.NOT_FOUND, "the reason")

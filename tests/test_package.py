@@ -37,7 +37,8 @@ PUBLIC = {
     "evaluation": "classification_scores cluster_grid clustering_scores evaluate_model "
     "latent_panels latent_scatter linear_probe manifold model_latents parzen parzen_bandwidth "
     "parzen_log_likelihood reconstructions sample_grid style_grid witness_plot",
-    "export": "ExportError SavedModelSession export_model export_servables verify_saved_model",
+    "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "
+    "export_servables read_model_card verify_files verify_saved_model",
     "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "
     "check_weight cross_entropy deserialize_weight gaussian_kl serialize_weight weight_at",
     "mmd": "BlockProduct CoordinateProduct FourierFeatures MMDTestResult MeanEmbedding "
@@ -52,7 +53,8 @@ PUBLIC = {
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "
     "gaussian num_components ring_mixture row_seeds sample sample_rows serialize swiss_roll "
     "uniform",
-    "serving": "Client ModelServer ServerError ServingError",
+    "serving": "AsyncClient Client LoadReport ModelServer Retries ServerError ServingError "
+    "run_load_test",
 }
 
 

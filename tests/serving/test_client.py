@@ -226,7 +226,7 @@ def test_requests_above_the_servers_limit(any_client):
 def test_answers_above_grpcs_default_of_4_mib(aae_server):
     images = np.ones([400_000, 2, 2], np.float32)  # 6.4 MB there, 4.8 MB back
     with Client(grpc_port=aae_server.grpc_port) as client:
-        assert client.encode(images).shape == (400_000, 3)
+        assert client.encode(images, batch_size=len(images)).shape == (400_000, 3)
 
 
 @pytest.mark.parametrize("argument", ["grpc_port", "rest_port"])
@@ -246,6 +246,12 @@ def test_timeout(argument):
         with Client(**port, timeout=0.2) as client, pytest.raises(ServingError) as caught:
             client.encode([X])
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_timeout_of_decades(server):
+    for port in ("grpc_port", "rest_port"):
+        with Client(**{port: getattr(server, port)}, timeout=1e9) as client:
+            assert client.status("hp2") == {123: "AVAILABLE"}
 
 
 def test_a_client_is_for_many_threads(any_client):
@@ -316,8 +322,15 @@ def test_what_is_not_a_model_server(status, body, code):
     [
         ({}, r"Expected `rest_port` to be given for protocol 'rest'\. Received: grpc_port=None"),
         ({"protocol": "grpc", "rest_port": 1}, r"Expected `grpc_port` to be given .* rest_port=1"),
-        ({"protocol": "http"}, r"`protocol` to be 'grpc' or 'rest'\. Received: protocol='http'"),
-        ({"grpc_port": 1, "timeout": 0}, r"`timeout` to be above 0\. Received: timeout=0"),
+        (
+            {"protocol": "http"},
+            r"`protocol` to be one of 'grpc', 'rest'\. .*='http'",
+        ),
+        ({"grpc_port": 1, "timeout": 0}, r"`timeout` to be above 0 .* Received: timeout=0"),
+        ({"grpc_port": 1, "timeout": float("nan")}, r"`timeout` to be above 0 .*timeout=nan"),
+        ({"grpc_port": 1, "timeout": float("inf")}, r"`timeout` .*at most 1e9 seconds\. .*inf"),
+        ({"grpc_port": 1, "batch_size": 0}, r"`batch_size` to be a positive integer\. .*=0"),
+        ({"grpc_port": 1, "max_in_flight": 0}, r"`max_in_flight` to be a positive integer\. .*=0"),
     ],
 )
 def test_bad_arguments(arguments, message):

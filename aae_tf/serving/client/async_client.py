@@ -1,0 +1,165 @@
+"""Ask a server from coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from aae_tf.serving.client import questions
+from aae_tf.serving.client.async_grpc_transport import AsyncGrpcTransport
+from aae_tf.serving.client.asyncio_runtime import AsyncioRuntime
+from aae_tf.serving.client.base_client import BaseClient
+from aae_tf.serving.client.calls import PredictCall, make_target
+from aae_tf.serving.client.rest_transport import RestTransport
+from aae_tf.serving.client.runtime import AsyncTransport
+from aae_tf.serving.client.signatures import Signatures
+from aae_tf.serving.client.threaded_transport import ThreadedTransport
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from aae_tf.serving.client.base_client import CallOptions
+    from aae_tf.serving.client.questions import Question
+
+
+class AsyncClient(BaseClient):
+    """`Client` for asyncio: the same arguments, and its methods as coroutines.
+
+    It belongs to the event loop that it is first used in. Cancelling a call ends its requests.
+    gRPC goes through `grpc.aio`; REST through threads that wait, at most 32, so that more
+    requests than that queue up.
+
+    Args:
+        **arguments: Those of `Client`.
+
+    Raises:
+        ValueError: as from `Client`.
+        ServingError: as from `Client`.
+
+    Example:
+
+        >>> import asyncio, tempfile
+        >>> import tensorflow as tf
+        >>> from aae_tf.serving import ModelServer
+        >>> from aae_tf.serving.client import AsyncClient
+        >>> encoder = tf.Module()
+        >>> encoder.kernel = tf.Variable([[1.0], [2.0]])
+        >>> encode = tf.function(lambda inputs: {"latents": inputs @ encoder.kernel})
+        >>> encode = encode.get_concrete_function(tf.TensorSpec([None, 2], name="inputs"))
+        >>> root = tempfile.mkdtemp()
+        >>> tf.saved_model.save(encoder, f"{root}/encoder/1", signatures={"encode": encode})
+        >>> async def ask(port):
+        ...     async with AsyncClient(rest_port=port) as client:
+        ...         return await asyncio.gather(*(client.encode([[i, 1.0]]) for i in range(2)))
+        >>> with ModelServer(root) as server:
+        ...     asyncio.run(ask(server.rest_port))
+        [array([[2.]], dtype=float32), array([[3.]], dtype=float32)]
+    """
+
+    async def encode(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
+        """Encodes inputs; see `Client.encode`."""
+        return await self._ask(self.encoder, questions.encode(inputs), options)
+
+    async def classify(
+        self, inputs: ArrayLike, **options: Unpack[CallOptions]
+    ) -> dict[str, np.ndarray]:
+        """Classifies inputs; see `Client.classify`."""
+        return await self._ask(self.encoder, questions.classify(inputs), options)
+
+    async def decode(
+        self,
+        latents: ArrayLike,
+        class_probabilities: ArrayLike | None = None,
+        **options: Unpack[CallOptions],
+    ) -> np.ndarray:
+        """Decodes latents; see `Client.decode`."""
+        question = questions.decode(latents, class_probabilities)
+        return await self._ask(self.decoder, question, options)
+
+    async def sample(
+        self,
+        seeds: ArrayLike,
+        labels: ArrayLike | None = None,
+        **options: Unpack[CallOptions],
+    ) -> dict[str, np.ndarray]:
+        """Samples, one row per seed; see `Client.sample`."""
+        return await self._ask(self.decoder, questions.sample(seeds, labels), options)
+
+    async def reconstruct(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
+        """Encodes inputs and decodes their codes; see `Client.reconstruct`."""
+        return await self._ask(self.autoencoder, questions.reconstruct(inputs), options)
+
+    async def score(
+        self, inputs: ArrayLike, **options: Unpack[CallOptions]
+    ) -> dict[str, np.ndarray]:
+        """Scores inputs; see `Client.score`."""
+        return await self._ask(self.autoencoder, questions.score(inputs), options)
+
+    async def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, ArrayLike],
+        signature_name: str = "",
+        version: int | None = None,
+        *,
+        label: str | None = None,
+        timeout: float | None = None,
+        batch_size: int | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Runs a signature of a model; see `Client.predict`."""
+        target = make_target(model, version, label)
+        call = PredictCall.of(target, signature_name, inputs)
+        return await self._conversation.predict(call, timeout, batch_size)
+
+    async def status(
+        self, model: str, version: int | None = None, *, timeout: float | None = None
+    ) -> dict[int, str]:
+        """Returns the state of each version of a model; see `Client.status`."""
+        return await self._conversation.status(make_target(model, version), timeout)
+
+    async def metadata(
+        self,
+        model: str,
+        version: int | None = None,
+        *,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> Signatures:
+        """Returns the signatures of a model; see `Client.metadata`."""
+        return await self._conversation.metadata(make_target(model, version, label), timeout)
+
+    async def wait_until_ready(
+        self, models: str | Sequence[str] | None = None, *, timeout: float = 60.0
+    ) -> None:
+        """Asks until each model is available; see `Client.wait_until_ready`."""
+        await self._conversation.wait_until_ready(self._targets(models), timeout)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._runtime.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _make_runtime(self, protocol: str, host: str, port: int) -> AsyncioRuntime:
+        transport: AsyncTransport
+        if protocol == "grpc":
+            transport = AsyncGrpcTransport(host, port)
+        else:
+            transport = ThreadedTransport(RestTransport(host, port))
+        return AsyncioRuntime(transport, self.max_in_flight)
+
+    async def _ask(self, model: str, question: Question, options: CallOptions) -> Any:
+        return await self._conversation.ask(model, question, **options)
