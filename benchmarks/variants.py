@@ -2,12 +2,15 @@
 
     TFDS_DATA_DIR=... python benchmarks/variants.py [--seeds 3] [--out runs/variants] [RECIPE ...]
 
-Every run is what `aae-tf train --recipe RECIPE --seed SEED` and `aae-tf evaluate` give; one that is
-there already is not repeated, so that the command can be stopped and started again. The test split
-is looked at by `aae-tf evaluate` alone. Takes about two CPU-hours.
+Every run is what `aae-tf train --recipe RECIPE --seed SEED` and `aae-tf evaluate` give. Its figures
+go to variants.json, which is kept with the code: a run that is there, of the preset as it is now,
+is not repeated, so that the command can be stopped, and go on another day and elsewhere. The test
+split is looked at by `aae-tf evaluate` alone. From nothing it takes about five CPU-hours.
 """
 
 import argparse
+import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -22,7 +25,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aae_tf.cli.make_recipe import make_recipe
+
 RESULTS = Path(__file__).with_name("VARIANTS.md")
+RUNS = Path(__file__).with_name("variants.json")
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
 Figure = Callable[[dict[str, Any]], float]
@@ -81,8 +87,59 @@ ROWS = (
 )
 
 
-def run(recipe: str, seed: int, out: Path) -> dict[str, Any]:
-    """Trains and evaluates a recipe, unless its run is there; returns its numbers."""
+class Runs:
+    """What has been measured, by recipe and seed, in a file that every run rewrites.
+
+    A run counts while the preset that it was made with is the preset of today.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._runs: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+
+    def find(self, recipe: str) -> dict[int, dict[str, Any]]:
+        """Returns the runs of a recipe that count, by seed."""
+        mark = _mark(recipe)
+        return {r["seed"]: r for r in self._runs if (r["recipe"], r["preset"]) == (recipe, mark)}
+
+    def add(self, recipe: str, seed: int, minutes: float, numbers: dict[str, Any]) -> None:
+        """Adds a run, and drops those of the same recipe and of presets of the past."""
+        figures = {row.figure: row.value(numbers) for row in ROWS if row.recipe == recipe}
+        mark = _mark(recipe)
+        self._runs = [
+            r
+            for r in self._runs
+            if r["recipe"] != recipe or (r["preset"] == mark and r["seed"] != seed)
+        ]
+        self._runs.append(
+            {
+                "recipe": recipe,
+                "seed": seed,
+                "preset": mark,
+                "version": _version(),
+                "cpu_minutes": minutes,
+                "figures": figures,
+            }
+        )
+        self._runs.sort(key=lambda r: (r["recipe"], r["seed"]))
+        self._path.write_text(json.dumps(self._runs, indent=1) + "\n")
+
+
+def _mark(recipe: str) -> str:
+    """Tells presets apart: eight digits of a hash of all fields that decide the result."""
+    fields = dataclasses.asdict(make_recipe({}, recipe))
+    for name in ("seed", "steps_per_execution"):
+        del fields[name]
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _version() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def run(recipe: str, seed: int, out: Path) -> tuple[float, dict[str, Any]]:
+    """Trains and evaluates a recipe; returns the CPU-minutes of training, and the evaluation."""
     folder = out / f"{recipe}-{seed}"
     evaluation, minutes = folder / "evaluation.json", folder / "cpu_minutes.json"
     command = [str(Path(sys.executable).with_name("aae-tf"))]
@@ -93,7 +150,7 @@ def run(recipe: str, seed: int, out: Path) -> dict[str, Any]:
         minutes.write_text(json.dumps((_child_seconds() - before) / 60))
     if not evaluation.exists():
         _call([*command, "evaluate", str(folder)], folder.with_suffix(".log"))
-    return {**json.loads(evaluation.read_text()), "cpu minutes": json.loads(minutes.read_text())}
+    return json.loads(minutes.read_text()), json.loads(evaluation.read_text())
 
 
 def _call(command: list[str], log: Path) -> None:
@@ -107,12 +164,14 @@ def _child_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def line(row: Row, runs: list[dict[str, Any]]) -> str:
+def line(row: Row, runs: dict[int, dict[str, Any]]) -> str:
     """Formats the figure of a recipe over its seeds as a line of the table."""
-    values = np.array([row.value(numbers) for numbers in runs])
+    values = np.array([runs[seed]["figures"][row.figure] for seed in sorted(runs)])
     spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
-    minutes = np.mean([numbers["cpu minutes"] for numbers in runs])
-    each = ", ".join(f"{value:.2f}" for value in values)
+    minutes = np.mean([each["cpu_minutes"] for each in runs.values()])
+    each = ", ".join(
+        f"{seed}: {value:.2f}" for seed, value in zip(sorted(runs), values, strict=True)
+    )
     cells = (row.recipe, row.figure, row.reach, f"{values.mean():.2f}{spread}", each)
     return "| " + " | ".join((*cells, f"{minutes:.1f}")) + " |"
 
@@ -126,31 +185,35 @@ def main() -> None:
     parser.add_argument("--table-only", action="store_true", help="train nothing")
     arguments = parser.parse_args()
     recipes = list(dict.fromkeys(row.recipe for row in ROWS))
-    chosen = [name for name in recipes if name in (arguments.recipes or recipes)]
-    runs: dict[str, list[dict[str, Any]]] = {}
-    for seed in range(arguments.seeds):
+    chosen = [name for name in arguments.recipes or recipes if name in recipes]
+    runs = Runs(RUNS)
+    for seed in range(0 if arguments.table_only else arguments.seeds):
         for recipe in chosen:
-            there = (arguments.out / f"{recipe}-{seed}" / "evaluation.json").exists()
-            if there or not arguments.table_only:
+            if seed not in runs.find(recipe):
                 start = time.perf_counter()
-                runs.setdefault(recipe, []).append(run(recipe, seed, arguments.out))
+                runs.add(recipe, seed, *run(recipe, seed, arguments.out))
                 seconds = time.perf_counter() - start
                 print(f"{recipe}, seed {seed}: {seconds:.0f} s", flush=True)
-    lines = [line(row, runs[row.recipe]) for row in ROWS if row.recipe in runs]
+    lines = [line(row, found) for row in ROWS if (found := runs.find(row.recipe))]
+    missing = [name for name in recipes if not runs.find(name)]
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
         f"""# Every variant on MNIST
 
-Written by `TFDS_DATA_DIR=... python benchmarks/variants.py`. Test images and labels; presets of
-`aae-tf train --recipe`, chosen on the validation split. Mean and standard deviation over seeds,
-which fix weights, labels, batches and the split of 10,000 validation images.
+Written by `TFDS_DATA_DIR=... python benchmarks/variants.py` from variants.json. Test images and
+labels; presets of `aae-tf train --recipe`, chosen on the validation split. Mean and standard
+deviation over seeds, which fix weights, labels, batches and the split of 10,000 validation images.
 
-| recipe | figure | reach | measured | each seed | CPU-minutes to train |
+| recipe | figure | reach | measured | seed: figure | CPU-minutes to train |
 |---|---|---|---|---|---|
 {chr(10).join(lines)}
 
+Not measured with the presets of today: {", ".join(missing) or "none"}.
+
 Made with {os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()},
 {versions}.
+CPU-minutes are those of a shared machine, where two busy hyperthreads of one core take up to 1.7
+times as long as one.
 """
     )
     print(RESULTS.read_text())
