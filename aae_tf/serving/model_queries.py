@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import grpc
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
@@ -18,13 +17,11 @@ from aae_tf.serving.model_manager import ModelManager
 from aae_tf.serving.servable import Servable
 
 
-@contextmanager
-def use_servable(manager: ModelManager, spec: ModelSpec) -> Iterator[Servable]:
-    """Gives the servable that `spec` names; raises as `ModelManager.use` does."""
+def use_servable(manager: ModelManager, spec: ModelSpec) -> AbstractContextManager[Servable]:
+    """Gives the servable that `spec` names within a block; see `ModelManager.use`."""
     version = spec.version.value if spec.HasField("version") else None
     label = spec.version_label if spec.HasField("version_label") else None
-    with manager.use(spec.name, version, label) as servable:
-        yield servable
+    return manager.use(spec.name, version, label)
 
 
 def model_metadata(manager: ModelManager, spec: ModelSpec) -> GetModelMetadataResponse:

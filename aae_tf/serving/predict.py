@@ -42,6 +42,24 @@ def run_request(
         ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs
             that do not fit it, and as `run_signature`.
     """
+    name, inputs = read_request(servable, request, max_bytes)
+    return name, run_signature(servable, name, inputs, request.output_filter, timeout, timer)
+
+
+def read_request(
+    servable: Servable, request: PredictRequest, max_bytes: int
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Reads a request of the protocol: name of the signature, and arrays by input name.
+
+    Args:
+        servable: The model version that is to run it.
+        request: What to run.
+        max_bytes: Largest input to make, see `tensor_proto.to_array`.
+
+    Raises:
+        ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs
+            that do not fit it.
+    """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signature_defs.get(name)
     if signature is None:
@@ -49,11 +67,10 @@ def run_request(
             grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
         )
     _check_input_names(signature, request.inputs.keys())
-    inputs = {
+    return name, {
         alias: tensor_proto.to_array(alias, proto, max_bytes)
         for alias, proto in request.inputs.items()
     }
-    return name, run_signature(servable, name, inputs, request.output_filter, timeout, timer)
 
 
 def _check_input_names(signature: SignatureDef, names: Collection[str]) -> None:
@@ -97,6 +114,27 @@ def run_signature(
         ServingError: INVALID_ARGUMENT for an unknown or repeated output,
             DEADLINE_EXCEEDED after `timeout`, and whatever the runtime reports.
     """
+    inputs = prepare_inputs(servable, signature_name, inputs, output_filter, timeout)
+    try:
+        with timer or nullcontext():
+            return servable.runner.run(signature_name, inputs, output_filter or None, timeout)
+    except tf.errors.OpError as error:
+        raise from_op_error(error) from error
+
+
+def prepare_inputs(
+    servable: Servable,
+    signature_name: str,
+    inputs: Mapping[str, np.ndarray],
+    output_filter: Sequence[str],
+    timeout: float | None,
+) -> Mapping[str, np.ndarray]:
+    """Checks what `run_signature` is asked to do, and adds the defaults of inputs left out.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for a signature of the loader, an unknown or a repeated
+            output; DEADLINE_EXCEEDED if no time is left.
+    """
     signature = servable.session.signatures.get(signature_name)
     if signature is None:
         raise invalid_argument(f'Signature "{signature_name}" is the loader\'s, not for requests.')
@@ -110,14 +148,10 @@ def run_signature(
             raise invalid_argument(f"duplicate output tensor alias: {name}")
     if timeout is not None and timeout <= 0:
         raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out before the run began")
+    if not signature.defaults:
+        return inputs
     defaults = {name: tf.make_ndarray(value) for name, value in signature.defaults.items()}
-    try:
-        with timer or nullcontext():
-            return servable.runner.run(
-                signature_name, {**defaults, **inputs}, output_filter or None, timeout
-            )
-    except tf.errors.OpError as error:
-        raise from_op_error(error) from error
+    return {**defaults, **inputs}
 
 
 def _braces(names: Iterable[str]) -> str:

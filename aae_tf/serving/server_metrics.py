@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import Metric
@@ -47,6 +48,7 @@ class ServerMetrics:
 
     def __init__(self, is_model: Callable[[str], bool]) -> None:
         self._is_model = is_model
+        self._found: dict[tuple[Any, tuple[str, ...]], Any] = {}
         self._registry = CollectorRegistry()
         registry = CollectorRegistry()
         self._registry.register(_AsTheServerNamesThem(registry))
@@ -100,25 +102,37 @@ class ServerMetrics:
         except ServingError as error:
             status = error.code.name
             raise
+        except asyncio.CancelledError:  # the client has gone, or its deadline
+            status = "CANCELLED"
+            raise
         finally:
             name = model if self._is_model(model) else _UNKNOWN_MODEL
-            self._requests.labels(name, status).inc()
+            self._series(self._requests, name, status).inc()
             if status == "OK":
-                self._latency.labels(name, api, entrypoint).observe(_micros_since(start))
+                series = self._series(self._latency, name, api, entrypoint)
+                series.observe(_micros_since(start))
 
     @contextmanager
     def runtime(self, model: str, api: str) -> Iterator[None]:
         """Times the block as time in the runtime, where it succeeds."""
         start = time.perf_counter()
         yield
-        self._runtime.labels(model, api, "TF1").observe(_micros_since(start))
+        self._series(self._runtime, model, api, "TF1").observe(_micros_since(start))
 
     def batch(self, thread_pool: str, report: BatchReport) -> None:
         """Takes note of a batch that ran, and of how long its requests waited for it."""
         self._runs.inc()
-        queuing = self._queuing.labels(thread_pool)
+        queuing = self._series(self._queuing, thread_pool)
         for seconds in report.waits:
             queuing.observe(1e6 * seconds)
+
+    def _series(self, metric: Any, *labels: str) -> Any:
+        """Returns the series of a metric for labels, of which there are few."""
+        key = (metric, labels)
+        series = self._found.get(key)
+        if series is None:
+            series = self._found[key] = metric.labels(*labels)
+        return series
 
     def render(self) -> bytes:
         """Returns everything in Prometheus' text format."""

@@ -29,6 +29,13 @@ _FIELDS = {
     tf.complex64: "scomplex_val",
     tf.complex128: "dcomplex_val",
 }
+# Those whose bytes NumPy reads as they come.
+_NUMBERS = {
+    dtype.as_datatype_enum: np.dtype(dtype.as_numpy_dtype)
+    for dtype, field in _FIELDS.items()
+    if field not in ("half_val", "bool_val", "string_val")
+}
+_BY_NAME = {dtype.name: (dtype.as_datatype_enum, field) for dtype, field in _FIELDS.items()}
 
 
 def to_array(name: str, proto: TensorProto, max_bytes: int) -> np.ndarray:
@@ -50,43 +57,52 @@ def to_array(name: str, proto: TensorProto, max_bytes: int) -> np.ndarray:
     """
     sizes = [dim.size for dim in proto.tensor_shape.dim]
     try:
-        itemsize = tf.as_dtype(proto.dtype).size or 1
+        dtype = _NUMBERS.get(proto.dtype)
+        itemsize = dtype.itemsize if dtype else tf.as_dtype(proto.dtype).size or 1
         if proto.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
             raise ValueError("its shape is not fully known")
         if math.prod(sizes) * itemsize > max_bytes:
             raise ValueError(f"its shape {sizes} asks for more than {max_bytes} bytes")
+        if dtype and proto.tensor_content:
+            # What nearly every request is; the general way takes five times as long.
+            return np.frombuffer(proto.tensor_content, dtype).reshape(sizes)
         return tf.make_ndarray(proto)
     except (KeyError, TypeError, ValueError) as error:
         raise invalid_argument(f"tensor parsing error: {name}: {error}") from error
 
 
 def from_array(array: np.ndarray) -> TensorProto:
-    """Writes an answer's tensor into the typed field, where the server's clients look for it.
-
-    Args:
-        array: The array, of any dtype that a SavedModel's signature returns.
-
-    Returns:
-        The tensor; its `tensor_content` is empty.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT for a dtype that the protocol has no field for.
+    """Writes an answer's tensor; see `fill`.
 
     Example:
 
         >>> from_array(np.float32([1.5, 2.0])).float_val
         [1.5, 2.0]
     """
-    dtype = tf.as_dtype(array.dtype)
-    if dtype not in _FIELDS:
-        raise invalid_argument(f"Expected an output that a tensor can carry. Received: {dtype}.")
-    proto = TensorProto(dtype=dtype.as_datatype_enum)
+    proto = TensorProto()
+    fill(proto, array)
+    return proto
+
+
+def fill(proto: TensorProto, array: np.ndarray) -> None:
+    """Writes an array into the typed field of a tensor, where the server's clients look for it.
+
+    Args:
+        proto: The tensor to write, empty; its `tensor_content` stays so.
+        array: The array, of any dtype that a SavedModel's signature returns.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for a dtype that the protocol has no field for.
+    """
+    kind = "string" if array.dtype == object else array.dtype.name
+    if kind not in _BY_NAME:
+        raise invalid_argument(f"Expected an output that a tensor can carry. Received: {kind}.")
+    proto.dtype, field = _BY_NAME[kind]
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     flat = array.ravel()
-    if _FIELDS[dtype] == "half_val":
+    if field == "half_val":
         flat = flat.view(np.uint16)
-    elif dtype.is_complex:
+    elif array.dtype.kind == "c":
         flat = flat.view(flat.real.dtype)
-    getattr(proto, _FIELDS[dtype]).extend(flat.tolist())
-    return proto
+    getattr(proto, field).extend(flat.tolist())

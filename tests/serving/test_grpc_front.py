@@ -383,10 +383,10 @@ def test_concurrent_requests_get_their_own_answers(predict):
 
 
 def test_an_internal_error_tells_the_log_not_the_client(predict, monkeypatch, caplog):
-    def fail(array):
+    def fail(proto, array):
         raise OSError("secret")
 
-    monkeypatch.setattr(tensor_proto, "from_array", fail)
+    monkeypatch.setattr(tensor_proto, "fill", fail)
     assert_refused(
         StatusCode.INTERNAL, "^Internal error; the server's log has it$", predict, "hp2", X
     )
