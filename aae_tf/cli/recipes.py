@@ -52,6 +52,17 @@ _LABEL_GUIDED: Fields = {
     **_ADAM,
     "epochs": 10,
 }
+# Fully connected networks learn 10,000 labelled digits by heart: 0.3% wrong among these, 5.2% among
+# others. Convolutions carry over, and a wider ring leaves no digit between two components.
+_LABEL_GUIDED_IMAGES: Fields = {
+    **_LABEL_GUIDED,
+    "network": "conv",
+    "batch_normalization": False,
+    "input_noise": 0.0,
+    "ring_radius": 6.0,
+    "epochs": 6,
+    "steps_per_execution": 10,
+}
 # In a weaker game, codes of a class stay in the component of another.
 _GUIDING_GAME: Fields = {**_GAME, "divergence_weight": 20.0}
 _STYLE: Fields = {"code_dim": 15, **_SMALL, **_ADAM, **_GAME, "epochs": 5}
@@ -162,7 +173,7 @@ RECIPES = {
             **_ADAM,
             "momentum": 0.5,
             "discriminator_learning_rate": 1e-3,
-            "epochs": 24,
+            "epochs": 30,
             "steps_per_execution": 10,
         },
     ),
@@ -199,11 +210,11 @@ RECIPES = {
     ),
     "label-guided": NamedRecipe(
         "10,000 labels say which Gaussian of a ring a digit belongs to",
-        {**_MNIST, **_LABEL_GUIDED, **_GUIDING_GAME, "labels": 10_000},
+        {**_MNIST, **_LABEL_GUIDED_IMAGES, **_GUIDING_GAME, "labels": 10_000},
     ),
     "label-guided-mmd": NamedRecipe(
         "the same by the MMD within each class",
-        {**_MNIST, **_LABEL_GUIDED, "labels": 10_000, "divergence": "mmd"},
+        {**_MNIST, **_LABEL_GUIDED_IMAGES, "labels": 10_000, "divergence": "mmd"},
     ),
     "supervised": NamedRecipe(
         "style apart from the label, which the decoder is told", {**_MNIST, **_SUPERVISED}
