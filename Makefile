@@ -10,7 +10,7 @@ quickstart: $(STAMP)
 	$(RUN)/aae-tf quickstart
 
 test: $(STAMP)
-	$(RUN)/python -m pytest --numprocesses 2
+	$(RUN)/python -m pytest --numprocesses 2 --dist worksteal
 
 # What is too slow for every change: trainings, millions of samples.
 test-slow: $(STAMP)

@@ -1,18 +1,41 @@
 """What all tests share: quiet TensorFlow, small models, and the data that some tests need."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# More threads in each worker of pytest-xdist would wait for the other workers'.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from aae_tf import AAE, networks, priors
 
 IMAGE_SHAPE = (8, 8, 1)
+
+# TensorFlow rewrites every new graph to run it faster; the tests' graphs run a few steps only, and
+# cost more to rewrite than to run. What is about exports and servers asks for `rewritten_graphs`.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture(scope="package")
+def rewritten_graphs() -> Iterator[None]:
+    """Lets TensorFlow rewrite graphs, those of sessions included, as it does for users."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what lives as long as the process: modules, and the tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,3 +75,20 @@ def _no_leftovers() -> None:
     """Frees the graphs of the previous test and restores the float policy."""
     keras.utils.clear_session(free_memory=False)
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def eager_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs steps without a graph, which takes longer to trace than ten steps take.
+
+    For files whose subject is what a step does. A test of theirs with many steps asks for
+    `graph_steps` as well. Every row of the conformance table compares the two.
+    """
+    if "graph_steps" not in request.fixturenames:
+        eager = property(lambda model: True, lambda model, value: None)
+        monkeypatch.setattr(keras.Model, "run_eagerly", eager)
+
+
+@pytest.fixture
+def graph_steps() -> None:
+    """Leaves a test out of `eager_steps`: it has many steps, or values that eager code refuses."""

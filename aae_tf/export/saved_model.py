@@ -33,7 +33,7 @@ def write_saved_model(
     signatures: dict[str, Signature],
     variables: Iterable[keras.Variable],
 ) -> None:
-    """Traces signatures and writes them with the variables that they read.
+    """Writes signatures with the variables that they read.
 
     Args:
         path: directory to write.
@@ -43,10 +43,7 @@ def write_saved_model(
     Raises:
         ValueError: if a signature reads a variable that is not in `variables`.
     """
-    functions = {
-        name: tf.function(signature.function).get_concrete_function(**signature.inputs)
-        for name, signature in signatures.items()
-    }
+    functions = {name: signature.graph for name, signature in signatures.items()}
     captured = {
         id(handle) for function in functions.values() for handle in function.captured_inputs
     }

@@ -4,8 +4,9 @@ Every signature takes and gives float32 and int64, works for any batch size, com
 row i alone, asserts nothing about values, and asks for no device and no XLA.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -14,16 +15,22 @@ from aae_tf.models import BaseAAE, Generator
 Tensors = dict[str, tf.Tensor]
 
 
-class Signature(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Signature:
     """One function to export.
 
-    Attributes:
+    Args:
         function: keyword tensors to a dict of tensors.
         inputs: specification of each input; the first dimension is the batch.
     """
 
     function: Callable[..., Tensors]
     inputs: dict[str, tf.TensorSpec]
+
+    @functools.cached_property
+    def graph(self) -> tf.types.experimental.ConcreteFunction:
+        """The function as a graph, for batches of any size; traced once."""
+        return tf.function(self.function, autograph=False).get_concrete_function(**self.inputs)
 
 
 def encoder_signatures(model: BaseAAE) -> dict[str, Signature]:

@@ -270,7 +270,9 @@ class Generator(keras.Model):
 
     def code_widths(self) -> dict[str, int]:
         """Gives the width of each of `decoder_codes`."""
-        graph = tf.function(self.seed_codes).get_concrete_function(tf.TensorSpec([None], tf.int64))
+        graph = tf.function(self.seed_codes, autograph=False).get_concrete_function(
+            tf.TensorSpec([None], tf.int64)
+        )
         return {name: graph.structured_outputs[name].shape[1] for name in self.decoder_codes}
 
     def _in_batches(
@@ -282,7 +284,7 @@ class Generator(keras.Model):
     ) -> np.ndarray:
         if name not in self._functions:
             specs = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in rows]
-            self._functions[name] = tf.function(function, input_signature=specs)
+            self._functions[name] = tf.function(function, input_signature=specs, autograph=False)
         run = self._functions[name]
         check_dimension("batch_size", size)
         # Zero rows still run once, for the shape of nothing.

@@ -8,6 +8,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from aae_tf import callbacks, evaluation
 from tests.models.rows import IMAGES, MODELS
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 CALLBACKS = {
     "latent": lambda x, **kwargs: callbacks.LatentScatter(x, np.arange(len(x)) % 3, **kwargs),
     "reconstructions": lambda x, **kwargs: callbacks.Reconstructions(x[:12], **kwargs),
@@ -65,6 +67,7 @@ def test_shows_the_model_as_it_is(name, make_aae, images, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_a_diverged_model_is_not_drawn(name, make_aae, images, tmp_path):
     model = make_aae(divergence="mmd")

@@ -9,6 +9,8 @@ import pytest
 from aae_tf import callbacks, evaluation, mmd, priors
 from tests.models.rows import IMAGES, MODELS
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 KEYS = ["latent_standardized_mmd", "latent_p_value"]
 
 
@@ -125,6 +127,7 @@ def test_takes_two_thousand_rows_at_random():
     assert not np.array_equal(rows[0], rows[2])
 
 
+@pytest.mark.usefixtures("graph_steps")
 def test_a_diverged_model_gives_nan(make_aae, images):
     model = make_aae(divergence="mmd")
     model.compile(keras.optimizers.SGD(1e30))

@@ -35,6 +35,7 @@ def train(invoke, run, model, *options):
 
 
 @pytest.mark.parametrize("name", FIGURES)  # The plain one is everywhere else.
+@pytest.mark.usefixtures("eager_steps")
 def test_trains(invoke, tmp_path, name):
     run = tmp_path / "run"
     assert f"Trained {name} on digits" in train(invoke, run, name).output

@@ -8,6 +8,11 @@ from aae_tf import AAE, export, networks, priors
 from aae_tf.export.batching_parameters import BatchingParameters
 
 
+@pytest.fixture(autouse=True, scope="package")
+def _as_for_users(rewritten_graphs: None) -> None:
+    """Runs sessions as a server does, rewriting included."""
+
+
 @pytest.fixture(scope="session")
 def batching() -> BatchingParameters:
     """Two sizes of batches, and a timeout that is not the default."""

@@ -1,9 +1,6 @@
 """Exports against the model, through the loader that TensorFlow Serving uses."""
 
 import importlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -326,20 +323,6 @@ def test_failed_export_leaves_nothing(make_aae, tmp_path, monkeypatch, refused):
     with pytest.raises(export.ExportError, match="no"):
         export.export_servables(make_aae(), tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.parent != tmp_path]
-
-
-def test_killed_export_leaves_nothing_that_a_server_would_load(tmp_path):
-    code = (
-        "import os, sys\n"
-        "from aae_tf.export.publish import publish\n"
-        "with publish(sys.argv[1]) as staging:\n"
-        "    (staging / 'saved_model.pb').write_text('half')\n"
-        "    os.kill(os.getpid(), 9)\n"
-    )
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "encoder" / "1")], env=environment)
-    (left,) = (tmp_path / "encoder").iterdir()
-    assert left.name.startswith("tmp-") and not left.name.isdecimal()
 
 
 def test_publish_refuses_a_directory_that_appears_meanwhile(tmp_path):

@@ -72,21 +72,24 @@ def test_both_sides_of_the_switch_to_the_series(order):
     assert np.abs(np.diff(values, n=3)).max() < 1e-10
 
 
-@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_gradients_are_finite_everywhere(order, jit_compile):
+def test_gradients_are_finite_everywhere(jit_compile):
     offsets = np.array([0.0, 1e-9, 1.0, -40.0, 1e3, -1e6])[:, None] * np.ones(4)
     variances = np.array([1e-10, 1e-3, 1.0, 1e8]) * np.ones([6, 1])
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def evaluate(o, v):
-        return tfp.math.value_and_gradient(
-            lambda o, v: log_matern_average(o, v, tf.constant(WIDTH, tf.float64), order), (o, v)
-        )
+        width = tf.constant(WIDTH, tf.float64)
+        return [
+            tfp.math.value_and_gradient(
+                lambda o, v, order=order: log_matern_average(o, v, width, order), (o, v)
+            )
+            for order in ORDERS
+        ]
 
-    values, gradients = evaluate(tf.constant(offsets), tf.constant(variances))
-    assert np.isfinite(values).all() and all(np.isfinite(g).all() for g in gradients)
-    assert (values.numpy() <= 1e-12).all()
+    for values, gradients in evaluate(tf.constant(offsets), tf.constant(variances)):
+        assert np.isfinite(values).all() and all(np.isfinite(g).all() for g in gradients)
+        assert (values.numpy() <= 1e-12).all()
 
 
 @pytest.mark.parametrize("order", ORDERS)

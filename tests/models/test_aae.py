@@ -7,6 +7,8 @@ import tensorflow_probability as tfp
 from aae_tf import AAE, data, mmd, networks, posteriors, priors
 from aae_tf.divergences import MMD, Adversarial
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 tfd = tfp.distributions
 
 
@@ -55,6 +57,7 @@ def test_sample_by_seed(make_aae):
     assert not np.allclose(make_aae(seed=1).sample(4), first)
 
 
+@pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize("name", ["adversarial", "mmd"])
 def test_training_moves_the_codes_to_the_prior_and_the_outputs_to_the_inputs(name):
     x = data.load("digits").x_train

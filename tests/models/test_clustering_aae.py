@@ -2,10 +2,13 @@
 
 import keras
 import numpy as np
+import pytest
 
 from aae_tf import ClusteringAAE, priors
 from aae_tf.divergences import MMD
 from tests.models.small import INPUTS, build, gradient_step, measure
+
+pytestmark = pytest.mark.usefixtures("eager_steps")
 
 
 def _model(num_clusters=5, **kwargs):
@@ -35,6 +38,7 @@ def test_logs_have_no_classification():
     assert measure(model).keys() == keys | more
 
 
+@pytest.mark.usefixtures("graph_steps")
 def test_clusters_are_found():
     generator = np.random.default_rng(0)
     blobs = np.arange(150) % 3

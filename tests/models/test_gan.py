@@ -10,6 +10,8 @@ from aae_tf import GAN, GMMN, mmd, networks, priors
 from aae_tf.divergences import MMD, Adversarial
 from tests.models.small import INPUTS, build, forward, gradient_step, measure, mmd_squared
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 tfd = tfp.distributions
 
 # All of its samples are alike, so that the oracle need not know any seed.
@@ -137,6 +139,7 @@ def test_sample_weight_counts_rows_of_the_data(make):
             np.testing.assert_allclose(weighted[key], part[key], rtol=1e-4)
 
 
+@pytest.mark.usefixtures("graph_steps")
 def test_generated_data_come_to_look_like_the_data():
     generator = np.random.default_rng(0)
     data = (0.7 + 0.05 * generator.normal(size=(400, 4))).astype("float32")

@@ -20,6 +20,8 @@ from tests.models.small import (
     measure,
 )
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 tfd = tfp.distributions
 
 WEIGHTS = np.float32([0.2, 0.3, 0.5])
@@ -124,6 +126,7 @@ def test_no_labels_at_all_are_unknown_ones_when_measuring():
     assert measure(model) != measure(model, LABELS)
 
 
+@pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize(("divergence", "rate"), [("adversarial", 0.003), ("mmd", 0.01)])
 def test_labels_decide_which_component_a_class_goes_to(divergence, rate):
     generator = np.random.default_rng(0)

@@ -18,6 +18,8 @@ from aae_tf import (
 )
 from tests.models.small import INPUTS, KNOWN, LABELS, NUM_CLASSES, build
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 GAUSSIAN = priors.gaussian(2)
 RING = priors.ring_mixture(NUM_CLASSES)
 STYLE = {"style_prior": GAUSSIAN, "style_divergence": "mmd", "class_divergence": "mmd"}

@@ -9,6 +9,8 @@ from aae_tf import AAE, data, divergences, losses, models, networks, posteriors,
 from tests.models import small
 from tests.models.small import INPUTS, KNOWN, LABELS, NUM_CLASSES, dense, forward
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 PRIOR = priors.uniform(2, low=-3.0, high=9.0)
 
 
@@ -108,6 +110,7 @@ def test_sample_weights_have_no_part_in_the_moments():
     np.testing.assert_array_equal(averages(None), averages(np.arange(40) % 2))
 
 
+@pytest.mark.usefixtures("graph_steps")
 def test_batches_of_one_row():
     model, _ = build(models.AAE, posteriors.Deterministic(normalize=True))
     model.compile()

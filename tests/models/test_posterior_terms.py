@@ -10,6 +10,8 @@ from aae_tf import divergences, mmd, models, posteriors, priors
 from tests.models import small
 from tests.models.small import INPUTS, KNOWN, LABELS, NUM_CLASSES
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 KERNEL = tfp.math.psd_kernels.ExponentiatedQuadratic(np.float32(1.0), np.float32(0.7))
 PRIOR = priors.ring_mixture(3, radius=2.0)
 
@@ -95,6 +97,7 @@ def test_a_step_descends_its_gradient(schedule, estimator):
         np.testing.assert_allclose(after, value, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("graph_steps")
 @pytest.mark.slow
 @pytest.mark.parametrize(("schedule", "jit_compile"), [("joint", True), ("alternating", False)])
 def test_training_draws_codes_to_the_prior(schedule, jit_compile):

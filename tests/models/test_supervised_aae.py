@@ -16,6 +16,8 @@ from tests.models.small import (
     measure,
 )
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 
 def _model(**kwargs):
     arguments = {"prior": priors.gaussian(2), "num_classes": NUM_CLASSES, "divergence": "mmd"}

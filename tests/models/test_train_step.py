@@ -11,6 +11,8 @@ from aae_tf import AAE, mmd, networks, priors
 from aae_tf.divergences import MMD, Adversarial
 from aae_tf.models import ExtraTerm
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 tfd = tfp.distributions
 
 RATE, DISCRIMINATOR_RATE, REGULARIZATION_RATE = 0.01, 0.2, 0.05
@@ -251,6 +253,7 @@ class LabelledAAE(AAE):
         return {"origin_loss": ExtraTerm(tf.reduce_mean(lengths), weight=3.0)}
 
 
+@pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_extra_terms_are_lowered_and_logged_in_both_schedules(images, schedule):
     model = LabelledAAE(

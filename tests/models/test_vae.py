@@ -7,6 +7,8 @@ import pytest
 from aae_tf import VAE, posteriors, priors
 from tests.models.small import INPUTS, build, dense, forward, gradient_step, measure
 
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
 LATE = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.0, 1.0])
 
 
@@ -71,6 +73,7 @@ def test_kl_weight_is_a_schedule_too():
     assert not all(map(np.array_equal, late, always))
 
 
+@pytest.mark.usefixtures("graph_steps")
 def test_any_prior_with_a_density_serves():
     model = _model(prior=priors.ring_mixture(5))
     model.compile(keras.optimizers.Adam(0.02))

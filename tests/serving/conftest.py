@@ -11,6 +11,11 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from aae_tf.serving import ModelServer
 
 
+@pytest.fixture(autouse=True, scope="package")
+def _as_for_users(rewritten_graphs: None) -> None:
+    """Runs sessions as a server does, rewriting included."""
+
+
 class HalfPlusTwo(tf.Module):
     """The fixture of TensorFlow Serving's own tests: y = x / 2 + 2, declared as [-1, 1]."""
 
