@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from pathlib import Path
@@ -149,7 +150,10 @@ def example_request(server: ModelServer) -> str:
     """Gives a command that asks a running server for something: a sample if there is a decoder."""
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{server.rest_port}/v1/models"
-    if "decoder" not in server.models:
+    signatures = server.signatures("decoder") if "decoder" in server.models else {}
+    if "sample" not in signatures:
         return f"curl {url}/{next(iter(server.models))}"
-    body = '{"signature_name": "sample", "instances": [{"seed": 1}]}'
+    # -1 draws the class.
+    rows = {name: -1 if name == "label" else 1 for name in sorted(signatures["sample"].inputs)}
+    body = json.dumps({"signature_name": "sample", "instances": [rows]})
     return f"curl -d '{body}' {url}/decoder:predict"

@@ -11,9 +11,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 
+import grpc
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.operator_protos import parse_text
-from aae_tf.serving.errors import ServerError
+from aae_tf.serving.errors import ServerError, ServingError
 from aae_tf.serving.grpc_front import GrpcFront
 from aae_tf.serving.model_sources import FileSource, FolderSource, ModelSource, read_text_file
 from aae_tf.serving.rest_front import RestFront
@@ -158,6 +161,17 @@ class ModelServer:
     def models(self) -> dict[str, int]:
         """The highest version that is served of each model, by name; empty unless started."""
         return self._core.manager.models if self._core else {}
+
+    def signatures(self, model: str) -> dict[str, SignatureDef]:
+        """Returns the signatures of the version of a model that is served, by name.
+
+        Raises:
+            ServingError: NOT_FOUND if none is.
+        """
+        if self._core is None:
+            raise ServingError(grpc.StatusCode.NOT_FOUND, "Expected the server to be started.")
+        with self._core.manager.use(model) as servable:
+            return dict(servable.session.signatures)
 
     def start(self) -> None:
         """Loads the models, then listens: a port that answers belongs to a server that is ready.

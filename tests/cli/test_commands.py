@@ -121,6 +121,22 @@ aae_tf.cli.main()
 
         assert example_request(Server) == "curl http://[::1]:80/v1/models/mine"
 
+    def test_a_decoder_that_knows_classes_gets_a_label_too(self):
+        from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+        from aae_tf.cli.serve import example_request
+
+        class Server:
+            host, rest_port, models = "127.0.0.1", 80, {"decoder": 3}
+
+            def signatures(self, model):
+                signature = SignatureDef()
+                for name in ("seed", "label"):
+                    signature.inputs[name].SetInParent()
+                return {"sample": signature}
+
+        assert '"instances": [{"label": -1, "seed": 1}]' in example_request(Server())
+
 
 class TestQuickstart:
     @pytest.fixture

@@ -345,3 +345,11 @@ def test_a_version_brings_its_own_batching_parameters(hp2_root):
     own.write_text("max_batch_size { value: 4 } allowed_batch_sizes: 2")
     with pytest.raises(ServerError, match="Last entry in allowed_batch_sizes must match"):
         ModelServer(hp2_root, **flags).start()
+
+
+def test_signatures_of_what_is_served(server, hp2_root):
+    assert set(server.signatures("linear")) == {"serving_default"}
+    with pytest.raises(ServingError, match=r"NOT_FOUND: .*Latest\(no\)"):
+        server.signatures("no")
+    with pytest.raises(ServingError, match="Expected the server to be started"):
+        ModelServer(hp2_root).signatures("hp2")
