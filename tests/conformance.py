@@ -105,6 +105,7 @@ ROWS = {
     "LatentFit": Row(
         "other", lambda: callbacks.LatentFit(IMAGES, every=2, num_bootstrap=99, seed=5)
     ),
+    "ClassFrequencies": Row("other", lambda: callbacks.ClassFrequencies(IMAGES, every=2)),
     "BlockProduct": Row(
         "other", lambda: mmd.BlockProduct([_MATERN, _MATERN], [1, 2], name="blocks")
     ),

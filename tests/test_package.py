@@ -30,11 +30,11 @@ MODELS = (
     "AAE LabelGuidedAAE SupervisedAAE SemiSupervisedAAE ClusteringAAE EmbeddingAAE VAE GAN GMMN"
 )
 PUBLIC = {
-    "callbacks": "FigureCallback LatentFit LatentScatter Reconstructions SampleGrid",
-    "data": "Dataset DatasetNotFoundError available check_array check_label_spec check_labels "
+    "callbacks": "ClassFrequencies FigureCallback LatentFit LatentScatter Reconstructions SampleGrid",
+    "data": "Dataset DatasetNotFoundError available balance_classes check_array check_label_spec check_labels "
     "labelled_subset load mix_labels warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
-    "evaluation": "classification_scores cluster_grid clustering_scores evaluate_model "
+    "evaluation": "class_frequency_test classification_scores cluster_grid clustering_scores evaluate_model "
     "latent_panels latent_scatter linear_probe manifold model_latents parzen parzen_bandwidth "
     "parzen_log_likelihood reconstructions sample_grid style_grid witness_plot",
     "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "

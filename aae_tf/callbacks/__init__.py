@@ -1,9 +1,19 @@
 """Pictures and numbers of a model while it trains: PNG files, TensorBoard, logs."""
 
+from aae_tf.callbacks.balance_monitor import BalanceMonitor
+from aae_tf.callbacks.class_frequencies import ClassFrequencies
 from aae_tf.callbacks.figure_callback import FigureCallback
 from aae_tf.callbacks.latent_fit import LatentFit
 from aae_tf.callbacks.latent_scatter import LatentScatter
 from aae_tf.callbacks.reconstructions import Reconstructions
 from aae_tf.callbacks.sample_grid import SampleGrid
 
-__all__ = ["FigureCallback", "LatentFit", "LatentScatter", "Reconstructions", "SampleGrid"]
+__all__ = [
+    "BalanceMonitor",
+    "ClassFrequencies",
+    "FigureCallback",
+    "LatentFit",
+    "LatentScatter",
+    "Reconstructions",
+    "SampleGrid",
+]

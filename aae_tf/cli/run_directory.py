@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,56 +81,58 @@ def check_new(path: Path) -> None:
         )
 
 
-@contextlib.contextmanager
-def new_run(path: Path) -> Iterator[Path]:
-    """Makes a run directory appear whole or not at all; what was there before is replaced.
+def publish_run(finished: Path, out: Path) -> None:
+    """Renames a finished directory to that of a run; what was there before is replaced.
+
+    The run appears whole or not at all: it is on the disk before it is renamed.
 
     Args:
-        path: directory to make.
-
-    Yields:
-        Directory to write to, beside it.
+        finished: directory beside or below that of `out`.
+        out: directory of the run.
     """
-    from aae_tf.export.publish import publish
+    from aae_tf.export.durable import sync, sync_tree
 
+    sync_tree(finished)
     previous = None
-    if path.exists():
-        previous = Path(tempfile.mkdtemp(prefix=f"tmp-{path.name}-", dir=path.parent))
-        path.replace(previous)
+    if out.exists():
+        previous = Path(tempfile.mkdtemp(prefix=f"tmp-{out.name}-", dir=out.parent))
+        out.replace(previous)
     try:
-        with publish(path) as staging:
-            yield staging
+        finished.rename(out)
     except BaseException:
         if previous is not None:
-            previous.replace(path)
+            previous.replace(out)
         raise
+    sync(out.parent)
     if previous is not None:
         shutil.rmtree(previous)
 
 
-def write_run(path: Path, model: BaseModel, recipe: Recipe) -> None:
+def write_run(
+    path: Path, model: BaseModel, recipe: Recipe, history: Sequence[Mapping[str, float]]
+) -> None:
     """Writes the model, what it was made with, and how training went.
 
     Args:
         path: directory of the run.
-        model: the model after `fit`.
+        model: the trained model.
         recipe: how it was built and trained.
+        history: the logs of each epoch.
     """
     from aae_tf.export.package_versions import package_versions
 
     model.save(path / _MODEL)
-    history = model.history
     config = {
         "options": dataclasses.asdict(recipe),
-        "epochs_trained": len(history.epoch),
+        "epochs_trained": len(history),
         "versions": package_versions(),
     }
     (path / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     with (path / _HISTORY).open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["epoch", *history.history])
-        epochs = (epoch + 1 for epoch in history.epoch)
-        writer.writerows(zip(epochs, *history.history.values(), strict=True))
+        columns = dict.fromkeys(key for row in history for key in row)
+        writer = csv.DictWriter(file, ["epoch", *columns])
+        writer.writeheader()
+        writer.writerows({"epoch": i, **row} for i, row in enumerate(history, start=1))
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -33,12 +33,34 @@ def train(
             metavar="FIELD=VALUE",
         ),
     ] = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin anew, even if there is an unfinished RUN."),
+    ] = False,
+    backup_every: Annotated[
+        int | None,
+        typer.Option(
+            help="Back up after so many steps; by default after epochs, as often as takes no more "
+            "than 2% of the time.",
+            metavar="STEPS",
+            min=1,
+        ),
+    ] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="Sum in the same order every time, which may be slower: the same command then "
+            "gives the same weights, bit for bit.",
+        ),
+    ] = False,
     **options: Any,
 ) -> None:
     """Train a model and write a run directory.
 
     RUN gets model.keras, config.json, history.csv, logs/ for TensorBoard and figures/. It appears
-    when it is complete; Ctrl-C after an epoch or more leaves RUN-interrupted instead.
+    when it is complete. Stopped before, by Ctrl-C or worse, **the same command continues it** from
+    the last backup in RUN.partial.
 
     Without --recipe, the variants with a class and the baselines start from settings of their own,
     see **aae-tf recipes**; the defaults below are those of the others.
@@ -46,7 +68,15 @@ def train(
     with bad_input(ValueError, TypeError):
         made = make_recipe(parse_options(options, set_ or ()), recipe)
     check_new(out)
-    train_run(made, load_data(made), out)
+    dataset = load_data(made)
+    train_run(
+        made,
+        dataset,
+        out,
+        restart=restart,
+        backup_every=backup_every,
+        deterministic=deterministic,
+    )
     typer.echo(f"Trained {made.model} on {made.data}: {out}")
     typer.echo(f"Figures: {out / 'figures'}")
     typer.echo(f"Next: aae-tf evaluate {out}")

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
+import functools
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
 
 from aae_tf.cli.build import build_model
 from aae_tf.cli.errors import CommandError, bad_input
 from aae_tf.cli.figures import figure_callbacks, write_figures
 from aae_tf.cli.recipe import Recipe
-from aae_tf.cli.run_directory import new_run, write_run
-from aae_tf.cli.training_data import training_data
+from aae_tf.cli.run_directory import check_new, write_run
+from aae_tf.cli.training_data import training_batches, training_data, used_labels
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
+    from aae_tf.cli.backup import Backup
+    from aae_tf.cli.unfinished_run import UnfinishedRun
     from aae_tf.data import Dataset
-    from aae_tf.models import BaseModel
 
 
 def train_run(
@@ -28,11 +35,16 @@ def train_run(
     out: Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | None = None,
+    *,
+    restart: bool = True,
+    backup_every: int | None = None,
+    deterministic: bool = False,
 ) -> None:
     """Trains a model and writes its run directory, which appears when it is complete.
 
-    Interrupted by Ctrl-C after an epoch or more, it writes what there is to a directory of the
-    same kind, `OUT-interrupted`.
+    Until then all is in `OUT.partial`, with backups. Stopped at any moment, by whatever, the same
+    call with `restart=False` goes on from the last backup, with the batches and the random numbers
+    of a training that was not stopped.
 
     Args:
         recipe: what to train.
@@ -40,44 +52,64 @@ def train_run(
         out: directory of the run.
         callbacks: further callbacks.
         verbose: as in `keras.Model.fit`; None asks `bar_verbosity`.
+        restart: whether to begin anew, replacing what is there; otherwise an unfinished run is
+            continued, and `out` must be new or empty.
+        backup_every: steps from one backup to the next, see `Backup`.
+        deterministic: whether TensorFlow computes the same sums in the same order every time, for
+            the rest of the process.
 
     Raises:
-        CommandError: if the recipe does not fit the data, training diverges, or is interrupted.
+        CommandError: if the recipe does not fit the data, another recipe's unfinished run is in
+            the way, training diverges, or is interrupted.
     """
     import keras
+    import tensorflow as tf
 
-    # Keras shuffles batches with the global generator.
+    from aae_tf.cli.backup import Backup
+    from aae_tf.cli.unfinished_run import UnfinishedRun
+    from aae_tf.data.check_training_data import check_training_data
+
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    # For whatever draws without a seed of its own; nothing of this package does.
     keras.utils.set_random_seed(recipe.seed)
     with bad_input(ValueError, TypeError):
         data = training_data(recipe, dataset)
         model = build_model(recipe, data)
-    with new_run(out) as run:
+        # What `fit` does to arrays; it gets batches, in an order that a new process knows.
+        labels = used_labels(recipe, dataset)
+        check_training_data(dataset.x_train, labels, "x_train")
+        model.check_labels(labels)
+    unfinished = UnfinishedRun(out)
+    with unfinished.held():
+        if not restart:
+            # Another process may have finished it just now.
+            check_new(out)
+        unfinished.prepare(_identity(recipe, dataset, deterministic), restart)
+        backup = Backup(unfinished.backups, data.steps_per_epoch, backup_every)
         try:
-            model.fit(
-                **data.fit,
-                epochs=recipe.epochs,
-                callbacks=[*_callbacks(recipe, dataset, run), *callbacks],
-                verbose=bar_verbosity() if verbose is None else verbose,
+            _fit(
+                functools.partial(
+                    model.fit,
+                    **data.fit,
+                    callbacks=[*_callbacks(recipe, dataset, unfinished), *callbacks, backup],
+                    verbose=bar_verbosity() if verbose is None else verbose,
+                ),
+                functools.partial(training_batches, recipe, dataset),
+                recipe.epochs,
+                backup,
             )
+            write_run(unfinished.run, model, recipe, backup.progress.history)
+            write_figures(unfinished.run / "figures", model, recipe, dataset)
+        except FloatingPointError as error:
+            # The same command would come here again.
+            unfinished.remove()
+            raise CommandError(
+                f"{error} Nothing is written. A lower --learning-rate may help.", exit_code=1
+            ) from error
         except KeyboardInterrupt as interrupt:
-            epochs = len(model.history.epoch)
-            if not epochs:
-                raise CommandError("Interrupted: nothing is written.", exit_code=130) from interrupt
-            _write(run, model, recipe, dataset)
-            kept = run.rename(_free_name(out.with_name(f"{out.name}-interrupted")))
-            raise CommandError(
-                f"Interrupted after {epochs} of {recipe.epochs} epochs: the model so far is in "
-                f"{kept}.",
-                exit_code=130,
-            ) from interrupt
-        loss = model.history.history["loss"][-1]
-        if not math.isfinite(loss):
-            raise CommandError(
-                f"The loss became {loss} in epoch {len(model.history.epoch)}: nothing is written. "
-                "A lower --learning-rate may help.",
-                exit_code=1,
-            )
-        _write(run, model, recipe, dataset)
+            raise _interrupted(recipe, backup, unfinished) from interrupt
+        unfinished.publish()
 
 
 def bar_verbosity() -> int:
@@ -85,22 +117,61 @@ def bar_verbosity() -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
-def _callbacks(recipe: Recipe, dataset: Dataset, run: Path) -> list[keras.callbacks.Callback]:
-    import keras
+def _fit(
+    fit: Callable[..., Any],
+    batches: Callable[[int, int], tf.data.Dataset],
+    epochs: int,
+    backup: Backup,
+) -> None:
+    """Trains from the last backup to the end."""
+    epoch, step, _ = backup.progress
+    if epoch or step:
+        typer.echo(
+            f"Continuing in epoch {min(epoch + 1, epochs)} of {epochs}, after {step} of "
+            f"{backup.steps_per_epoch} steps"
+        )
+    if step:
+        # Keras has one number of batches for all epochs of a fit; this one has fewer.
+        fit(x=batches(epoch, step), initial_epoch=epoch, epochs=epoch + 1)
+        epoch += 1
+        if backup.model.stop_training:
+            return
+    # Restores the backup even if no epoch is left.
+    fit(x=batches(epoch, 0), initial_epoch=epoch, epochs=epochs)
 
-    logs = run / "logs"
+
+def _callbacks(
+    recipe: Recipe, dataset: Dataset, unfinished: UnfinishedRun
+) -> list[keras.callbacks.Callback]:
+    from aae_tf.cli.epoch_logs import EpochLogs
+    from aae_tf.cli.stop_at_nan import StopAtNaN
+
     return [
-        keras.callbacks.TerminateOnNaN(),
-        keras.callbacks.TensorBoard(logs, write_graph=False),
-        *figure_callbacks(recipe, dataset, logs),
+        StopAtNaN(),
+        EpochLogs(unfinished.logs),
+        *figure_callbacks(recipe, dataset, unfinished.logs),
     ]
 
 
-def _write(run: Path, model: BaseModel, recipe: Recipe, dataset: Dataset) -> None:
-    write_run(run, model, recipe)
-    write_figures(run / "figures", model, recipe, dataset)
+def _identity(recipe: Recipe, dataset: Dataset, deterministic: bool) -> dict[str, Any]:
+    """Gives all that decides the result, but for the versions of packages."""
+    checksum = 0
+    for array in (dataset.x_train, dataset.y_train):
+        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+    return {
+        **dataclasses.asdict(recipe),
+        "deterministic": deterministic,
+        "checksum_of_data": checksum,
+    }
 
 
-def _free_name(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}-{i}") for i in range(2, 1000))
-    return path if not path.exists() else next(name for name in names if not name.exists())
+def _interrupted(recipe: Recipe, backup: Backup, unfinished: UnfinishedRun) -> CommandError:
+    kept = backup.backed_up
+    if kept is None:
+        unfinished.remove()
+        return CommandError("Interrupted: nothing is written.", exit_code=130)
+    return CommandError(
+        f"Interrupted in epoch {backup.progress.epoch + 1} of {recipe.epochs}. The same command "
+        f"continues in epoch {kept.epoch + 1} after {kept.step} steps, from {unfinished.path}.",
+        exit_code=130,
+    )

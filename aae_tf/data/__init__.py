@@ -1,5 +1,6 @@
 """Data sets with their splits, subsets and batches of labels, and the checks that arrays pass."""
 
+from aae_tf.data.balance_classes import balance_classes
 from aae_tf.data.check_array import check_array
 from aae_tf.data.check_labels import check_label_spec, check_labels
 from aae_tf.data.dataset import Dataset
@@ -14,6 +15,7 @@ __all__ = [
     "Dataset",
     "DatasetNotFoundError",
     "available",
+    "balance_classes",
     "check_array",
     "check_label_spec",
     "check_labels",

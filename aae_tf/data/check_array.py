@@ -35,6 +35,7 @@ def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) ->
         raise TypeError(
             f"Expected `{name}` to be an array of floats (images: in [0, 1]). "
             f"Received: {name} of type {type(x).__name__}, dtype={array.dtype}."
+            + (f" Scale 8-bit pixels: {name} / 255." if array.dtype == np.uint8 else "")
         )
     rows = "any shape" if shape is None else f"shape {tuple(shape)}"
     if array.ndim == 0 or (

@@ -48,12 +48,13 @@ def check_labels(
         raise TypeError(
             f"Expected `{name}` to be an array of integers, the class of each row (-1: unknown). "
             f"Received: {name} of type {type(labels).__name__}, dtype={array.dtype}."
+            f"{_way_out(array, name)}"
         )
     if array.ndim != 1 or size not in (None, len(array)):
         count = "n" if size is None else size
         raise ValueError(
             f"Expected `{name}` to have shape ({count},), the class of each row. "
-            f"Received: {name}.shape={array.shape}."
+            f"Received: {name}.shape={array.shape}.{_way_out(array, name)}"
         )
     array = array.astype(np.int64)
     _check_range(array, name, num_classes)
@@ -102,6 +103,21 @@ def check_label_spec(element_spec: Any, name: str) -> None:
         raise ValueError(
             f"Expected `{name}` to yield labels of shape [batch]. Received: labels={labels!r}."
         )
+
+
+def _way_out(array: np.ndarray, name: str) -> str:
+    """Says how labels of a usual other form become what is asked for."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        return f" This is a column: pass {name}[:, 0]."
+    if array.ndim == 2 and array.dtype.kind in "biuf" and _one_hot(array):
+        return f" These are one-hot vectors: pass {name}.argmax(axis=1)."
+    if array.ndim == 1 and array.dtype.kind in "bf" and (array == np.rint(array)).all():
+        return f" These are whole numbers: pass {name}.astype(int)."
+    return ""
+
+
+def _one_hot(array: np.ndarray) -> bool:
+    return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
 
 
 def _check_range(array: np.ndarray, name: str, num_classes: int | None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +9,19 @@ import numpy as np
 from aae_tf.checks import check_integer
 from aae_tf.data.check_array import check_array
 from aae_tf.data.check_labels import check_labels
+from aae_tf.data.epoch_orders import epoch_orders
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
 def mix_labels(
-    x: Any, y: Any, labelled: int = 100, unlabelled: int = 250, seed: int = 0
+    x: Any,
+    y: Any,
+    labelled: int = 100,
+    unlabelled: int = 250,
+    seed: int = 0,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Make batches that always hold labelled rows, however few there are.
 
@@ -27,7 +31,8 @@ def mix_labels(
     labelled rows are shuffled and dealt out until fewer than `labelled` are left, then all are
     shuffled anew: no batch holds one of them twice.
 
-    The k-th epoch of two such data sets is the same where the arguments are. Rows are gathered
+    The order of an epoch is a function of the arguments and its number, so that a training goes on
+    from any epoch as if it had not stopped; from any batch of it with `skip`. Rows are gathered
     from memory batch by batch, beside the training step; nothing is copied per epoch.
 
     Args:
@@ -36,6 +41,7 @@ def mix_labels(
         labelled: int, number of labelled rows in a batch; at most the number of known labels.
         unlabelled: int, number of unlabelled rows in a batch; at most n.
         seed: int, fixes the order of every epoch, at least 0.
+        first_epoch: int, number of the epoch that comes first, counted from 0.
 
     Returns:
         `tf.data.Dataset` of pairs: inputs, float32 [labelled + unlabelled, ...], and labels, int64
@@ -68,18 +74,16 @@ def mix_labels(
     check_integer("labelled", labelled, minimum=1, maximum=len(known))
     check_integer("unlabelled", unlabelled, minimum=1, maximum=len(x))
     check_integer("seed", seed)
+    check_integer("first_epoch", first_epoch)
     steps = len(x) // unlabelled
-    # Counted here, as a tf.data pipeline does not know how often it was run through. Its own
-    # shuffling would depend on TensorFlow's global seed, too.
-    epochs = itertools.count()
 
-    def rows_of_next_epoch() -> Iterator[np.ndarray]:
-        rng = np.random.default_rng([seed, next(epochs)])
+    def order(epoch: int) -> np.ndarray:
+        rng = np.random.default_rng([seed, epoch])
         everything = rng.permutation(len(x))[: steps * unlabelled].reshape(steps, unlabelled)
         per_round = len(known) // labelled
         rounds = np.tile(known, (-(-steps // per_round), 1))
         dealt = rng.permuted(rounds, axis=1)[:, : per_round * labelled]
-        yield np.hstack([dealt.reshape(-1, labelled)[:steps], everything])
+        return np.hstack([dealt.reshape(-1, labelled)[:steps], everything])
 
     # A tensor in the memory of the host, where the pipeline runs.
     with tf.device("CPU:0"):
@@ -90,9 +94,8 @@ def mix_labels(
         known_labels = tf.gather(labels, rows[:labelled])
         return tf.gather(inputs, rows), tf.concat([known_labels, without_label], axis=0)
 
-    signature = tf.TensorSpec([steps, labelled + unlabelled], tf.int64)
     return (
-        tf.data.Dataset.from_generator(rows_of_next_epoch, output_signature=signature)
+        epoch_orders(order, [steps, labelled + unlabelled], first_epoch)
         .flat_map(tf.data.Dataset.from_tensor_slices)
         .apply(tf.data.experimental.assert_cardinality(steps))
         .map(gather, num_parallel_calls=tf.data.AUTOTUNE)

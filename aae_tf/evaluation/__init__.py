@@ -1,5 +1,6 @@
 """What a trained model is worth: numbers as JSON, pictures as Matplotlib figures."""
 
+from aae_tf.evaluation.class_frequency_test import class_frequency_test
 from aae_tf.evaluation.classification_scores import classification_scores
 from aae_tf.evaluation.cluster_grid import cluster_grid
 from aae_tf.evaluation.clustering_scores import clustering_scores
@@ -18,6 +19,7 @@ from aae_tf.evaluation.style_grid import style_grid
 from aae_tf.evaluation.witness_plot import witness_plot
 
 __all__ = [
+    "class_frequency_test",
     "classification_scores",
     "cluster_grid",
     "clustering_scores",

@@ -6,13 +6,14 @@ import numpy as np
 
 from aae_tf import data
 from aae_tf.checks import check_dimension
+from aae_tf.evaluation.class_frequency_test import class_frequency_test
 from aae_tf.evaluation.classification_scores import classification_scores
 from aae_tf.evaluation.clustering_scores import clustering_scores
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.parzen import parzen
 from aae_tf.evaluation.prior_mismatch import prior_mismatch
 from aae_tf.evaluation.sample_codes import sample_codes
-from aae_tf.models import BaseAAE, BaseModel, ClusteringAAE
+from aae_tf.models import BaseAAE, BaseModel, ClassStyleAAE, ClusteringAAE
 
 # Enough to choose the width of a Parzen window.
 _WINDOW_ROWS = 2000
@@ -40,6 +41,9 @@ def evaluate_model(
       under `mmd.default_kernel`, from at most 2,000 codes, about zero, of either sign, where both
       agree; `standardized_mmd`, the same in standard deviations of its noise, below 2 where the
       codes cannot be told from the prior; `mean` and `stddev` of each coordinate;
+    - `class_frequencies`: `aggregated_posterior`, the mean q(y) of q(y|x) over `x`, against
+      `class_prior`: their `total_variation`, and `chi_square` (None if infinite) with its
+      `p_value`, see `class_frequency_test`; on models with a class prior;
     - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`;
     - `classification`: see `classification_scores`; with `y`, on models that classify;
     - `clustering`: see `clustering_scores`; with `y` and `validation`, on models of clusters;
@@ -93,6 +97,8 @@ def evaluate_model(
         errors = np.square(x - model.reconstruct(x), dtype=np.float64)
         numbers["half_squared_error"] = 0.5 * float(errors.sum()) / len(x)
         numbers["codes"] = _code_numbers(model, x, y, seed)
+    if isinstance(model, ClassStyleAAE):
+        numbers["class_frequencies"] = _frequency_numbers(model, x)
     if validation is None:
         known, classes = None, None
     else:
@@ -122,6 +128,17 @@ def _label_numbers(
             model.encode(known), classes, model.encode(x), y
         )
     return numbers
+
+
+def _frequency_numbers(model: ClassStyleAAE, x: np.ndarray) -> dict[str, Any]:
+    test = class_frequency_test(model.classify(x), model.class_prior)
+    return {
+        "aggregated_posterior": test.frequencies.tolist(),
+        "class_prior": test.prior.tolist(),
+        "total_variation": test.total_variation,
+        "chi_square": test.statistic if np.isfinite(test.statistic) else None,
+        "p_value": test.p_value,
+    }
 
 
 def _code_numbers(model: BaseAAE, x: np.ndarray, y: Any, seed: int) -> dict[str, Any]:

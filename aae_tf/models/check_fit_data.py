@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf import data
+from aae_tf.data.check_training_data import check_training_data, has_8_bit_range
 
 _NEEDS = {"some": "some of them known (-1: unknown)", "all": "all of them known"}
 
@@ -58,7 +59,12 @@ def check_fit_data(
     Raises:
         TypeError: if inputs are no floats, or labels no integers.
         ValueError: if inputs or weights are not finite, of a wrong shape, or out of their range;
-            if labels are missing, out of their range, or leave out a class.
+            if labels are missing, out of their range, or leave out a class; if training starts on
+            inputs that are all equal.
+
+    Warns:
+        UserWarning: where training starts, of unscaled pixels and contradictory labels; see
+            `check_training_data`.
     """
     if not isinstance(x, np.ndarray | tf.Tensor | list):
         if isinstance(x, tf.data.Dataset) and labels.required in ("some", "all"):
@@ -69,8 +75,11 @@ def check_fit_data(
         raise ValueError(
             f"Expected `{argument}` in [0, 1] with reconstruction_loss='bernoulli'. "
             f"Received: {argument} from {x.min()} to {x.max()}."
+            + (f" Scale 8-bit pixels: {argument} / 255." if has_8_bit_range(x) else "")
         )
     y = _check_labels(argument, y, len(x), labels)
+    if labels.fitting:
+        check_training_data(x, None if labels.needs == "none" else y, argument)
     if sample_weight is not None:
         sample_weight = np.asarray(sample_weight, np.float32)
         if sample_weight.shape != x.shape[:1] or not (

@@ -47,10 +47,11 @@ def fit_gaussian(codes: Any) -> tfp.distributions.Distribution:
             "Expected `codes` to have more rows than columns, so that their covariance is regular. "
             f"Received: codes.shape={codes.shape}."
         )
-    if not (np.abs(codes) <= np.finfo(np.float32).max).all():
+    finite = np.abs(codes) <= np.finfo(np.float32).max
+    if not finite.all():
         raise ValueError(
             "Expected `codes` to be finite in float32. "
-            f"Received: codes with {np.sum(~np.isfinite(codes))} NaN or infinite values."
+            f"Received: codes with {np.sum(~finite)} values that are not."
         )
     mean = codes.mean(axis=0)
     scale = codes.std(axis=0, ddof=1)

@@ -1,5 +1,7 @@
 import csv
+import dataclasses
 import json
+import re
 import shutil
 import signal
 
@@ -13,7 +15,7 @@ from aae_tf import AAE, data
 from aae_tf.cli import training
 from aae_tf.cli.errors import CommandError
 from aae_tf.cli.recipe import Recipe
-from aae_tf.cli.run_directory import new_run, open_run
+from aae_tf.cli.run_directory import open_run, publish_run
 
 RECIPE = Recipe(
     code_dim=3,
@@ -103,13 +105,17 @@ class TestRunDirectory:
         assert not [path for path in trained.parent.iterdir() if path.name.startswith("tmp-")]
 
 
-def test_wide_codes_have_no_manifold_and_training_is_reproducible(digits, tmp_path):
-    for name in ("a", "b"):
-        training.train_run(RECIPE, digits, tmp_path / name, verbose=0)
-    assert not (tmp_path / "a" / "figures" / "manifold.png").exists()
-    assert (tmp_path / "a" / "figures" / "latent.png").exists()
-    histories = [(tmp_path / name / "history.csv").read_text() for name in ("a", "b")]
-    assert histories[0] == histories[1]
+@pytest.fixture(scope="module")
+def whole(digits, tmp_path_factory):
+    """A run of `RECIPE`, both epochs of it."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    training.train_run(RECIPE, digits, run, verbose=0)
+    return run
+
+
+def test_wide_codes_have_no_manifold(whole):
+    assert not (whole / "figures" / "manifold.png").exists()
+    assert (whole / "figures" / "latent.png").exists()
 
 
 def test_an_empty_directory_is_filled(invoke, digits, tmp_path, monkeypatch):
@@ -140,31 +146,18 @@ def interrupt_at(monkeypatch, epoch):
 
 
 class TestInterrupt:
-    def test_keeps_a_whole_run_under_another_name(self, invoke, digits, tmp_path, monkeypatch):
-        interrupt_at(monkeypatch, epoch=1)
-        (tmp_path / "run-interrupted").mkdir()
-        with pytest.raises(CommandError, match="Interrupted after 1 of 2 epochs") as error:
-            training.train_run(RECIPE, digits, tmp_path / "run", verbose=0)
-        assert error.value.exit_code == 130
-        kept = tmp_path / "run-interrupted-2"
-        assert str(kept) in str(error.value)
-        assert sorted(path.name for path in tmp_path.iterdir()) == [
-            "run-interrupted", "run-interrupted-2",
-        ]  # fmt: skip
-        assert json.loads((kept / "config.json").read_text())["epochs_trained"] == 1
-        assert len((kept / "history.csv").read_text().splitlines()) == 2
-        invoke("evaluate", kept)
+    """What else an interrupt leaves, and how training goes on, see `test_resume.py`."""
 
     def test_sigterm_is_an_interrupt(self, start, tmp_path):
         process = start("train", "--out", tmp_path / "run", "--units", "8",
                         "--divergence", "mmd", "--epochs", "100000")  # fmt: skip
-        while not process.stdout.readline().startswith("Epoch 3/"):
+        while not process.stdout.readline().startswith("Epoch 2/"):
             assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert errors.startswith("Error: Interrupted after ")
-        assert [path.name for path in tmp_path.iterdir()] == ["run-interrupted"]
+        assert errors.startswith("Error: Interrupted in epoch ")
+        assert [path.name for path in tmp_path.iterdir()] == ["run.partial"]
 
     def test_leaves_nothing_before_an_epoch_is_done(self, invoke, tmp_path, monkeypatch):
         interrupt_at(monkeypatch, epoch=0)
@@ -178,25 +171,51 @@ def test_divergence_to_nan_is_a_failure_that_leaves_nothing(invoke, tmp_path):
         "train", "--out", tmp_path / "run", "--units", "8", "--learning-rate", "1e30",
         "--divergence", "mmd", "--epochs", "3", code=1,
     )  # fmt: skip
-    assert result.stderr.startswith("Error: The loss became nan in epoch ")
-    assert "A lower --learning-rate may help." in result.stderr
+    assert re.match(
+        r"Error: (val_)?loss became nan in epoch \d\. Nothing is written\. "
+        r"A lower --learning-rate may help\.\n$",
+        result.stderr,
+    )
     assert list(tmp_path.iterdir()) == []
 
 
-class TestNewRun:
-    def test_replaces_what_was_there(self, tmp_path):
+def test_data_are_checked_as_fit_checks_them(digits, tmp_path):
+    blank = dataclasses.replace(digits, x_train=np.zeros_like(digits.x_train))
+    with pytest.raises(CommandError, match="Expected `x_train` to have rows that differ"):
+        training.train_run(RECIPE, blank, tmp_path / "run", verbose=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+class TestPublishRun:
+    @pytest.fixture
+    def finished(self, tmp_path):
+        (tmp_path / "run.partial" / "run" / "new").mkdir(parents=True)
+        return tmp_path / "run.partial" / "run"
+
+    def test_replaces_what_was_there(self, tmp_path, finished):
         (tmp_path / "run" / "old").mkdir(parents=True)
-        with new_run(tmp_path / "run") as staging:
-            (staging / "new").mkdir()
+        publish_run(finished, tmp_path / "run")
         assert [path.name for path in (tmp_path / "run").iterdir()] == ["new"]
-        assert [path.name for path in tmp_path.iterdir()] == ["run"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.partial"]
 
     def test_restores_what_was_there(self, tmp_path):
         (tmp_path / "run" / "old").mkdir(parents=True)
-        with pytest.raises(RuntimeError, match="broken"), new_run(tmp_path / "run"):
-            raise RuntimeError("broken")
+        with pytest.raises(FileNotFoundError):
+            publish_run(tmp_path / "missing", tmp_path / "run")
         assert [path.name for path in (tmp_path / "run").iterdir()] == ["old"]
         assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+    def test_gives_back_what_cannot_be_replaced(self, tmp_path, finished, monkeypatch):
+        (tmp_path / "run" / "old").mkdir(parents=True)
+
+        def refuse(path, target):
+            raise OSError("refused")
+
+        monkeypatch.setattr(type(finished), "rename", refuse)
+        with pytest.raises(OSError, match="refused"):
+            publish_run(finished, tmp_path / "run")
+        assert [path.name for path in (tmp_path / "run").iterdir()] == ["old"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.partial"]
 
 
 @pytest.mark.mnist

@@ -29,6 +29,8 @@ def test_any_size_fits_none():
     [
         ([[1, 2]], r"Expected `images` to be an array of floats .*type list, dtype=int64"),
         (np.zeros([1, 2], np.uint8), r"\(images: in \[0, 1\]\)\. Received: .*dtype=uint8"),
+        (np.zeros([1, 2], np.uint8), r"dtype=uint8\. Scale 8-bit pixels: images / 255\.$"),
+        (np.zeros([1, 2], np.int32), r"dtype=int32\.$"),
         (np.zeros([1, 2], bool), r"type ndarray, dtype=bool"),
         (np.zeros([1, 2], complex), r"dtype=complex128"),
         ("text", r"type str, dtype=<U4"),

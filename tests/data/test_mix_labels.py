@@ -71,6 +71,12 @@ def test_order_is_a_function_of_seed_and_epoch():
         assert not np.array_equal(first[one], first[other])
 
 
+def test_epochs_are_counted_from_any():
+    whole = [rows for rows, _ in _epochs(mix_labels(X, Y, 5, 20), 3)]
+    later = [rows for rows, _ in _epochs(mix_labels(X, Y, 5, 20, first_epoch=1), 2)]
+    np.testing.assert_array_equal(later, whole[1:])
+
+
 def test_one_batch_of_everything_is_possible():
     labels = np.arange(103) % 3
     ((rows, _),) = _epochs(mix_labels(X, labels, labelled=103, unlabelled=103), 1)
@@ -100,6 +106,7 @@ def test_fit_takes_it():
         ({"labelled": 2.0}, TypeError, "`labelled` to be an integer."),
         ({"seed": -1}, ValueError, "`seed` to be at least 0."),
         ({"seed": None}, TypeError, "`seed` to be an integer."),
+        ({"first_epoch": -1}, ValueError, "`first_epoch` to be at least 0."),
     ],
 )
 def test_wrong_arguments_are_named(arguments, error, message):

@@ -21,7 +21,7 @@ def test_disagreement_is_told_with_both_frequencies_and_the_p_value():
     assert "priors.from_labels(labels, num_classes)" in message
     # The statistic by hand: sum (observed - expected)^2 / expected, two degrees of freedom.
     statistic = sum((count - 100 / 3) ** 2 / (100 / 3) for count in (60, 30, 10))
-    p_value = float(re.search(r"p = (\S+)\)", message)[1])
+    p_value = float(re.search(r"p = (\S+);", message)[1])
     np.testing.assert_allclose(p_value, stats.chi2.sf(statistic, df=2), rtol=0.05)
     assert warning.filename == __file__
 
@@ -34,6 +34,10 @@ def test_disagreement_is_told_with_both_frequencies_and_the_p_value():
         # Too few to tell.
         (np.repeat([0, 1, 2], [6, 3, 1]), THIRDS),
         (np.full(20, -1), THIRDS),
+        # Chosen to be balanced: nothing is said of the frequencies of the data.
+        (np.repeat([0, 1, 2, -1], [500, 500, 500, 1]), [0.8, 0.1, 0.1]),
+        # Significant with a million labels, but of no effect: a distance of 0.5%.
+        (np.repeat([0, 1], [505_000, 495_000]), [0.5, 0.5]),
         # A class that the prior never draws, and that never occurs.
         (np.repeat([0, 1], 50), [0.5, 0.5, 0.0]),
         (np.repeat([0], 50), [1.0, 0.0]),
@@ -48,6 +52,33 @@ def test_agreement_is_silent(labels, probs):
 def test_class_that_the_prior_never_draws_is_told():
     with pytest.warns(UserWarning, match=r"\[0.500, 0.500, 0.000\] \(chi-square test: p = 0.0e"):
         warn_class_frequencies([0, 1, 2], [0.5, 0.5, 0.0])
+
+
+def test_what_is_both_significant_and_relevant_is_told():
+    message = r"p = \d\.\de-\d+.* total variation distance 1\.5%\)\..* `data\.balance_classes`"
+    with pytest.warns(UserWarning, match=message):
+        warn_class_frequencies(np.repeat([0, 1], [515_000, 485_000]), [0.5, 0.5])
+    # All labels are known: nobody has chosen them.
+    with pytest.warns(UserWarning, match="class frequencies"):
+        warn_class_frequencies(np.repeat([0, 1, 2], 500), [0.8, 0.1, 0.1])
+    with pytest.warns(UserWarning, match=r"p = 0\.0e"):
+        warn_class_frequencies([0, 1, -1], [1.0, 0.0])
+
+
+def test_few_labels_are_tested_by_draws_of_the_prior():
+    # Of 12 labels, three are of a class that comes once in a hundred: p = 2.1e-4 (binomial).
+    probs = [0.99, 0.01]
+    with pytest.warns(UserWarning, match=r"p = [12345]\.\de-04;"):
+        warn_class_frequencies(np.repeat([0, 1], [9, 3]), probs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # p = 0.009. The chi-square distribution would say 2e-25.
+        warn_class_frequencies(np.repeat([0, 1], [8, 1]), [0.999, 0.001])
+
+
+def test_labels_of_no_class_are_refused():
+    with pytest.raises(ValueError, match="`labels` to hold classes from 0 to 2"):
+        warn_class_frequencies([0, 3], THIRDS)
 
 
 def test_false_alarms_are_as_rare_as_stated():

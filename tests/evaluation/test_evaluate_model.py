@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from scipy import stats
 
-from aae_tf import AAE, evaluation, networks, priors
+from aae_tf import AAE, SemiSupervisedAAE, evaluation, networks, priors
 from aae_tf.mmd import default_kernel
 
 tfd = tfp.distributions
@@ -69,6 +70,30 @@ def test_measures_a_model_without_discriminator_under_a_prior_without_closed_for
     assert numbers["codes"]["latent"]["standardized_mmd"] > 10
     expected = unbiased_mmd(model.encode(X), prior, default_kernel(prior))
     assert numbers["codes"]["latent"]["mmd_squared"] == pytest.approx(expected, rel=0.1)
+
+
+def test_compares_predicted_classes_with_the_class_prior():
+    prior = [0.5, 0.3, 0.2]
+    model = SemiSupervisedAAE(
+        networks.mlp_encoder((6,), units=(16,), seed=1),
+        networks.mlp_decoder((6,), 5, units=(16,), seed=2),
+        style_prior=priors.gaussian(2),
+        num_classes=3,
+        class_prior=priors.categorical(3, prior),
+        style_divergence="mmd",
+        class_divergence="mmd",
+        seed=0,
+    )
+    model.compile()
+    numbers = evaluation.evaluate_model(model, X)
+    found = numbers["class_frequencies"]
+    mean = model.classify(X).mean(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(found["aggregated_posterior"], mean, rtol=1e-5)
+    np.testing.assert_allclose(found["class_prior"], prior, rtol=1e-6)
+    assert found["total_variation"] == pytest.approx(0.5 * np.abs(mean - prior).sum(), rel=1e-4)
+    expected = stats.chisquare(len(X) * mean, len(X) * np.array(prior))
+    assert (found["chi_square"], found["p_value"]) == pytest.approx(tuple(expected), rel=1e-3)
+    assert json.loads(json.dumps(numbers)) == numbers
 
 
 def test_mmd_is_noise_where_codes_are_prior_samples():

@@ -1,0 +1,111 @@
+"""How often each class is predicted while a model trains."""
+
+import math
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from aae_tf import data
+from aae_tf.checks import check_dimension
+from aae_tf.data.multinomial_test import frequency_contradiction
+from aae_tf.evaluation.class_frequency_test import class_frequency_test
+from aae_tf.models import ClassStyleAAE
+
+
+class ClassFrequencies(keras.callbacks.Callback):
+    """Tests at the end of epochs whether predicted classes are as frequent as the prior says.
+
+    The aggregated posterior q(y), the mean of q(y|x) over held-out inputs, is compared with the
+    class prior by `evaluation.class_frequency_test`. The numbers are added to the logs of the
+    epoch, after the first one and after every k-th; epochs in between repeat the last ones. They
+    are NaN where a prediction is not finite. Give this callback BEFORE `CSVLogger`, `TensorBoard`
+    or `EarlyStopping`, which see logs in the order of `callbacks`.
+
+    Early epochs differ from any prior, so the warning waits for the end of training.
+
+    Args:
+        x: float [n, ...], held-out inputs, at least one. With 1,000 inputs and ten classes, a
+            distance of 3% is noise.
+        every: k, in epochs.
+
+    Attributes:
+        x: float32, the inputs.
+
+    Logs:
+        `class_total_variation`: sum |q(y) - p(y)| / 2 over the classes, in [0, 1].
+        `class_frequency_p_value`: in [0, 1], how often a sample of the prior is as far from it.
+
+    Raises:
+        TypeError: if an argument has the wrong type; from `fit`, if the model has no class prior.
+        ValueError: if an argument is out of its domain; from `fit`, if `x` is not of the encoder's
+            input shape.
+
+    Warns:
+        UserWarning: at the end of training, if the last p-value is below 0.001 and the distance at
+            least 1%, as in `data.warn_class_frequencies`.
+
+    Example:
+
+    >>> from aae_tf import ClusteringAAE, networks, priors
+    >>> model = ClusteringAAE(
+    ...     networks.mlp_encoder((4,), units=(8,), seed=1), networks.mlp_decoder((4,), 4, (8,)),
+    ...     style_prior=priors.gaussian(2), num_clusters=2, seed=0)
+    >>> model.compile()
+    >>> x = np.random.default_rng(0).random((64, 4), "float32")
+    >>> given = [ClassFrequencies(x[44:])]
+    >>> history = model.fit(x[:44], epochs=2, verbose=0, callbacks=given).history
+    >>> len(history["class_total_variation"]), len(history["class_frequency_p_value"])
+    (2, 2)
+    """
+
+    def __init__(self, x: Any, every: int = 1) -> None:
+        super().__init__()
+        self.every = check_dimension("every", every)
+        self.x = data.check_array(x, "x")
+        if not len(self.x):
+            raise ValueError(
+                f"Expected `x` to have at least one row. Received: x.shape={self.x.shape}."
+            )
+        self._numbers: dict[str, float] = {}
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Checks the model."""
+        if not isinstance(self.model, ClassStyleAAE):
+            raise TypeError(
+                "Expected ClassFrequencies to be given to the `fit` of a model of aae_tf with a "
+                f"class prior. Received: model={self.model!r}."
+            )
+        data.check_array(self.x, "x", self.model.encoder.input_shape[1:])
+        self._numbers = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Adds the numbers to `logs`."""
+        if not self._numbers or (epoch + 1) % self.every == 0:
+            distance = p_value = math.nan
+            probabilities = self.model.classify(self.x)
+            if np.isfinite(probabilities).all():
+                test = class_frequency_test(probabilities, self.model.class_prior)
+                distance, p_value = test.total_variation, test.p_value
+            self._numbers = {"class_total_variation": distance, "class_frequency_p_value": p_value}
+        if logs is not None:
+            logs.update(self._numbers)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Warns where the classes of the trained model are not those of its prior."""
+        probabilities = self.model.classify(self.x)
+        if not np.isfinite(probabilities).all():
+            return
+        test = class_frequency_test(probabilities, self.model.class_prior)
+        contradiction = frequency_contradiction(test.frequencies * len(self.x), test.prior)
+        if contradiction:
+            warnings.warn(
+                f"The {len(self.x)} inputs of ClassFrequencies are given the {contradiction} "
+                "Where the data have other frequencies than the prior, pass `class_prior="
+                "priors.from_labels(labels, num_classes)` or balance them with "
+                "`data.balance_classes`. Where they have not, the class code has not met its "
+                "prior: train longer, or give `class_divergence` more weight.",
+                UserWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,73 @@
+import keras
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from aae_tf import callbacks, divergences
+
+pytestmark = pytest.mark.usefixtures("eager_steps")
+
+
+def monitored(model, directory, epochs, **kwargs):
+    """A monitor that has been told of epochs with these accuracies."""
+    monitor = callbacks.BalanceMonitor(directory, **kwargs)
+    monitor.set_model(model)
+    monitor.on_train_begin()
+    for epoch, accuracy in enumerate(epochs):
+        monitor.on_epoch_end(epoch, {"loss": 1.0, "latent_discriminator_accuracy": accuracy})
+    return monitor
+
+
+def test_draws_marks_and_curves_of_every_epoch(make_aae, images, tmp_path):
+    model = make_aae()
+    model.compile(keras.optimizers.Adam(1e-3), log_gradient_norms=True)
+    monitor = callbacks.BalanceMonitor(tmp_path, every=2)
+    history = model.fit(images, epochs=3, verbose=0, callbacks=[monitor]).history
+    assert [path.name for path in tmp_path.iterdir()] == ["balance_0002.png"]
+    assert imread(tmp_path / "balance_0002.png").ndim == 3
+    accuracy, losses, norms = monitor.draw().axes
+    curve, mark = accuracy.lines
+    np.testing.assert_allclose(curve.get_ydata(), history["latent_discriminator_accuracy"])
+    assert set(mark.get_ydata()) == {0.5}
+    curves = {line.get_label(): line.get_ydata() for line in losses.lines}
+    np.testing.assert_allclose(curves["discriminator"], history["latent_discriminator_loss"])
+    np.testing.assert_allclose(curves["encoder"], history["latent_divergence"])
+    np.testing.assert_allclose(curves["draw: 1.386"], 2 * np.log(2))
+    np.testing.assert_allclose(curves["draw: 0.693"], np.log(2))
+    assert {line.get_label() for line in norms.lines} == {"latent", "reconstruction"}
+
+
+def test_says_once_when_a_side_has_won(make_aae, tmp_path, capsys):
+    accuracies = [0.95, 0.95, 0.6, 0.95, 0.96, 0.97, 0.98, 0.5, 0.3, 0.3, 0.3]
+    monitor = monitored(make_aae(), tmp_path, accuracies, every=20)
+    won, fooled = monitor.messages
+    assert won.startswith("Epoch 6: the discriminator of 'latent' has won: it told 97% of codes")
+    assert "compile(balance='adaptive')" in won and "spectral_normalization=True" in won
+    assert fooled.startswith("Epoch 11: the encoder has fooled the discriminator of 'latent'")
+    assert "Raise the rate of `discriminator_optimizer`" in fooled
+    assert capsys.readouterr().out == f"{won}\n{fooled}\n"
+
+
+def test_has_nothing_to_say_of_a_balance_or_of_nothing(make_aae, tmp_path):
+    assert monitored(make_aae(), tmp_path, [0.5, 0.6, np.nan, 0.7], every=9).messages == []
+    assert monitored(make_aae(), tmp_path, [0.95, 0.3] * 4, every=9, patience=2).messages == []
+
+
+@pytest.mark.parametrize("objective", ["least_squares", "wasserstein"])
+def test_marks_are_those_of_the_objective(make_aae, images, tmp_path, objective):
+    model = make_aae(divergence=divergences.Adversarial(objective=objective))
+    model.compile(keras.optimizers.Adam(1e-3))
+    monitor = callbacks.BalanceMonitor(tmp_path)
+    model.fit(images, verbose=0, callbacks=[monitor])
+    _, losses = monitor.draw().axes
+    marks = {line.get_label() for line in losses.lines if line.get_label().startswith("draw")}
+    assert marks == ({"draw: 0.250", "draw: 0.125"} if objective == "least_squares" else set())
+
+
+def test_refuses_a_model_without_a_game(make_aae, images, tmp_path):
+    model = make_aae(divergence="mmd")
+    model.compile()
+    with pytest.raises(ValueError, match="BalanceMonitor to be given to the `fit` of a model with"):
+        model.fit(images, verbose=0, callbacks=[callbacks.BalanceMonitor(tmp_path)])
+    with pytest.raises(ValueError, match="`lowest` and `highest` to be accuracies"):
+        callbacks.BalanceMonitor(tmp_path, lowest=0.9, highest=0.6)
