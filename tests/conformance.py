@@ -113,6 +113,13 @@ ROWS = {
     "FourierFeatures": Row(
         "other", lambda: mmd.FourierFeatures(_MATERN, 3, 64, seed=5, name="features")
     ),
+    "Balance": Row("other", lambda: models.Balance(0.4, 0.7, 9)),
+    "BalanceMonitor": Row(
+        "callback",
+        lambda: callbacks.BalanceMonitor(
+            tempfile.mkdtemp(), every=2, lowest=0.4, highest=0.8, patience=2
+        ),
+    ),
     "Batch": Row("other", lambda: models.Batch(IMAGES, np.zeros(40), np.ones(40))),
     "Code": Row(
         "other", lambda: models.Code(priors.gaussian(2), divergences.MMD(), "style", num_classes=3)
@@ -128,6 +135,7 @@ ROWS = {
     "DivergenceTerms": Row("other", lambda: divergences.DivergenceTerms(*np.ones(3))),
     "ExportError": Row("other", lambda: export.ExportError("the reason")),
     "ExtraTerm": Row("other", lambda: models.ExtraTerm(np.ones(()), 2.0, np.full((), 3.0))),
+    "Guard": Row("other", lambda: models.Guard(5.0, 0.1, 7)),
     "HeadDistance": Row("other", lambda: losses.HeadDistance(3.0, weight=2.0)),
     "KullbackLeibler": Row("other", lambda: losses.KullbackLeibler(weight=0.5)),
     "MMDTestResult": Row("other", lambda: mmd.MMDTestResult(np.ones(()), np.full((), 0.5))),

@@ -30,11 +30,13 @@ MODELS = (
     "AAE LabelGuidedAAE SupervisedAAE SemiSupervisedAAE ClusteringAAE EmbeddingAAE VAE GAN GMMN"
 )
 PUBLIC = {
-    "callbacks": "ClassFrequencies FigureCallback LatentFit LatentScatter Reconstructions SampleGrid",
-    "data": "Dataset DatasetNotFoundError available balance_classes check_array check_label_spec check_labels "
-    "labelled_subset load mix_labels warn_class_frequencies",
+    "callbacks": "BalanceMonitor ClassFrequencies FigureCallback LatentFit LatentScatter "
+    "Reconstructions SampleGrid",
+    "data": "Dataset DatasetNotFoundError available balance_classes check_array check_label_spec "
+    "check_labels labelled_subset load mix_labels warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
-    "evaluation": "class_frequency_test classification_scores cluster_grid clustering_scores evaluate_model "
+    "evaluation": "class_frequency_test classification_scores cluster_grid clustering_scores "
+    "evaluate_model "
     "latent_panels latent_scatter linear_probe manifold model_latents parzen parzen_bandwidth "
     "parzen_log_likelihood reconstructions sample_grid style_grid witness_plot",
     "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "
@@ -47,7 +49,8 @@ PUBLIC = {
     "mean_embedding_norm median_kernel null_variance squared_mmd squared_mmd_given_labels "
     "squared_mmd_of_gaussians squared_mmd_two_samples "
     "standardized_mmd two_sample_test witness",
-    "models": f"{MODELS} BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm Generator",
+    "models": f"{MODELS} Balance BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm "
+    "Generator Guard",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "

@@ -78,7 +78,7 @@ class FigureCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Writes the figure if this epoch is one of every `every`, and training is sound."""
         # Codes that are not finite cannot be drawn, and ending such a training is for others.
-        if (epoch + 1) % self.every or not math.isfinite((logs or {}).get("loss", 0.0)):
+        if (epoch + 1) % self.every or not _is_finite(logs):
             return
         buffer = io.BytesIO()
         self.draw().savefig(buffer)
@@ -95,3 +95,8 @@ class FigureCallback(keras.callbacks.Callback):
         """Closes what was opened."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _is_finite(logs: dict[str, float] | None) -> bool:
+    # Batches whose updates are left out count in no loss of the training.
+    return all(math.isfinite((logs or {}).get(key, 0.0)) for key in ("loss", "val_loss"))

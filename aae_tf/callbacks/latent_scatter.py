@@ -32,7 +32,7 @@ class LatentScatter(FigureCallback):
     >>> model = AAE(networks.mlp_encoder((4,), units=(8,)), networks.mlp_decoder((4,), 2, (8,)),
     ...             prior=priors.gaussian(2), seed=0)
     >>> model.compile()
-    >>> x, directory = np.zeros((32, 4), "float32"), tempfile.mkdtemp()
+    >>> x, directory = np.random.default_rng(0).random((32, 4), "float32"), tempfile.mkdtemp()
     >>> history = model.fit(x, epochs=2, verbose=0, callbacks=[LatentScatter(x, None, directory)])
     >>> sorted(os.listdir(directory))
     ['latent_0001.png', 'latent_0002.png']

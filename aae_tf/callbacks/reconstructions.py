@@ -33,7 +33,8 @@ class Reconstructions(FigureCallback):
     ...             networks.mlp_decoder((8, 8, 1), 2, units=(8,)),
     ...             prior=priors.gaussian(2), seed=0)
     >>> model.compile()
-    >>> x, directory = np.zeros((32, 8, 8, 1), "float32"), tempfile.mkdtemp()
+    >>> x = np.random.default_rng(0).random((32, 8, 8, 1), "float32")
+    >>> directory = tempfile.mkdtemp()
     >>> history = model.fit(
     ...     x, epochs=4, verbose=0, callbacks=[Reconstructions(x[:12], directory, every=2)])
     >>> sorted(os.listdir(directory))

@@ -34,7 +34,8 @@ class SampleGrid(FigureCallback):
     ...             networks.mlp_decoder((8, 8, 1), 2, units=(8,)),
     ...             prior=priors.gaussian(2), seed=0)
     >>> model.compile()
-    >>> x, directory = np.zeros((32, 8, 8, 1), "float32"), tempfile.mkdtemp()
+    >>> x = np.random.default_rng(0).random((32, 8, 8, 1), "float32")
+    >>> directory = tempfile.mkdtemp()
     >>> history = model.fit(x, verbose=0, callbacks=[SampleGrid(16, directory=directory)])
     >>> os.listdir(directory)
     ['samples_0001.png']

@@ -52,7 +52,7 @@ def balance_classes(
         buffer_size: int, rows of a data set that are held in memory to be shuffled, so that
             repeated ones do not follow each other; of no effect on arrays, shuffled as a whole.
         seed: int, fixes the rows and the order of every epoch, at least 0; for a data set together
-            with `tf.random.set_seed`, as all shuffling of `tf.data`, and its own order.
+            with its own order.
         first_epoch: int, number of the epoch that comes first, counted from 0: a training that
             goes on sees what it would have seen.
 
@@ -165,6 +165,9 @@ def _balance_dataset(
 
     def resample(drawn: tf.Tensor) -> tf.data.Dataset:
         factors, offsets, shuffling_seed = drawn[:groups], drawn[groups:-1], drawn[-1]
+        # Of this graph alone. The order depends on `seed` and on no global one, and with a global
+        # one of 0 TensorFlow would ask in Python whether the seed, a tensor, is 0 as well.
+        tf.random.set_seed(1)
 
         # Of a group of N rows, T are wanted. Row i is given the place (factor * i + offset) % N,
         # another one for each i, as the factor is coprime to N. It comes T // N times, and once

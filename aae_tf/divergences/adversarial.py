@@ -1,5 +1,6 @@
 """Matching a code to its prior by a game against a discriminator."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -8,9 +9,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import networks
-from aae_tf.checks import check_choice, check_non_negative, check_rate
+from aae_tf.checks import check_bool, check_choice, check_non_negative, check_rate
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.objectives import OBJECTIVES
+from aae_tf.divergences.spectral_discriminator import is_spectral, spectral_discriminator
 from aae_tf.divergences.terms import DivergenceTerms
 from aae_tf.losses.weighted_mean import weighted_mean
 from aae_tf.losses.weights import Weight
@@ -40,6 +42,10 @@ class Adversarial(Divergence):
             random points between prior samples and codes; zero or more.
         weight: factor of the encoder's adversarial loss in its total loss: a number, zero or more,
             or a Keras schedule of the steps made.
+        spectral_normalization: whether the default discriminator divides each kernel by its largest
+            singular value, so that its logit is no steeper than its input: it cannot be sure of
+            codes that are close to the prior's. A given one must do so itself, by layers of
+            `keras.layers.SpectralNormalization`.
         name: name of the layer.
 
     Logs:
@@ -63,8 +69,9 @@ class Adversarial(Divergence):
     References:
         Makhzani et al. 2016, section 2; Goodfellow et al. 2014; Mao et al. 2017; Arjovsky et al.
         2017; Gulrajani et al. 2017, equation 3 (the penalty); Salimans et al. 2016, section 3.4
-        (one-sided label smoothing). Differs: Makhzani et al. give the discriminator the bare code;
-        for a prior of standard deviation 5 that multiplied its loss tenfold in the first epochs.
+        (one-sided label smoothing); Miyato et al. 2018 (spectral normalisation). Differs: Makhzani
+        et al. give the discriminator the bare code; for a prior of standard deviation 5 that
+        multiplied its loss tenfold in the first epochs.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Adversarial(Divergence):
         input_noise: float = 0.0,
         gradient_penalty: float = 0.0,
         weight: Weight = 1.0,
+        spectral_normalization: bool = False,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -93,6 +101,13 @@ class Adversarial(Divergence):
             )
         self.input_noise = check_non_negative("input_noise", input_noise)
         self.gradient_penalty = check_non_negative("gradient_penalty", gradient_penalty)
+        self.spectral_normalization = check_bool("spectral_normalization", spectral_normalization)
+        if spectral_normalization and discriminator is not None and not is_spectral(discriminator):
+            raise ValueError(
+                "Expected `discriminator` to have keras.layers.SpectralNormalization layers, or to "
+                "be None, with spectral_normalization=True. "
+                f"Received: discriminator={discriminator!r}."
+            )
         # None until connected, where the default is to be built.
         self.discriminator: Any = discriminator
 
@@ -106,7 +121,10 @@ class Adversarial(Divergence):
         width = prior.event_shape[0]
         if self.num_classes is not None:
             width += self.num_classes + 1
-        discriminator = self.discriminator or networks.mlp_discriminator(width, seed=seed)
+        build: Callable[..., keras.Model] = networks.mlp_discriminator
+        if self.spectral_normalization:
+            build = spectral_discriminator
+        discriminator = self.discriminator or build(width, seed=seed)
         shapes = (discriminator.input_shape, discriminator.output_shape)
         if shapes != ((None, width), (None, 1)):
             raise ValueError(
@@ -171,6 +189,7 @@ class Adversarial(Divergence):
             "label_smoothing": self.label_smoothing,
             "input_noise": self.input_noise,
             "gradient_penalty": self.gradient_penalty,
+            "spectral_normalization": self.spectral_normalization,
         }
 
     @classmethod

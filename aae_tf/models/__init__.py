@@ -1,6 +1,7 @@
 """The family: one train step, a short class for each variant."""
 
 from aae_tf.models.aae import AAE
+from aae_tf.models.balance import Balance
 from aae_tf.models.base_aae import BaseAAE
 from aae_tf.models.base_model import BaseModel
 from aae_tf.models.class_style_aae import ClassStyleAAE
@@ -10,6 +11,7 @@ from aae_tf.models.embedding_aae import EmbeddingAAE
 from aae_tf.models.gan import GAN
 from aae_tf.models.generator import Generator
 from aae_tf.models.gmmn import GMMN
+from aae_tf.models.guard import Guard
 from aae_tf.models.label_guided_aae import LabelGuidedAAE
 from aae_tf.models.semi_supervised_aae import SemiSupervisedAAE
 from aae_tf.models.step import Batch, ExtraTerm
@@ -21,6 +23,7 @@ __all__ = [
     "GAN",
     "GMMN",
     "VAE",
+    "Balance",
     "BaseAAE",
     "BaseModel",
     "Batch",
@@ -30,6 +33,7 @@ __all__ = [
     "EmbeddingAAE",
     "ExtraTerm",
     "Generator",
+    "Guard",
     "LabelGuidedAAE",
     "SemiSupervisedAAE",
     "SupervisedAAE",

@@ -65,7 +65,7 @@ class AAE(BaseAAE):
     >>> images = np.random.default_rng(0).random((64, 8, 8, 1), dtype="float32")
     >>> history = model.fit(images, epochs=2, verbose=0)
     >>> sorted(history.history)
-    ['latent_divergence', 'loss', 'reconstruction_loss']
+    ['latent_divergence', 'loss', 'reconstruction_loss', 'skipped_updates']
     >>> model.encode(images).shape
     (64, 2)
 

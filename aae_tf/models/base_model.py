@@ -1,29 +1,29 @@
 """The one train step that every variant of the family shares."""
 
-import contextlib
-from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.checks import check_choice
+from aae_tf.checks import check_bool, check_choice, check_dimension
 from aae_tf.losses.weights import Weight, check_weight
+from aae_tf.models.balance import Balance
 from aae_tf.models.check_fit_data import (
     LabelRule,
     batch_labels,
     check_fit_data,
     name_arguments,
 )
-from aae_tf.models.objective import Objective
-from aae_tf.models.player import Player, companion, loss_scaled
+from aae_tf.models.guard import Guard
+from aae_tf.models.guarded_game import GuardedGame
+from aae_tf.models.make_players import make_players, resolve_optimizers
 from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
-from aae_tf.models.step import Batch, StepTerms
+from aae_tf.models.step import Batch
 
 
-class BaseModel(Objective):
-    """An `Objective` that is trained: `compile`, `fit`, and the train step of every model.
+class BaseModel(GuardedGame):
+    """A `GuardedGame` that is trained: `compile`, `fit`, and the train step of every model.
 
     schedule="joint": one pass of encoder and decoder. They step down reconstruction + sum of
     weight * divergence + extra terms, the discriminators down their own losses on the same
@@ -62,6 +62,10 @@ class BaseModel(Objective):
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
+        guard: Guard | bool | None = True,
+        balance: Balance | str = "fixed",
+        discriminator_steps: int = 1,
+        log_gradient_norms: bool = False,
     ) -> None:
         """Configures training.
 
@@ -89,10 +93,20 @@ class BaseModel(Objective):
                 an accelerator, off on CPU, where it saved up to a tenth of a step and took
                 seconds to compile.
             auto_scale_loss: whether each optimizer scales its loss under "mixed_float16".
+            guard: which updates are left out lest they end the training: a `models.Guard`; True
+                is the default one, False or None is none.
+            balance: "fixed": every player moves at every step; "adaptive", or a `models.Balance`:
+                the side of a game that wins too much waits.
+            discriminator_steps: how many steps the discriminators make for one of the encoder, on
+                the same codes and new samples of the priors; with a balance, how many they may.
+            log_gradient_norms: whether `reconstruction_gradient_norm` and
+                `<code>_gradient_norm` are logged: how hard each term of the loss, weighted, pulls
+                at the encoder's weights. Costs a backward pass for each.
 
         Raises:
             ValueError: if an argument is out of its range.
-            TypeError: if `reconstruction_loss` is neither a name nor callable.
+            TypeError: if `reconstruction_loss` is neither a name nor callable, or another argument
+                is of a wrong type.
         """
         # Everything is resolved and checked before the model changes.
         reconstruction = ReconstructionLoss(reconstruction_loss, self.decoder)
@@ -110,22 +124,23 @@ class BaseModel(Objective):
                 "Expected `jit_compile` to be False or 'auto' with several replicas: Keras would "
                 f"compile their communication too. Received: jit_compile=True, replicas={replicas}."
             )
-        given = keras.optimizers.get(optimizer)
-        optimizers = {"optimizer": given}
-        if any(divergence.has_discriminator for divergence in self._divergences.values()):
-            optimizers["discriminator_optimizer"] = companion(given, discriminator_optimizer)
-        if schedule == "alternating":
-            optimizers["regularization_optimizer"] = companion(given, regularization_optimizer)
+        used_guard, used_balance = Guard.get(guard), Balance.get(balance)
+        discriminator_steps = check_dimension("discriminator_steps", discriminator_steps)
+        check_bool("log_gradient_norms", log_gradient_norms)
+        optimizers = resolve_optimizers(
+            optimizer,
+            discriminator_optimizer,
+            regularization_optimizer,
+            has_game=bool(self._games()),
+            schedule=schedule,
+        )
         scale = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
         layers = {
             "optimizer": self._autoencoder_layers(),
             "discriminator_optimizer": list(self._divergences.values()),
             "regularization_optimizer": self._regularized_layers(),
         }
-        players = {
-            name: Player(name, loss_scaled(each, scale), _variables(layers[name]))
-            for name, each in optimizers.items()
-        }
+        players = make_players(optimizers, layers, used_guard, scale)
 
         super().compile(
             optimizer=players["optimizer"].optimizer,
@@ -140,11 +155,14 @@ class BaseModel(Objective):
         self._autoencoder = players["optimizer"]
         self._discriminators = players.get("discriminator_optimizer")
         self._regularizer = players.get("regularization_optimizer", self._autoencoder)
+        self._discriminator_steps = discriminator_steps
+        self._tracks_gradients = log_gradient_norms
         # Attributes, so that Keras saves what they have learned.
         self.discriminator_optimizer, self.regularization_optimizer = (
             players[name].optimizer if name in players else None
             for name in ("discriminator_optimizer", "regularization_optimizer")
         )
+        self._prepare(used_guard, used_balance, list(players.values()))
         self._compile_arguments = {
             **dict.fromkeys(("discriminator_optimizer", "regularization_optimizer")),
             **optimizers,
@@ -155,6 +173,10 @@ class BaseModel(Objective):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
             "auto_scale_loss": auto_scale_loss,
+            "guard": used_guard,
+            "balance": "fixed" if used_balance is None else used_balance,
+            "discriminator_steps": discriminator_steps,
+            "log_gradient_norms": log_gradient_norms,
         }
 
     def get_compile_config(self) -> dict[str, Any] | None:
@@ -207,71 +229,12 @@ class BaseModel(Objective):
         state = self._evaluation_seed_generator.state
         state.assign(tf.zeros_like(state.value))
 
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Makes one step on a batch; see the class for the two schedules."""
-        batch = self._unpack(data, fitting=True)
-        seed = tf.cast(self.seed_generator.next(), tf.int32)
-        step = self._joint_step if self.schedule == "joint" else self._alternating_step
-        return self._log(batch, *step(batch, seed))
-
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Measures the terms of the loss on a batch."""
         batch = self._unpack(data, fitting=False)
         seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
         terms = self._measure(batch, seed, training=False)
         return self._log(batch, terms, self._encoder_loss(batch, terms))
-
-    # The step.
-
-    def _joint_step(self, batch: Batch, seed: tf.Tensor) -> tuple[StepTerms, tf.Tensor]:
-        with self._autoencoder.tape() as tape, self._discriminator_tape() as discriminator_tape:
-            terms = self._measure(batch, seed, training=True)
-            loss = self._encoder_loss(batch, terms)
-            discriminator_loss = self._discriminator_loss(terms.divergences)
-        self._autoencoder.update(tape, loss)
-        if self._discriminators:
-            self._discriminators.update(discriminator_tape, discriminator_loss)
-        return terms, loss
-
-    def _alternating_step(self, batch: Batch, seed: tf.Tensor) -> tuple[StepTerms, tf.Tensor]:
-        reconstruction_seed, code_seed, game_seed, fooling_seed = tf.unstack(
-            tf.random.split(seed, 4)
-        )
-        reconstruction, loss = None, tf.zeros(())
-        if self.reconstructs:
-            with self._autoencoder.tape() as tape:
-                codes = self.sample_codes(batch, reconstruction_seed, training=True)
-                reconstruction = self._reconstruct(batch, codes, training=True)
-                loss = self._reconstruction_term(batch, reconstruction)
-                loss += self._penalties(self._autoencoder_layers())
-            self._autoencoder.update(tape, loss)
-
-        with self._regularizer.tape() as tape:
-            codes = self.sample_codes(batch, code_seed, training=True)
-            game = {}
-            if self._discriminators:
-                with self._discriminators.tape() as discriminator_tape:
-                    game = self._compare(codes, batch, game_seed, training=True)
-                    discriminator_loss = self._discriminator_loss(game)
-                self._discriminators.update(discriminator_tape, discriminator_loss)
-            terms = StepTerms(
-                reconstruction,
-                self._compare(codes, batch, fooling_seed, training=True),
-                self.extra_terms(codes, batch, fooling_seed, training=True),
-            )
-            regularization = self._regularization(terms)
-        self._regularizer.update(tape, regularization)
-        # The discriminators are judged on the game that they were trained on.
-        divergences = {
-            code: divergence._replace(
-                discriminator_loss=game[code].discriminator_loss,
-                discriminator_accuracy=game[code].discriminator_accuracy,
-            )
-            if code in game
-            else divergence
-            for code, divergence in terms.divergences.items()
-        }
-        return terms._replace(divergences=divergences), loss + regularization
 
     def _unpack(self, data: Any, fitting: bool) -> Batch:
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -309,11 +272,3 @@ class BaseModel(Objective):
 
     def check_labels(self, labels: np.ndarray | None) -> None:
         """Looks at labels that are valid before training starts; may warn."""
-
-    def _discriminator_tape(self) -> contextlib.AbstractContextManager[Any]:
-        return self._discriminators.tape() if self._discriminators else contextlib.nullcontext()
-
-
-def _variables(layers: Iterable[keras.layers.Layer]) -> list[keras.Variable]:
-    unique = {id(v): v for layer in layers for v in layer.trainable_variables}
-    return list(unique.values())

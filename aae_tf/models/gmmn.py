@@ -49,7 +49,7 @@ class GMMN(GAN):
     >>> model.compile()
     >>> history = model.fit(np.random.default_rng(0).random((60, 4)), verbose=0)
     >>> sorted(history.history)
-    ['loss', 'sample_divergence']
+    ['loss', 'sample_divergence', 'skipped_updates']
 
     References:
         Li, Swersky and Zemel 2015, *Generative Moment Matching Networks*, section 4. Differs: the

@@ -1,6 +1,7 @@
 """What a step measures, and what its players lower."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from aae_tf.models.code import Code, weight_seeds
 from aae_tf.models.generator import Generator, Tensors
 from aae_tf.models.player import Player
 from aae_tf.models.step import Batch, ExtraTerm, StepTerms
-from aae_tf.models.trackers import make_trackers
+from aae_tf.models.trackers import kept, make_trackers
 
 
 class Objective(Generator):
@@ -83,17 +84,27 @@ class Objective(Generator):
     def _measure(self, batch: Batch, seed: tf.Tensor, training: bool) -> StepTerms:
         code_seed, divergence_seed = tf.unstack(tf.random.split(seed, 2))
         codes = self.sample_codes(batch, code_seed, training)
+        return self._measure_codes(batch, codes, divergence_seed, training)
+
+    def _measure_codes(
+        self, batch: Batch, codes: Tensors, seed: tf.Tensor, training: bool
+    ) -> StepTerms:
         return StepTerms(
             self._reconstruct(batch, codes, training) if self.reconstructs else None,
-            self._compare(codes, batch, divergence_seed, training),
-            self.extra_terms(codes, batch, divergence_seed, training),
+            self._compare(codes, batch, seed, training),
+            self.extra_terms(codes, batch, seed, training),
         )
 
     def _reconstruct(self, batch: Batch, codes: Tensors, training: bool) -> tf.Tensor:
         return self._reconstruction_loss(batch.inputs, self.decoder_inputs(codes), training)
 
     def _compare(
-        self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
+        self,
+        codes: Tensors,
+        batch: Batch,
+        seed: tf.Tensor,
+        training: bool,
+        games_only: bool = False,
     ) -> dict[str, DivergenceTerms]:
         # One row more than there are codes: none is a number of codes, too.
         seeds = tf.unstack(tf.random.split(seed, len(self._divergences) + 1))
@@ -107,6 +118,7 @@ class Objective(Generator):
                 **_posterior(codes, divergence),
             )
             for (code, divergence), code_seed in zip(self._divergences.items(), seeds, strict=False)
+            if divergence.has_discriminator or not games_only
         }
 
     def _encoder_loss(self, batch: Batch, terms: StepTerms) -> tf.Tensor:
@@ -123,7 +135,8 @@ class Objective(Generator):
         # In the alternating schedule this player is still to move when the other has moved.
         step = self._regularizer.optimizer.iterations
         weighted = [
-            weight_at(self._divergences[code].weight, step) * divergence.encoder_loss
+            _times(weight_at(self._divergences[code].weight, step), terms.factors.get(code))
+            * divergence.encoder_loss
             for code, divergence in terms.divergences.items()
         ]
         weighted += [
@@ -133,10 +146,14 @@ class Objective(Generator):
         ]
         return tf.add_n([tf.zeros(()), *weighted])
 
-    def _discriminator_loss(self, divergences: dict[str, DivergenceTerms]) -> tf.Tensor:
+    def _discriminator_loss(
+        self,
+        divergences: dict[str, DivergenceTerms],
+        factors: Mapping[str, tf.Tensor] = MappingProxyType({}),
+    ) -> tf.Tensor:
         losses = [
-            terms.discriminator_loss
-            for terms in divergences.values()
+            _times(terms.discriminator_loss, factors.get(code))
+            for code, terms in divergences.items()
             if terms.discriminator_loss is not None
         ]
         return tf.add_n([*losses, self._penalties(self._divergences.values())])
@@ -150,7 +167,30 @@ class Objective(Generator):
     def _penalties(layers: Iterable[keras.layers.Layer]) -> tf.Tensor:
         return tf.add_n([tf.zeros(()), *(loss for layer in layers for loss in layer.losses)])
 
-    def _log(self, batch: Batch, terms: StepTerms, loss: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _log(
+        self,
+        batch: Batch,
+        terms: StepTerms,
+        loss: tf.Tensor,
+        accepted: tf.Tensor | None = None,
+        also: Mapping[str, tf.Tensor] = MappingProxyType({}),
+    ) -> dict[str, tf.Tensor]:
+        """Adds a batch to the means of the logs, unless it was not accepted; returns them all."""
+        size = tf.shape(batch.inputs)[0]
+        values = {"loss": (loss, size), **self._logged_terms(batch, terms)}
+        values |= {key: (value, size) for key, value in also.items()}
+        # What this batch cannot tell, an accuracy without labels, is left out.
+        trackers = {
+            key: self._loss_tracker if key == "loss" else self._trackers[key] for key in values
+        }
+        for key, (value, weight) in values.items():
+            if accepted is not None:
+                value, weight = kept(accepted, value, weight)
+            trackers[key].update_state(value, sample_weight=weight)
+        return {key: tracker.result() for key, tracker in trackers.items()}
+
+    def _logged_terms(self, batch: Batch, terms: StepTerms) -> dict[str, tuple[tf.Tensor, Any]]:
+        """Gives what is logged of a batch with its weight in the mean, by log key."""
         size = tf.shape(batch.inputs)[0]
         values: dict[str, tuple[tf.Tensor, Any]] = {}
         if terms.reconstruction is not None:
@@ -162,12 +202,7 @@ class Objective(Generator):
                 values[f"{code}_discriminator_accuracy"] = accuracy, size
         for key, term in terms.extra.items():
             values[key] = term.value, size if term.rows is None else term.rows
-        self._loss_tracker.update_state(loss, sample_weight=size)
-        for key, (value, weight) in values.items():
-            self._trackers[key].update_state(value, sample_weight=weight)
-        # What this batch cannot tell, an accuracy without labels, is left out.
-        trackers = {"loss": self._loss_tracker, **{key: self._trackers[key] for key in values}}
-        return {key: tracker.result() for key, tracker in trackers.items()}
+        return values
 
     def _autoencoder_layers(self) -> list[keras.layers.Layer]:
         return [layer for layer in self.layers if not isinstance(layer, Divergence)]
@@ -175,6 +210,10 @@ class Objective(Generator):
     def _regularized_layers(self) -> list[keras.layers.Layer]:
         layers = self._autoencoder_layers()
         return [x for x in layers if x is not self.decoder] if self.reconstructs else layers
+
+
+def _times(value: Any, factor: Any) -> Any:
+    return value if factor is None else factor * value
 
 
 def _posterior(codes: Tensors, divergence: Divergence) -> dict[str, Any]:

@@ -2,10 +2,25 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from aae_tf.models.gate import Gate, Verdict
+from aae_tf.models.guard import Guard
+
+
+class Update(NamedTuple):
+    """What became of one update.
+
+    Attributes:
+        accepted: bool scalar: whether the guard let it through.
+        shortened: bool scalar: whether its step was made shorter.
+    """
+
+    accepted: tf.Tensor
+    shortened: tf.Tensor
 
 
 class Player:
@@ -16,6 +31,7 @@ class Player:
         optimizer: Keras optimizer, used by this player alone; built here, so that its moments
             exist before a checkpoint is read.
         variables: the Keras variables that it moves.
+        guard: what its gradients are judged by; None lets all through.
 
     Raises:
         ValueError: if the optimizer already moves other variables, or averages weights.
@@ -26,6 +42,7 @@ class Player:
         argument: str,
         optimizer: keras.optimizers.Optimizer,
         variables: Sequence[keras.Variable],
+        guard: Guard | None = None,
     ) -> None:
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         if inner.use_ema:
@@ -44,19 +61,37 @@ class Player:
                 )
         else:
             optimizer.build(variables)
+        self.argument = argument
         self.optimizer = optimizer
         self.variables = list(variables)
+        self._is_scaled = inner is not optimizer
+        # SGD alone moves by its gradient, times a factor that is known.
+        self._momentum = inner.momentum if isinstance(inner, keras.optimizers.SGD) else None
+        self.gate = (
+            None if guard is None else Gate(guard, self.variables, self._momentum is not None)
+        )
 
     @contextlib.contextmanager
-    def tape(self) -> Iterator[tf.GradientTape]:
+    def tape(self, persistent: bool = False) -> Iterator[tf.GradientTape]:
         """Opens a tape that watches this player's variables and no others."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(persistent=persistent, watch_accessed_variables=False) as tape:
             for variable in self.variables:
                 tape.watch(variable.value)
             yield tape
 
-    def update(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
-        """Moves the variables one step down the gradient of `loss` that `tape` recorded."""
+    def update(
+        self, tape: tf.GradientTape, loss: tf.Tensor, wanted: tf.Tensor | None = None
+    ) -> Update:
+        """Moves the variables one step down the gradient of `loss` that `tape` recorded.
+
+        Args:
+            tape: from `tape`.
+            loss: scalar.
+            wanted: bool scalar; where false, nothing moves and nothing is judged.
+
+        Returns:
+            `Update`.
+        """
         # Scaling the incoming gradient scales the loss: for an optimizer that asks for it, and
         # because Keras sums gradients over replicas where the loss is a mean over the batch.
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -64,7 +99,78 @@ class Player:
         gradients = tape.gradient(
             loss, [variable.value for variable in self.variables], output_gradients=scale
         )
-        self.optimizer.apply(gradients, self.variables)
+        if self.gate is None and wanted is None:
+            self.optimizer.apply(gradients, self.variables)
+            return Update(tf.constant(True), tf.constant(False))
+        if self.gate is None:
+            verdict = Verdict(tf.constant(True), None)
+            overflows = tf.constant(False)
+        else:
+            norm = _global_norm(gradients, replicas) / tf.cast(scale * replicas, tf.float32)
+            verdict = self.gate.judge(norm, self._step_size(), wanted)
+            overflows = ~tf.math.is_finite(norm)
+        shortened = tf.constant(False) if verdict.scale is None else verdict.scale < 1.0
+        made = verdict.accepted
+        if wanted is not None:
+            made, overflows = made & wanted, overflows & wanted
+        self._move(gradients, made, shortened & made, verdict.scale, overflows)
+        return Update(verdict.accepted, shortened & made)
+
+    def _step_size(self) -> tf.Tensor:
+        if self._momentum is None:
+            return tf.zeros(())
+        rate = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
+        # Steps in one direction add up to this many times the first.
+        return rate / max(1.0 - self._momentum, 1e-3)
+
+    def _move(
+        self,
+        gradients: list[Any],
+        made: tf.Tensor,
+        shortened: tf.Tensor,
+        scale: tf.Tensor | None,
+        overflows: tf.Tensor,
+    ) -> None:
+        """Applies the gradients as they are, scaled, or not at all: one branch of the graph."""
+        factors: list[Any] = [None, 1.0]
+        choice = tf.cast(made, tf.int32)
+        if scale is not None:
+            factors.append(scale)
+            choice += tf.cast(shortened, tf.int32)
+        if self._is_scaled:
+            # The optimizer is told of an overflow, on all replicas alike, to lower its scale; it
+            # then moves nothing itself.
+            choice = tf.where(overflows, len(factors), choice)
+            factors.append(float("nan"))
+
+        def branch(apply: Any, factor: Any) -> Any:
+            return lambda: apply(factor)
+
+        def apply_in_replica(gradients: list[Any], factor: Any) -> None:
+            self.optimizer.apply(_scaled(gradients, factor), self.variables)
+
+        def choose(choice: tf.Tensor, apply: Any) -> None:
+            def run(factor: Any) -> tf.Tensor:
+                if factor is not None:
+                    apply(factor)
+                return tf.zeros(())
+
+            tf.switch_case(choice, [branch(run, factor) for factor in factors])
+
+        strategy = tf.distribute.get_strategy()
+        if strategy.num_replicas_in_sync == 1:
+            choose(choice, lambda factor: apply_in_replica(gradients, factor))
+            return
+
+        # Optimizers merge the replicas to move variables, which no branch within a replica may do.
+        def across(strategy: Any, choice: Any, scale: Any, gradients: Any) -> None:
+            def apply(factor: Any) -> None:
+                given = scale if tf.is_tensor(factor) else factor
+                strategy.extended.call_for_each_replica(apply_in_replica, args=(gradients, given))
+
+            choose(strategy.experimental_local_results(choice)[0], apply)
+
+        tf.distribute.get_replica_context().merge_call(across, args=(choice, scale, gradients))
 
 
 def companion(optimizer: Any, given: Any) -> keras.optimizers.Optimizer:
@@ -79,3 +185,36 @@ def loss_scaled(optimizer: Any, scale: bool) -> keras.optimizers.Optimizer:
     if not scale or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def _global_norm(gradients: Sequence[Any], replicas: int) -> tf.Tensor:
+    """Gives the norm over all variables; of several replicas a bound that all of them agree on."""
+    values = [_values(gradient) for gradient in gradients if gradient is not None]
+    squared = tf.add_n([tf.zeros(()), *map(_squared_norm, values)])
+    if replicas > 1:
+        context = tf.distribute.get_replica_context()
+        squared = replicas * context.all_reduce(tf.distribute.ReduceOp.SUM, squared)
+    return tf.sqrt(squared)
+
+
+def _values(gradient: Any) -> tf.Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def _squared_norm(gradient: tf.Tensor) -> tf.Tensor:
+    # As a product of matrices: a quarter of the time that tf.nn.l2_loss takes on a CPU.
+    row = tf.reshape(tf.cast(gradient, tf.float32), [1, -1])
+    return tf.matmul(row, row, transpose_b=True)[0, 0]
+
+
+def _scaled(gradients: Sequence[Any], factor: Any) -> list[Any]:
+    if not tf.is_tensor(factor) and factor == 1.0:
+        return list(gradients)
+    return [
+        None
+        if gradient is None
+        else tf.IndexedSlices(factor * gradient.values, gradient.indices, gradient.dense_shape)
+        if isinstance(gradient, tf.IndexedSlices)
+        else tf.cast(factor, gradient.dtype) * gradient
+        for gradient in gradients
+    ]

@@ -1,11 +1,14 @@
 """What goes into a step, and what it measures."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from aae_tf.divergences import DivergenceTerms
 from aae_tf.losses.weights import Weight
+from aae_tf.models.player import Update
 
 
 class Batch(NamedTuple):
@@ -57,8 +60,27 @@ class StepTerms(NamedTuple):
             reconstructed.
         divergences: the terms of each code, by the code's name.
         extra: further terms by log key.
+        factors: what a balance makes of the weight of each code's divergence, by the code's name;
+            codes that it leaves alone are missing.
     """
 
     reconstruction: tf.Tensor | None
     divergences: dict[str, DivergenceTerms]
     extra: dict[str, ExtraTerm]
+    factors: Mapping[str, tf.Tensor] = MappingProxyType({})
+
+
+class Outcome(NamedTuple):
+    """What one training step measured and did.
+
+    Attributes:
+        terms: what it measured.
+        loss: what the encoder's side lowered.
+        updates: what became of the players' updates.
+        norms: norms of gradients by log key, where these are logged.
+    """
+
+    terms: StepTerms
+    loss: tf.Tensor
+    updates: list[Update]
+    norms: dict[str, tf.Tensor]

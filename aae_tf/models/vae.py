@@ -61,7 +61,7 @@ class VAE(BaseAAE):
     >>> model.compile(reconstruction_loss="bernoulli")
     >>> history = model.fit(np.random.default_rng(0).random((60, 4)), verbose=0)
     >>> sorted(history.history)
-    ['latent_divergence', 'loss', 'reconstruction_loss']
+    ['latent_divergence', 'loss', 'reconstruction_loss', 'skipped_updates']
 
     References:
         Kingma and Welling 2014, *Auto-Encoding Variational Bayes*; the baseline of Makhzani et

@@ -93,6 +93,16 @@ def test_seed_decides_and_epochs_differ(source):
     assert not np.array_equal(epochs(1, seed=1), [first])
 
 
+@pytest.mark.parametrize("global_seed", [0, 7])
+def test_no_global_seed_plays_a_part(source, global_seed):
+    def rows():
+        return _epochs(balance_classes(*source, num_classes=3))[0][0]
+
+    expected = rows()
+    tf.random.set_seed(global_seed)
+    np.testing.assert_array_equal(rows(), expected)
+
+
 def test_repeated_rows_of_a_data_set_are_apart():
     dataset = balance_classes(_dataset(X, Y), num_classes=3, batch_size=100)
     ((rows, _),) = _epochs(dataset)

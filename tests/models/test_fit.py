@@ -32,7 +32,9 @@ def test_fit_and_evaluate_under_every_way_to_compile(make_aae, images, options):
     model = make_aae(posterior="gaussian")
     model.compile(**options)
     history = model.fit(images, batch_size=16, epochs=2, validation_data=images[:20], verbose=0)
-    assert sorted(history.history) == sorted(KEYS + ["val_" + key for key in KEYS])
+    guard = {"skipped_updates", "shortened_updates"}
+    assert set(history.history) - guard == {*KEYS, *("val_" + key for key in KEYS)}
+    assert "skipped_updates" in history.history
     assert all(np.isfinite(values).all() for values in history.history.values())
 
 
@@ -172,7 +174,7 @@ def test_callbacks_see_the_losses(make_aae, images, tmp_path):
 
 def test_terminate_on_nan_sees_a_diverging_loss(make_aae, images):
     model = make_aae(decoder=_linear_decoder())
-    model.compile(keras.optimizers.SGD(1e6))
+    model.compile(keras.optimizers.SGD(1e6), guard=None)
     history = model.fit(
         images, epochs=9, batch_size=16, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0
     )
