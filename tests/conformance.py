@@ -85,6 +85,10 @@ def _session(kind: type) -> Any:
 ROWS = {
     **{name: Row("model", build, labels) for name, (build, labels) in MODELS.items()},
     "Adversarial": Row("layer", adversarial),
+    "Adversarial spectral": Row(
+        "layer",
+        lambda: divergences.Adversarial(spectral_normalization=True, weight=0.4, name="smooth"),
+    ),
     "MMD standardized": Row("layer", moments),
     "MMD biased": Row("layer", lambda: moments(False)),
     "MMD of posteriors": Row("layer", integrated),

@@ -85,7 +85,7 @@ def test_every_row_builds_its_class(name):
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_callback_writes_where_it_is_told_and_starts_over(name):
     callback = ROWS[name].build()
-    model = ROWS["AAE gaussian mmd"].build()
+    model = ROWS["AAE gaussian adversarial"].build()
     model.compile()
     for _ in range(2):
         model.fit(IMAGES, epochs=3, callbacks=[callback], verbose=0)

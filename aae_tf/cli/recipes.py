@@ -173,7 +173,7 @@ RECIPES = {
             **_ADAM,
             "momentum": 0.5,
             "discriminator_learning_rate": 1e-3,
-            "epochs": 60,
+            "epochs": 30,
             "steps_per_execution": 10,
         },
     ),

@@ -76,7 +76,8 @@ class TestWithClasses:
     def test_clusters_without_labels_are_evaluated_as_such(self, invoke, run):
         invoke("evaluate", run)
         numbers = json.loads((run / "evaluation.json").read_text())
-        assert set(numbers) == {"images", "losses", "parzen", "clustering"} | ENCODED
+        expected = {"images", "losses", "parzen", "clustering", "class_frequencies"}
+        assert set(numbers) == expected | ENCODED
 
     def test_nothing_of_labels_is_logged(self, run):
         assert "accuracy" not in (run / "history.csv").read_text().splitlines()[0].split(",")
