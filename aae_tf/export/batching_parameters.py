@@ -11,6 +11,8 @@ from google.protobuf.message import Message
 from aae_tf.checks import check_integer
 from aae_tf.export.operator_protos import make_message, parse_text
 
+# Where a version says how it wants to be batched.
+BATCHING_FILE = "batching_params.pbtxt"
 # Fields that are plain in the message; the others are wrapped, as in `max_batch_size { value: 8 }`.
 _PLAIN = ("allowed_batch_sizes", "pad_variable_length_inputs")
 

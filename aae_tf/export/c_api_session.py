@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
 
 from aae_tf.export.c_api import Output, load_c_api
-from aae_tf.export.meta_graph import callable_signatures
+from aae_tf.export.meta_graph import callable_signatures, check_call
 
 # What the signatures of an export are made of.
 _DTYPES = {tf.float32.as_datatype_enum: np.float32, tf.int64.as_datatype_enum: np.int64}
@@ -94,23 +94,9 @@ class CApiSession:
             tf.errors.OpError: what the runtime reports, with its own code and text;
                 tf.errors.CancelledError after `close`.
         """
-        if signature_name not in self.signatures:
-            raise ValueError(
-                f"Expected `signature_name` to be one of {sorted(self.signatures)}. "
-                f"Received: signature_name={signature_name!r}."
-            )
-        signature = self.signatures[signature_name]
+        signature = check_call(self.signatures, signature_name, inputs, outputs)
         if outputs is None:
             outputs = tuple(signature.outputs)
-        for argument, names, known in (
-            ("inputs", inputs, signature.inputs),
-            ("outputs", outputs, signature.outputs),
-        ):
-            if not set(known) >= set(names):
-                raise ValueError(
-                    f"Expected `{argument}` to be among {sorted(known)}, those of signature "
-                    f"{signature_name!r}. Received: {argument}={sorted(names)}."
-                )
         for name, value in inputs.items():
             _check_dtype(f"inputs[{name!r}]", np.asarray(value).dtype in _ENUMS, value)
         for name in outputs:

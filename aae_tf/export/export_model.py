@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aae_tf.export.batching_parameters import BatchingParameters
+from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
 from aae_tf.export.export_options import ExportOptions
 from aae_tf.export.graph_checks import check_graph
 from aae_tf.export.loader_comparison import compare_loaders
@@ -17,8 +17,6 @@ from aae_tf.export.signatures import Signature, model_signatures
 from aae_tf.export.verification import verify_saved_model
 from aae_tf.export.warmup import write_warmup_requests
 from aae_tf.models import Generator
-
-_BATCHING = "batching_params.pbtxt"
 
 
 def export_model(
@@ -91,7 +89,7 @@ def write_servable(
     check_graph(staging)
     write_warmup_requests(staging, signatures, options.batch_sizes)
     if options.batching is not None:
-        (staging / _BATCHING).write_text(options.batching.to_text())
+        (staging / BATCHING_FILE).write_text(options.batching.to_text())
     if options.verify:
         verify_saved_model(staging, signatures)
         compare_loaders(staging, signatures)

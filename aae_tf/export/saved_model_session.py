@@ -16,7 +16,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.util import deprecation
 
-from aae_tf.export.meta_graph import all_nodes, callable_signatures
+from aae_tf.export.meta_graph import all_nodes, callable_signatures, check_call
 
 
 class SavedModelSession:
@@ -120,21 +120,11 @@ class SavedModelSession:
             ValueError: unknown signature, input or output, or a `timeout` not above 0.
             tf.errors.OpError: whatever the runtime reports, with its own message.
         """
-        if signature_name not in self.signatures:
-            raise ValueError(
-                f"Expected `signature_name` to be one of {sorted(self.signatures)}. "
-                f"Received: signature_name={signature_name!r}."
-            )
+        check_call(self.signatures, signature_name, inputs, outputs)
         feeds = self._inputs[signature_name]
         fetches = self._outputs[signature_name]
         if outputs is None:
             outputs = tuple(fetches)
-        for argument, names, known in (("inputs", inputs, feeds), ("outputs", outputs, fetches)):
-            if not known.keys() >= set(names):
-                raise ValueError(
-                    f"Expected `{argument}` to be among {sorted(known)}, those of signature "
-                    f"{signature_name!r}. Received: {argument}={sorted(names)}."
-                )
         if timeout is not None and not timeout > 0:
             raise ValueError(f"Expected `timeout` to be above 0. Received: timeout={timeout}.")
 

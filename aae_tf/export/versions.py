@@ -11,6 +11,12 @@ LARGEST_VERSION = 2**63 - 1
 _RETIRED = re.compile(r"retired-[0-9]+-[0-9a-f]{16}")
 
 
+def version_number(name: str) -> int | None:
+    """Reads a name as a server does: a version is one that is a 64-bit number as a whole."""
+    number = int(name) if re.fullmatch("[0-9]+", name) else None
+    return number if number is not None and number <= LARGEST_VERSION else None
+
+
 def list_versions(servable: Path) -> list[tuple[int, Path]]:
     """Lists what a server takes for versions: entries whose whole name is a 64-bit number.
 
@@ -22,8 +28,8 @@ def list_versions(servable: Path) -> list[tuple[int, Path]]:
     """
     if not servable.is_dir():
         return []
-    numbered = [path for path in servable.iterdir() if re.fullmatch("[0-9]+", path.name)]
-    return sorted((int(p.name), p) for p in numbered if int(p.name) <= LARGEST_VERSION)
+    numbered = ((version_number(path.name), path) for path in servable.iterdir())
+    return sorted((number, path) for number, path in numbered if number is not None)
 
 
 def retire_versions(servable: Path, keep: int, published: Path) -> None:

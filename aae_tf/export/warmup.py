@@ -9,7 +9,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from aae_tf.export.signatures import Signature
 
-_MAX_REQUESTS = 1000
+WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
+# A server refuses a version with more.
+MAX_REQUESTS = 1000
 
 
 def write_warmup_requests(
@@ -36,7 +38,7 @@ def write_warmup_requests(
         TensorFlow Serving, "SavedModel Warmup": assets.extra/tf_serving_warmup_requests.
     """
     check_num_requests(signatures, batch_sizes)
-    file = Path(path) / "assets.extra" / "tf_serving_warmup_requests"
+    file = Path(path) / WARMUP_FILE
     file.parent.mkdir(exist_ok=True)
     default = next(iter(signatures.values()))
     with tf.io.TFRecordWriter(str(file)) as writer:
@@ -56,9 +58,9 @@ def check_num_requests(signatures: dict[str, Signature], batch_sizes: Sequence[i
         ValueError: if it is so.
     """
     number = (len(signatures) + 1) * len(batch_sizes)
-    if number > _MAX_REQUESTS:
+    if number > MAX_REQUESTS:
         raise ValueError(
-            f"Expected `allowed_batch_sizes` to make at most {_MAX_REQUESTS} warm-up requests, one "
+            f"Expected `allowed_batch_sizes` to make at most {MAX_REQUESTS} warm-up requests, one "
             f"for each size and each of {len(signatures) + 1} signatures. "
             f"Received: len(allowed_batch_sizes)={len(batch_sizes)}, which makes {number}."
         )

@@ -20,6 +20,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import (
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from aae_tf.checks import check_integer
+from aae_tf.serving.client.grpc_messages import address
 from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.load_report import LoadReport
 from aae_tf.serving.load_senders import GrpcSender, RestSender, Sender
@@ -82,8 +83,8 @@ def run_load_test(
     check_integer("concurrency", concurrency, minimum=1)
     check_integer("max_requests", max_requests, minimum=1)
     generator = np.random.default_rng(seed)
-    address = f"[{host}]:{grpc_port}" if ":" in host else f"{host}:{grpc_port}"
-    signature = _signature(address, model, signature_name, timeout)
+    target = address(host, grpc_port)
+    signature = _signature(target, model, signature_name, timeout)
     bodies = [_draw(signature, rows, generator) for _ in range(_NUM_BODIES)]
     gaps = None if rate is None else _gaps(rate, generator)
 
@@ -93,7 +94,7 @@ def run_load_test(
                 host, rest_port, model, signature_name, bodies, timeout, concurrency
             )
         else:
-            sender = GrpcSender(address, model, signature_name, bodies, timeout)
+            sender = GrpcSender(target, model, signature_name, bodies, timeout)
         try:
             for _ in range(_WARM_UP):
                 await sender.send()
@@ -196,10 +197,10 @@ def _gaps(rate: float, generator: np.random.Generator) -> Iterator[float]:
         yield from generator.exponential(1.0 / rate, 1024)
 
 
-def _signature(address: str, model: str, signature_name: str, timeout: float) -> SignatureDef:
+def _signature(target: str, model: str, signature_name: str, timeout: float) -> SignatureDef:
     request = GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = model
-    with grpc.insecure_channel(address) as channel:
+    with grpc.insecure_channel(target) as channel:
         try:
             answer = PredictionServiceStub(channel).GetModelMetadata(request, timeout=timeout)
         except grpc.RpcError as error:

@@ -16,6 +16,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.operator_protos import parse_text
+from aae_tf.serving.client.grpc_messages import address
 from aae_tf.serving.errors import ServerError, ServingError
 from aae_tf.serving.grpc_front import GrpcFront
 from aae_tf.serving.model_sources import FileSource, FolderSource, ModelSource, read_text_file
@@ -206,7 +207,7 @@ class ModelServer:
                 metrics_path,
             )
             try:
-                grpc_port = self._grpc.start(_address(self.host, self.grpc_port))
+                grpc_port = self._grpc.start(address(self.host, self.grpc_port))
                 undo.callback(lambda: self._grpc.stop(0).wait())
                 self._rest.start(listener)
             except (OSError, RuntimeError) as error:
@@ -315,7 +316,3 @@ def _bind(host: str, argument: str, port: int) -> socket.socket:
             f"Received: {argument}={port}, host={host} ({error.strerror})."
         ) from error
     return listener
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from aae_tf.export.batching_parameters import BatchingParameters
+from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving.batching import BatchingSession, BatchThreadPool
 from aae_tf.serving.model_manager import ModelManager
@@ -16,8 +16,6 @@ from aae_tf.serving.model_watcher import ModelWatcher
 from aae_tf.serving.server_metrics import ServerMetrics
 from aae_tf.serving.version_loader import VersionLoader
 
-# Where a version says how it wants to be batched.
-_OWN_PARAMETERS = "batching_params.pbtxt"
 # Requests of one protocol that may run at once: the real server's default.
 _NUM_REQUESTS = 4 * (os.cpu_count() or 1)
 # Of those that wait for a batch, which cost no more than a thread each.
@@ -95,7 +93,7 @@ class ServerCore:
         self, batching: Batching, pool: BatchThreadPool, session: SavedModelSession, path: Path
     ) -> BatchingSession:
         parameters = batching.parameters
-        own = path / _OWN_PARAMETERS
+        own = path / BATCHING_FILE
         if batching.per_model and own.exists():
             parameters = BatchingParameters.from_text(own.read_text(encoding="utf-8"))
         observe = functools.partial(self.metrics.batch, pool.name)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from pathlib import Path
 
+from aae_tf.export.versions import version_number
+
 _LOGGER = logging.getLogger("aae_tf.serving")
-_MAX_INT64 = 2**63 - 1
 
 
 def version_folders(base_path: Path) -> dict[int, Path]:
@@ -30,8 +30,8 @@ def version_folders(base_path: Path) -> dict[int, Path]:
     """
     versions: dict[int, Path] = {}
     for entry in sorted(base_path.iterdir()):
-        if re.fullmatch("[0-9]+", entry.name) and int(entry.name) <= _MAX_INT64:
-            number = int(entry.name)
+        number = version_number(entry.name)
+        if number is not None:
             if number in versions:
                 _LOGGER.warning(
                     "%s and %s are both version %d; the latter is taken",

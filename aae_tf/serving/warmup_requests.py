@@ -11,12 +11,10 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from aae_tf.export.warmup import MAX_REQUESTS, WARMUP_FILE
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
 from aae_tf.serving.predict import run_request
 from aae_tf.serving.servable import Servable
-
-FILE = Path("assets.extra", "tf_serving_warmup_requests")
-_MAX_RECORDS = 1000
 
 
 def warm_up(servable: Servable, path: Path, max_bytes: int) -> None:
@@ -35,13 +33,13 @@ def warm_up(servable: Servable, path: Path, max_bytes: int) -> None:
     References:
         TensorFlow Serving, "SavedModel Warmup".
     """
-    file = path / FILE
+    file = path / WARMUP_FILE
     if not file.exists():
         return
     for number, request in enumerate(_requests(file)):
-        if number >= _MAX_RECORDS:
+        if number >= MAX_REQUESTS:
             raise invalid_argument(
-                f"Expected at most {_MAX_RECORDS} warm-up records. Received: more in {file}."
+                f"Expected at most {MAX_REQUESTS} warm-up records. Received: more in {file}."
             )
         try:
             run_request(servable, request, max_bytes)

@@ -8,10 +8,11 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from aae_tf.export.saved_model_session import SavedModelSession
+from aae_tf.export.warmup import WARMUP_FILE
 from aae_tf.serving import ServingError
 from aae_tf.serving.servable import Servable
 from aae_tf.serving.version_loader import VersionLoader
-from aae_tf.serving.warmup_requests import FILE, warm_up
+from aae_tf.serving.warmup_requests import warm_up
 
 
 class Recorder:
@@ -55,7 +56,7 @@ GOOD = predict(a=[[1.0, 2.0]], b=[3.0])
 
 
 def write(folder, records) -> None:
-    file = folder / FILE
+    file = folder / WARMUP_FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
         for record in records:
@@ -106,8 +107,8 @@ def test_1000_records_are_not_too_many(linear, tmp_path):
 
 
 def test_a_text_file_is_data_loss(linear, tmp_path):
-    (tmp_path / FILE).parent.mkdir()
-    (tmp_path / FILE).write_text("this is a text and no TFRecord at all")
+    (tmp_path / WARMUP_FILE).parent.mkdir()
+    (tmp_path / WARMUP_FILE).write_text("this is a text and no TFRecord at all")
     with pytest.raises(ServingError, match="corrupted") as caught:
         warm_up(linear, tmp_path, 100)
     assert caught.value.code is grpc.StatusCode.DATA_LOSS

@@ -12,6 +12,7 @@ import numpy as np
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from aae_tf.export.batching_parameters import BatchingParameters
+from aae_tf.export.meta_graph import check_call
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving.batching.batch_arrays import count_rows
 from aae_tf.serving.batching.batch_queue import BatchQueue
@@ -188,21 +189,7 @@ class BatchingSession:
     def _find_queue(self, key: _Key) -> BatchQueue:
         """Returns the queue of `key`, made on the first request for it."""
         signature_name, inputs, outputs = key
-        if signature_name not in self.signatures:
-            raise ValueError(
-                f"Expected `signature_name` to be one of {sorted(self.signatures)}. "
-                f"Received: signature_name={signature_name!r}."
-            )
-        signature = self.signatures[signature_name]
-        for argument, names, known in (
-            ("inputs", inputs, signature.inputs),
-            ("outputs", outputs or (), signature.outputs),
-        ):
-            if not set(known) >= set(names):
-                raise ValueError(
-                    f"Expected `{argument}` to be among {sorted(known)}, those of signature "
-                    f"{signature_name!r}. Received: {argument}={sorted(names)}."
-                )
+        signature = check_call(self.signatures, signature_name, inputs, outputs)
         # All outputs by name and all by default are the same selection.
         fetched = tuple(sorted(signature.outputs if outputs is None else outputs))
         canonical = (signature_name, inputs, frozenset(fetched))
