@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from aae_tf.models.gate import Gate, Verdict
 from aae_tf.models.guard import Guard
+from aae_tf.models.update_steps import update_steps
 
 
 class Update(NamedTuple):
@@ -63,6 +64,7 @@ class Player:
             optimizer.build(variables)
         self.argument = argument
         self.optimizer = optimizer
+        self._inner = inner
         self.variables = list(variables)
         self._is_scaled = inner is not optimizer
         # SGD alone moves by its gradient, times a factor that is known.
@@ -80,7 +82,11 @@ class Player:
             yield tape
 
     def update(
-        self, tape: tf.GradientTape, loss: tf.Tensor, wanted: tf.Tensor | None = None
+        self,
+        tape: tf.GradientTape,
+        loss: tf.Tensor,
+        wanted: tf.Tensor | None = None,
+        rate: tf.Tensor | None = None,
     ) -> Update:
         """Moves the variables one step down the gradient of `loss` that `tape` recorded.
 
@@ -88,6 +94,7 @@ class Player:
             tape: from `tape`.
             loss: scalar.
             wanted: bool scalar; where false, nothing moves and nothing is judged.
+            rate: float32 scalar that multiplies the optimizer's learning rate; None is 1.
 
         Returns:
             `Update`.
@@ -100,32 +107,39 @@ class Player:
             loss, [variable.value for variable in self.variables], output_gradients=scale
         )
         if self.gate is None and wanted is None:
-            self.optimizer.apply(gradients, self.variables)
+            self._apply(gradients, rate)
             return Update(tf.constant(True), tf.constant(False))
         if self.gate is None:
             verdict = Verdict(tf.constant(True), None)
             overflows = tf.constant(False)
         else:
             norm = _global_norm(gradients, replicas) / tf.cast(scale * replicas, tf.float32)
-            verdict = self.gate.judge(norm, self._step_size(), wanted)
+            verdict = self.gate.judge(norm, self._step_size(rate), wanted)
             overflows = ~tf.math.is_finite(norm)
         shortened = tf.constant(False) if verdict.scale is None else verdict.scale < 1.0
         made = verdict.accepted
         if wanted is not None:
             made, overflows = made & wanted, overflows & wanted
-        self._move(gradients, made, shortened & made, verdict.scale, overflows)
+        self._move(gradients, rate, made, shortened & made, verdict.scale, overflows)
         return Update(verdict.accepted, shortened & made)
 
-    def _step_size(self) -> tf.Tensor:
+    def _apply(self, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
+        with update_steps(self._inner, rate):
+            self.optimizer.apply(gradients, self.variables)
+
+    def _step_size(self, rate: tf.Tensor | None) -> tf.Tensor:
         if self._momentum is None:
             return tf.zeros(())
-        rate = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
+        length = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
+        if rate is not None:
+            length *= rate
         # Steps in one direction add up to this many times the first.
-        return rate / max(1.0 - self._momentum, 1e-3)
+        return length / max(1.0 - self._momentum, 1e-3)
 
     def _move(
         self,
         gradients: list[Any],
+        rate: tf.Tensor | None,
         made: tf.Tensor,
         shortened: tf.Tensor,
         scale: tf.Tensor | None,
@@ -147,7 +161,7 @@ class Player:
             return lambda: apply(factor)
 
         def apply_in_replica(gradients: list[Any], factor: Any) -> None:
-            self.optimizer.apply(_scaled(gradients, factor), self.variables)
+            self._apply(_scaled(gradients, factor), rate)
 
         def choose(choice: tf.Tensor, apply: Any) -> None:
             def run(factor: Any) -> tf.Tensor:
