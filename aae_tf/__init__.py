@@ -17,6 +17,7 @@ __all__ = [
     "LabelGuidedAAE",
     "SemiSupervisedAAE",
     "SupervisedAAE",
+    "bulk",
     "callbacks",
     "data",
     "divergences",
@@ -28,6 +29,7 @@ __all__ = [
     "networks",
     "posteriors",
     "priors",
+    "replicas",
     "serving",
 ]
 

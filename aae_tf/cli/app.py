@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import aae_tf
+from aae_tf.cli.encode import encode
 from aae_tf.cli.errors import OneLineErrors
 from aae_tf.cli.evaluate import evaluate
 from aae_tf.cli.export import export
@@ -24,7 +25,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (quickstart, recipes, train, evaluate, sample, export, serve, query, loadtest):
+for command in (
+    quickstart,
+    recipes,
+    train,
+    evaluate,
+    sample,
+    encode,
+    export,
+    serve,
+    query,
+    loadtest,
+):
     app.command()(command)
 
 

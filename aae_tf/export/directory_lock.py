@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def lock_directory(path: Path, wait: bool = True) -> Iterator[bool]:
         yield _lock(descriptor, wait)
     finally:
         os.close(descriptor)
+
+
+def has_locks(directory: Path) -> bool:
+    """Tells whether locks work there at all: on some platforms and file systems they do not."""
+    with tempfile.TemporaryDirectory(dir=directory) as probe, lock_directory(Path(probe)) as locked:
+        return locked
 
 
 def _lock(descriptor: int, wait: bool) -> bool:

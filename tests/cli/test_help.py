@@ -7,7 +7,7 @@ import aae_tf
 
 SLOW = ("tensorflow", "keras", "tensorflow_probability", "matplotlib", "sklearn", "scipy")
 COMMANDS = (
-    *("quickstart", "recipes", "train", "evaluate", "sample"),
+    *("quickstart", "recipes", "train", "evaluate", "sample", "encode"),
     *("export", "serve", "query", "loadtest"),
 )
 

@@ -1,0 +1,202 @@
+"""Runs an encoder over files, from rows to shards."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from aae_tf.bulk.encoder import Encoder, open_encoder
+from aae_tf.bulk.fingerprint import fingerprint
+from aae_tf.bulk.in_order import map_in_order
+from aae_tf.bulk.manifest import Manifest
+from aae_tf.bulk.rows import Rows, find_files, name_row, open_rows
+from aae_tf.bulk.shard_writer import ShardWriter
+from aae_tf.bulk.shards import Shard, group_consecutive, plan_shards
+from aae_tf.checks import check_dimension, check_positive
+from aae_tf.export.directory_lock import has_locks, lock_directory
+from aae_tf.export.durable import make_directory
+from aae_tf.models import Generator
+
+# While one run waits for memory or for its last rows, the other has the cores.
+_THREADS = 2
+
+
+def encode_files(
+    model: Generator | str | os.PathLike[str],
+    inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    signature: str = "encode",
+    batch_size: int = 1024,
+    shards: int | None = None,
+    divide_by: float | None = None,
+    feature: str | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> dict[str, list[Path]]:
+    """Encodes files that need not fit into memory, and goes on where it was stopped.
+
+    The model runs in a session, as TensorFlow Serving runs it. Rows are read in batches, of which
+    a handful is in memory at a time, and written to `output` as shards, in the order of the rows:
+    `latents-00000-of-00016.npy`, and the same for every other array that the signature gives,
+    such as `class_probabilities`. A shard appears when it is whole and on the disk.
+
+    After a kill, the same call goes on: shards that are there stay, and the others are made, bit
+    for bit as they would have been. `manifest.json` in `output` names inputs, model and settings;
+    another job is refused there. One process at a time works in a folder.
+
+    Args:
+        model: a model of this package; or an export: a SavedModel, the folder of its versions, of
+            which the highest is taken, or a root that `export_servables` has written.
+        inputs: files, or patterns such as "train-*.npy", whose files are sorted by name. Either
+            .npy files of numbers [rows, ...], stored row by row, or TFRecord files, compressed
+            with gzip or not, see `RecordDecoder`. Rows are laid out as the model's, flat, or with
+            dimensions of one left out or added.
+        output: directory; made if it is not there.
+        signature: what is run: "encode", "classify", or any other that takes one float32 array,
+            such as "reconstruct" and "score" of a combined export.
+        batch_size: rows of one run.
+        shards: number of shards; None for one per 65,536 rows.
+        divide_by: what the numbers are divided by, > 0; needed where they are integers: 255 turns
+            8-bit pixels into [0, 1], and 1 leaves them as they are.
+        feature: name of the feature, where TFRecord files hold Examples with more than one.
+        on_progress: called with the number of rows that are done, and of all rows; first before
+            anything is computed, with those that were done already, then after each batch.
+
+    Returns:
+        The paths of the shards, in order, by the name of the array.
+
+    Raises:
+        ValueError: before anything is written, if an argument is wrong, a file is damaged or holds
+            other rows than the model takes, or `output` belongs to another job; later, if a row is
+            not finite or a record damaged. Finished shards stay.
+        TypeError: if `model` is no model and no path.
+        OSError: if a file cannot be read or written.
+
+    Example:
+
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from aae_tf import AAE, networks, priors
+        >>> folder = tempfile.mkdtemp()
+        >>> np.save(f"{folder}/x.npy", np.random.default_rng(0).random((10, 4), np.float32))
+        >>> encoder = networks.mlp_encoder((4,), units=(8,), seed=1)
+        >>> decoder = networks.mlp_decoder((4,), code_dim=2, units=(8,), seed=2)
+        >>> model = AAE(encoder, decoder, prior=priors.gaussian(2), seed=0)
+        >>> paths = encode_files(model, f"{folder}/x.npy", f"{folder}/codes", shards=3)
+        >>> [path.name for path in paths["latents"]][0]
+        'latents-00000-of-00003.npy'
+        >>> np.concatenate([np.load(path) for path in paths["latents"]]).shape
+        (10, 2)
+    """
+    batch_size = check_dimension("batch_size", batch_size)
+    shards = None if shards is None else check_dimension("shards", shards)
+    divide_by = None if divide_by is None else check_positive("divide_by", divide_by)
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"Expected `output` to be a directory. Received: output={str(folder)!r}.")
+    files = find_files(inputs)
+    with open_encoder(model, signature) as encoder:
+        rows = open_rows(files, encoder.row_shape, feature)
+        _check_divide_by(divide_by, rows)
+        plan = plan_shards(sum(rows.counts), shards)
+        manifest = Manifest(
+            model=encoder.identity,
+            signature=signature,
+            inputs=[
+                {"path": str(path.absolute()), "rows": count, "sha256": fingerprint(path)}
+                for path, count in zip(files, rows.counts, strict=True)
+            ],
+            rows=sum(rows.counts),
+            feature=feature,
+            divide_by=divide_by,
+            shards=len(plan),
+            outputs={name: output._asdict() for name, output in encoder.outputs.items()},
+            batch_size=batch_size,
+        )
+        with _held(folder):
+            manifest.begin(folder)
+            job = _Job(encoder, rows, folder, batch_size, divide_by, on_progress)
+            job.run(plan)
+            dataclasses.replace(manifest, finished=True).write(folder)
+    return {name: [folder / shard.file_name(name) for shard in plan] for name in encoder.outputs}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    encoder: Encoder
+    rows: Rows
+    folder: Path
+    batch_size: int
+    divide_by: float | None
+    on_progress: Callable[[int, int], object] | None
+
+    def run(self, plan: Sequence[Shard]) -> None:
+        """Makes the shards that are not there."""
+        outputs = self.encoder.outputs
+        missing = [shard for shard in plan if not shard.is_finished(self.folder, outputs)]
+        total = plan[-1].stop
+        done = total - sum(shard.stop - shard.start for shard in missing)
+        self._report(done, total)
+        for group in group_consecutive(missing):
+            # One stream for all of them: the first batches of a shard run while the last ones of
+            # the shard before are written.
+            batches = self._batches(group)
+            with contextlib.closing(map_in_order(self._encode, batches, _THREADS)) as answers:
+                for shard in group:
+                    with ShardWriter(self.folder, shard, outputs) as writer:
+                        for size in shard.batch_sizes(self.batch_size):
+                            writer.write(next(answers))
+                            done += size
+                            self._report(done, total)
+
+    def _batches(self, shards: Sequence[Shard]) -> Iterator[tuple[int, np.ndarray]]:
+        """Reads the rows of consecutive shards, each batch with the number of its first row."""
+        start = shards[0].start
+        sizes = [size for shard in shards for size in shard.batch_sizes(self.batch_size)]
+        for batch in self.rows.batches(start, sizes):
+            yield start, batch
+            start += len(batch)
+
+    def _encode(self, numbered: tuple[int, np.ndarray]) -> dict[str, np.ndarray]:
+        start, batch = numbered
+        with np.errstate(over="ignore"):  # What overflows float32 is reported as infinite.
+            inputs = batch.astype(np.float32, copy=False)
+        if self.divide_by is not None:
+            inputs = inputs / np.float32(self.divide_by)
+        if not np.isfinite(inputs).all():
+            row = start + int(np.isfinite(inputs.reshape(len(inputs), -1)).all(axis=1).argmin())
+            raise ValueError(
+                f"Expected `inputs` to be finite. Received: {name_row(self.rows, row)}, counted "
+                "from 0, which holds NaN or infinite values."
+            )
+        return self.encoder.run(inputs)
+
+    def _report(self, done: int, total: int) -> None:
+        if self.on_progress is not None:
+            self.on_progress(done, total)
+
+
+def _check_divide_by(divide_by: float | None, rows: Rows) -> None:
+    if divide_by is None and rows.dtype.kind != "f":
+        raise ValueError(
+            "Expected `divide_by` where `inputs` are integers: 255 turns 8-bit pixels into [0, 1]. "
+            f"Received: {rows.paths[0]} of {rows.dtype}, divide_by=None."
+        )
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Makes a directory, and keeps other processes from it until the end of the block."""
+    make_directory(folder)
+    with lock_directory(folder, wait=False) as locked:
+        if not locked and has_locks(folder):
+            raise ValueError(
+                f"Expected one process to write `output` at a time. Received: {folder}, in which "
+                "another is at work."
+            )
+        yield

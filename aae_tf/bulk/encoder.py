@@ -1,0 +1,156 @@
+"""The model of a job: an exported signature that is run on one batch after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from aae_tf.bulk.shards import Output
+from aae_tf.export import SavedModelSession
+from aae_tf.export.export_model import write_servable
+from aae_tf.export.export_options import ExportOptions
+from aae_tf.export.meta_graph import callable_signatures, read_meta_graph
+from aae_tf.export.model_card import hash_files
+from aae_tf.export.signatures import model_signatures
+from aae_tf.export.versions import list_versions
+from aae_tf.models import Generator
+
+# Folders of a root that `export_servables` writes, in the order in which a signature is sought.
+_SERVABLES = ("encoder", "autoencoder")
+
+
+class Encoder:
+    """A signature from one float32 array to arrays with as many rows, in a session.
+
+    Args:
+        session: where it runs.
+        signature: its name.
+        identity: what the model is, in JSON types; its `sha256` tells it from others.
+
+    Attributes:
+        row_shape: shape of a row of the input.
+        outputs: the arrays of the answer, by name.
+
+    Raises:
+        ValueError: if the signature takes or gives anything else.
+    """
+
+    def __init__(
+        self, session: SavedModelSession, signature: str, identity: dict[str, Any]
+    ) -> None:
+        self.signature = signature
+        self.identity = identity
+        self._session = session
+        inputs = session.signatures[signature].inputs
+        info = next(iter(inputs.values()))
+        sizes = [dim.size for dim in info.tensor_shape.dim]
+        is_rows = sizes and all(size > 0 for size in sizes[1:])
+        if len(inputs) != 1 or info.dtype != tf.float32.as_datatype_enum or not is_rows:
+            raise ValueError(
+                "Expected `signature` to take one float32 array of rows. "
+                f"Received: signature={signature!r}, which takes {sorted(inputs)}."
+            )
+        self._input = next(iter(inputs))
+        self.row_shape = tuple(sizes[1:])
+        answer = self.run(np.zeros((2, *self.row_shape), np.float32))
+        for name, value in answer.items():
+            if value.dtype.kind not in "fiu" or value.shape[:1] != (2,):
+                raise ValueError(
+                    "Expected `signature` to give numbers for each row. "
+                    f"Received: signature={signature!r}, whose {name!r} of 2 rows is "
+                    f"{value.dtype} of shape {value.shape}."
+                )
+        self.outputs = {
+            name: Output(value.dtype.name, value.shape[1:])
+            for name, value in sorted(answer.items())
+        }
+
+    def run(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Gives the answer to rows, float32 [n, *row_shape]; may be called from many threads."""
+        return self._session.run(self.signature, {self._input: rows})
+
+
+@contextlib.contextmanager
+def open_encoder(model: Generator | str | os.PathLike[str], signature: str) -> Iterator[Encoder]:
+    """Loads a model as TensorFlow Serving does, until the end of the block.
+
+    Args:
+        model: a model, which is exported to a temporary directory first; or the path of a
+            SavedModel, of a folder of versions, of which the highest is taken, or of a root with
+            such a folder "encoder" or "autoencoder".
+        signature: what is run.
+
+    Raises:
+        ValueError: if there is no such SavedModel or signature.
+        TypeError: if `model` is neither.
+    """
+    with contextlib.ExitStack() as stack:
+        if isinstance(model, Generator):
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            signatures = model_signatures(model)
+            if signature not in signatures:
+                raise _unknown(signature, signatures, type(model).__name__)
+            wanted = {signature: signatures[signature]}
+            write_servable(path, model, wanted, ExportOptions(verify=False))
+            # A graph has other names in another process; weights are the same.
+            identity = {"class": type(model).__name__, "sha256": _hash_weights(path)}
+        elif isinstance(model, str | os.PathLike):
+            path = _find_export(Path(model), signature)
+            digest = hashlib.sha256(json.dumps(hash_files(path)).encode())
+            identity = {"path": str(path.absolute()), "sha256": digest.hexdigest()}
+        else:
+            raise TypeError(
+                "Expected `model` to be a model of aae_tf, or the path of an export. "
+                f"Received: model of type {type(model).__name__}."
+            )
+        session = stack.enter_context(SavedModelSession(path))
+        yield Encoder(session, signature, identity)
+
+
+def _find_export(path: Path, signature: str) -> Path:
+    folders = [path, *(path / name for name in _SERVABLES)]
+    exports = [export for folder in folders for export in _newest(folder)]
+    if not exports:
+        raise ValueError(
+            "Expected `model` to be a SavedModel, a folder of its versions, or a root with a "
+            f"folder {' or '.join(_SERVABLES)} of versions. Received: model={str(path)!r}."
+        )
+    known: set[str] = set()
+    for export in exports:
+        signatures = callable_signatures(read_meta_graph(export))
+        if signature in signatures:
+            return export
+        known.update(signatures)
+    raise _unknown(signature, known, str(path))
+
+
+def _newest(folder: Path) -> list[Path]:
+    """Gives a folder that is a SavedModel, or the highest of its versions that are."""
+    versions = [folder, *(path for _, path in reversed(list_versions(folder)))]
+    return [path for path in versions if (path / "saved_model.pb").is_file()][:1]
+
+
+def _unknown(signature: str, known: Iterable[str], owner: str) -> ValueError:
+    return ValueError(
+        f"Expected `signature` to be one of {sorted(known)}, those of {owner}. "
+        f"Received: signature={signature!r}."
+    )
+
+
+def _hash_weights(path: Path) -> str:
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    digest = hashlib.sha256()
+    for name, shape in sorted(reader.get_variable_to_shape_map().items()):
+        if name.endswith(".ATTRIBUTES/VARIABLE_VALUE"):
+            digest.update(f"{name} {shape}".encode())
+            digest.update(reader.get_tensor(name).tobytes())
+    return digest.hexdigest()
