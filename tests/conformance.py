@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import (
+    bulk,
     callbacks,
     data,
     divergences,
@@ -31,6 +33,7 @@ from aae_tf import (
 from tests.models.rows import IMAGES, MODELS, adversarial, integrated, moments, universal
 
 PACKAGES = (
+    bulk,
     callbacks,
     data,
     divergences,
@@ -74,6 +77,14 @@ class Row(NamedTuple):
 
 
 _MATERN = tfp.math.psd_kernels.MaternThreeHalves(np.float32(0.5), np.float32(1.5))
+_RECORD = tf.train.Example(
+    features=tf.train.Features(
+        feature={
+            "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[3])),
+            "pixels": tf.train.Feature(float_list=tf.train.FloatList(value=[0.0, 1.0])),
+        }
+    )
+).SerializeToString()
 
 
 def _session(kind: type) -> Any:
@@ -117,7 +128,7 @@ ROWS = {
     "FourierFeatures": Row(
         "other", lambda: mmd.FourierFeatures(_MATERN, 3, 64, seed=5, name="features")
     ),
-    "Balance": Row("other", lambda: models.Balance(0.4, 0.7, 9)),
+    "Balance": Row("other", lambda: models.Balance(0.5, 0.2, 0.1, 9.0, 7)),
     "BalanceMonitor": Row(
         "callback",
         lambda: callbacks.BalanceMonitor(
@@ -170,6 +181,7 @@ ROWS = {
             tfp.distributions.Pareto, tfp.math.psd_kernels.MaternFiveHalves
         ),
     ),
+    "RecordDecoder": Row("other", lambda: bulk.RecordDecoder(_RECORD, (2,), "pixels")),
     "Retries": Row(
         "other", lambda: serving.Retries(1, 0.01, 0.1, generator=np.random.default_rng(3))
     ),

@@ -3,12 +3,17 @@
 import shutil
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
+from aae_tf.cli.errors import CommandError
 from aae_tf.cli.progress import Progress
 from aae_tf.export.durable import sync, sync_tree
+
+if TYPE_CHECKING:
+    from aae_tf.cli.workers import Workers
 
 # Without `every`, backups take at most this share of the time.
 _SHARE = 0.02
@@ -31,23 +36,37 @@ class Backup(keras.callbacks.Callback):
     Args:
         directory: where backups are; holds nothing else.
         steps_per_epoch: number of batches in an epoch.
+        workers: those who train together, of whom the chief writes, and all go on from what it
+            has written.
         every: steps from one backup to the next, rounded up to executions of the compiled
             function; None backs up at the ends of epochs, as often as takes no more than 2% of
             the time.
+
+    Raises:
+        CommandError: if workers see different backups.
 
     Attributes:
         progress: how far the training has come, set when a step is finished.
         backed_up: the progress of the last backup; None before there is one.
     """
 
-    def __init__(self, directory: Path, steps_per_epoch: int, every: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, steps_per_epoch: int, workers: "Workers", every: int | None = None
+    ) -> None:
         super().__init__()
+        self.workers = workers
         self.directory = directory
         self.steps_per_epoch = steps_per_epoch
         self.every = every
         self._restored = newest_backup(directory)
         self.backed_up = None if self._restored is None else Progress.read(self._restored)
         self.progress = self.backed_up or Progress()
+        if not workers.agree(self.progress.epoch * steps_per_epoch + self.progress.step):
+            raise CommandError(
+                "Expected all workers to see one directory of backups, to go on from. Received: "
+                f"{directory}, in which this one sees {self._restored}, and others another: give "
+                "the workers a volume that they share."
+            )
         self._first_step = 0
         self._since_backup = 0
         self._not_before = 0.0
@@ -80,7 +99,11 @@ class Backup(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Adds the epoch to the history, and backs up if that is due."""
         self.progress = Progress(epoch + 1, 0, (*self.progress.history, dict(logs or {})))
-        if self._is_due() if self.every else time.monotonic() >= self._not_before:
+        is_due = self._is_due()
+        if self.every is None:
+            # Clocks differ, and all have to meet in a backup.
+            is_due = self.workers.follow(time.monotonic() >= self._not_before)
+        if is_due:
             self._back_up()
 
     def _is_due(self) -> bool:
@@ -88,13 +111,22 @@ class Backup(keras.callbacks.Callback):
 
     def _back_up(self) -> None:
         started = time.monotonic()
+        # Sums over all replicas, to which each worker adds its own.
+        values = [variable.numpy() for variable in self.model.metrics_variables]
+        if self.workers.is_chief:
+            self._write(values)
+        self.backed_up = self.progress
+        self._since_backup = 0
+        ended = time.monotonic()
+        self._not_before = ended + (ended - started) / _SHARE
+
+    def _write(self, metrics: list[np.ndarray]) -> None:
         older = list(self.directory.glob("backup-*"))
         staging = self.directory / "unfinished"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         self.model.save_weights(staging / _WEIGHTS)
-        values = [variable.numpy() for variable in self.model.metrics_variables]
-        np.savez(staging / _METRICS, *values)
+        np.savez(staging / _METRICS, *metrics)
         self.progress.write(staging)
         sync_tree(staging)
         staging.rename(
@@ -103,10 +135,6 @@ class Backup(keras.callbacks.Callback):
         sync(self.directory)
         for path in older:
             shutil.rmtree(path)
-        self.backed_up = self.progress
-        self._since_backup = 0
-        ended = time.monotonic()
-        self._not_before = ended + (ended - started) / _SHARE
 
 
 def newest_backup(directory: Path) -> Path | None:

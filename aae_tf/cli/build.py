@@ -36,14 +36,21 @@ def build_model(recipe: Recipe, data: TrainingData) -> BaseModel:
     Raises:
         ValueError: if the recipe's parts do not fit together or the data.
     """
-    model = MODELS[recipe.model](recipe, data)
-    model.compile(
-        **build_optimizers(recipe, data.steps_per_epoch),
-        reconstruction_loss=recipe.reconstruction_loss,
-        reconstruction_weight=recipe.reconstruction_weight,
-        schedule=recipe.schedule,
-        steps_per_execution=recipe.steps_per_execution,
-    )
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.precision)
+    try:
+        model = MODELS[recipe.model](recipe, data)
+        model.compile(
+            **build_optimizers(recipe, data.steps_per_epoch),
+            reconstruction_loss=recipe.reconstruction_loss,
+            reconstruction_weight=recipe.reconstruction_weight,
+            schedule=recipe.schedule,
+            steps_per_execution=recipe.steps_per_execution,
+        )
+    finally:
+        keras.config.set_dtype_policy(before)
     return model
 
 

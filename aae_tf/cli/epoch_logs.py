@@ -24,7 +24,9 @@ class EpochLogs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Writes the numbers of the epoch."""
-        scalars = {"learning_rate": float(self.model.optimizer.learning_rate), **(logs or {})}
+        # Of several devices it is a variable that Python takes for no number.
+        rate = tf.convert_to_tensor(self.model.optimizer.learning_rate)
+        scalars = {"learning_rate": float(rate), **(logs or {})}
         for key, value in scalars.items():
             name = key.removeprefix("val_")
             with self._writer("train" if name == key else "validation").as_default(step=epoch):

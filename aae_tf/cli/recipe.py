@@ -33,6 +33,8 @@ NETWORKS = ("mlp", "conv")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "tanh")
 OPTIMIZERS = ("adam", "sgd")
 LEARNING_RATE_SCHEDULES = ("constant", "linear", "step")
+# The policies of Keras by their own names, "_" and all; see docs/precision.md.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 # Headings of `aae-tf train --help`.
 DATA, MODEL, TRAINING = "Data", "What to train", "How to train it"
@@ -298,6 +300,12 @@ class Recipe:
         1,
         "steps in one call of the compiled function: more is faster for small models",
         check_dimension,
+        panel=TRAINING,
+    )
+    precision: str = setting(
+        "float32",
+        "what hidden layers compute in; weights, losses, codes and exports stay float32",
+        choices=PRECISIONS,
         panel=TRAINING,
     )
     seed: int = setting(0, "fixes everything random", _seed, panel=TRAINING)

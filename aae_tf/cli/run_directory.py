@@ -64,6 +64,11 @@ def open_run(path: Path) -> Run:
         ) from error
 
 
+def is_run_of(path: Path, recipe: Recipe) -> bool:
+    """Tells whether a directory is a finished run of a recipe."""
+    return (path / _CONFIG).is_file() and open_run(path).recipe == recipe
+
+
 def check_new(path: Path) -> None:
     """Refuses a directory for a new run that holds something, or cannot be made.
 

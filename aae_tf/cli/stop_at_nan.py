@@ -11,6 +11,9 @@ class StopAtNaN(keras.callbacks.Callback):
     `keras.callbacks.TerminateOnNaN` ends the epoch in peace: it would be logged, drawn and backed
     up. Give this one to `fit` before the callbacks that do so.
 
+    While float16 looks for the scale of its loss, updates are skipped, and an epoch may have
+    measured nothing yet: that is no failure. A guard that has skipped too many raises itself.
+
     Raises:
         FloatingPointError: from `fit`, with the epoch.
     """
@@ -21,14 +24,16 @@ class StopAtNaN(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Looks at the loss so far in the epoch."""
-        self._check(logs)
+        self._check(logs, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Looks at the validation as well: batches whose updates are skipped count in no loss."""
-        self._check(logs)
+        self._check(logs, self.params.get("steps") or math.inf)
 
-    def _check(self, logs: dict[str, float] | None) -> None:
+    def _check(self, logs: dict[str, float] | None, batches: float) -> None:
+        logs = logs or {}
         for key in ("loss", "val_loss"):
-            value = (logs or {}).get(key, 0.0)
-            if not math.isfinite(value):
+            value = logs.get(key, 0.0)
+            is_measured = key != "loss" or logs.get("skipped_updates", 0.0) < batches
+            if is_measured and not math.isfinite(value):
                 raise FloatingPointError(f"{key} became {value} in epoch {self._epoch + 1}.")

@@ -8,8 +8,9 @@ import typer
 from aae_tf.cli.errors import bad_input
 from aae_tf.cli.load_data import load_data
 from aae_tf.cli.make_recipe import make_recipe
+from aae_tf.cli.make_workers import STRATEGIES, check_strategy, make_workers
 from aae_tf.cli.options import parse_options, with_recipe_options
-from aae_tf.cli.run_directory import check_new
+from aae_tf.cli.run_directory import check_new, is_run_of
 from aae_tf.cli.training import train_run
 
 
@@ -54,6 +55,14 @@ def train(
             "gives the same weights, bit for bit.",
         ),
     ] = False,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="Who trains together: **one** device, **mirrored**: all GPUs of this machine, or "
+            "**multi-worker**: the machines that TF_CONFIG names, each with this command.",
+            metavar="|".join(STRATEGIES),
+        ),
+    ] = "one",
     **options: Any,
 ) -> None:
     """Train a model and write a run directory.
@@ -67,7 +76,13 @@ def train(
     """
     with bad_input(ValueError, TypeError):
         made = make_recipe(parse_options(options, set_ or ()), recipe)
+        check_strategy(strategy)
+    if strategy == "multi-worker" and is_run_of(out, made):
+        # A worker that was started again when the others were done.
+        typer.echo(f"Trained already: {out}")
+        return
     check_new(out)
+    workers = make_workers(strategy)
     dataset = load_data(made)
     train_run(
         made,
@@ -76,7 +91,10 @@ def train(
         restart=restart,
         backup_every=backup_every,
         deterministic=deterministic,
+        workers=workers,
     )
+    if not workers.is_chief:
+        return
     typer.echo(f"Trained {made.model} on {made.data}: {out}")
     typer.echo(f"Figures: {out / 'figures'}")
     typer.echo(f"Next: aae-tf evaluate {out}")

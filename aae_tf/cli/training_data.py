@@ -82,6 +82,15 @@ def training_batches(recipe: Recipe, dataset: Dataset, epoch: int, step: int) ->
     return batches.skip(step) if step else batches
 
 
+def batch_sizes(recipe: Recipe, dataset: Dataset) -> dict[str, int]:
+    """Gives the numbers of rows that make a batch, by the fields that say them."""
+    labels = used_labels(recipe, dataset)
+    if labels is not None and (labels < 0).any():
+        sizes = _mixed_sizes(recipe, labels)
+        return dict(zip(("labelled_batch", "unlabelled_batch"), sizes, strict=True))
+    return {"batch_size": recipe.batch_size}
+
+
 def used_labels(recipe: Recipe, dataset: Dataset) -> np.ndarray | None:
     """Gives the training labels, if the model looks at labels and one is known."""
     y = dataset.y_train

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from aae_tf.cli.errors import CommandError
 from aae_tf.cli.progress import Progress
 from aae_tf.cli.recipe import Recipe
 from aae_tf.cli.run_directory import publish_run
-from aae_tf.export.directory_lock import lock_directory
+from aae_tf.export.directory_lock import has_locks, lock_directory
 from aae_tf.export.durable import make_directory
 
 _IDENTITY = "identity.json"
@@ -56,7 +55,7 @@ class UnfinishedRun:
             # Its last holder may have finished, and removed the directory, in between.
             if not self.path.exists() or self.path.stat().st_ino != before.st_ino:
                 locked = False
-            elif not locked and not _has_locks(self.path):
+            elif not locked and not has_locks(self.path):
                 locked = True
             if not locked:
                 raise CommandError(
@@ -120,12 +119,6 @@ class UnfinishedRun:
                 f"Expected the options with which {self.path} was begun, to continue it, or "
                 f"--restart to begin anew, or another --out. Received: {', '.join(differences)}."
             )
-
-
-def _has_locks(directory: Path) -> bool:
-    """Tells whether locks work there at all: on some platforms and file systems they do not."""
-    with tempfile.TemporaryDirectory(dir=directory) as probe, lock_directory(Path(probe)) as locked:
-        return locked
 
 
 def _remove(path: Path) -> None:

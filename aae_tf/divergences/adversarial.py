@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf import networks
+from aae_tf import networks, replicas
 from aae_tf.checks import check_bool, check_choice, check_non_negative, check_rate
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.objectives import OBJECTIVES
@@ -112,6 +112,11 @@ class Adversarial(Divergence):
         self.discriminator: Any = discriminator
 
     @property
+    def is_row_wise(self) -> bool:
+        """True: the discriminator judges each row by itself."""
+        return True
+
+    @property
     def has_discriminator(self) -> bool:
         """True: `trainable_variables` are the discriminator's."""
         return True
@@ -151,7 +156,7 @@ class Adversarial(Divergence):
             real = self.sample_prior(codes, prior_seed, labels)
         points = (tf.concat([real, codes], axis=0) - self._location) / self._scale
         if training and self.input_noise:
-            points += self.input_noise * tf.random.stateless_normal(tf.shape(points), noise_seed)
+            points += self.input_noise * self._noise(points, noise_seed)
         logits = self._judge(points, labels, training)
         real_logits, code_logits = tf.split(logits, 2)
 
@@ -170,6 +175,37 @@ class Adversarial(Divergence):
         )
         encoder_loss = weighted_mean(game.encoder(code_logits), code_weight)
         return DivergenceTerms(encoder_loss, discriminator_loss, accuracy)
+
+    def fool(
+        self,
+        codes: tf.Tensor,
+        seed: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = False,
+        **also: Any,
+    ) -> tf.Tensor:
+        """Gives the encoder's loss of `compare`; the discriminator sees the codes alone."""
+        if any(isinstance(x, keras.layers.BatchNormalization) for x in self._flatten_layers()):
+            # Its moments are those of codes and prior samples together.
+            return super().fool(codes, seed, sample_weight, training, **also)
+        _, noise_seed, _ = tf.unstack(tf.random.split(seed, 3))
+        points = (codes - self._location) / self._scale
+        if training and self.input_noise:
+            both = tf.concat([points, points], axis=0)
+            points += self.input_noise * tf.split(self._noise(both, noise_seed), 2)[1]
+        logits = self._judge(points, also.get("labels"), training)
+        weight = sample_weight if also.get("real") is None else None
+        return weighted_mean(OBJECTIVES[self.objective].encoder(logits), weight)
+
+    @staticmethod
+    def _noise(points: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Draws noise for points that are two batches, of the same rows."""
+        noise = replicas.draw_rows(
+            tf.shape(points)[0] // 2,
+            lambda n: tf.random.stateless_normal([2, n, points.shape[1]], seed),
+            axis=1,
+        )
+        return tf.reshape(noise, [-1, points.shape[1]])
 
     def _judge(self, points: tf.Tensor, labels: tf.Tensor | None, training: bool) -> tf.Tensor:
         """Gives logits [rows] of one or more batches of points, each with the same labels."""
@@ -206,7 +242,9 @@ class Adversarial(Divergence):
         labels: tf.Tensor | None,
     ) -> tf.Tensor:
         real, codes = tf.split(points, 2)
-        share = tf.random.stateless_uniform([tf.shape(codes)[0], 1], seed)
+        share = replicas.draw_rows(
+            tf.shape(codes)[0], lambda n: tf.random.stateless_uniform([n, 1], seed)
+        )
         between = codes + share * (real - codes)
         with tf.GradientTape() as tape:
             tape.watch(between)

@@ -55,6 +55,15 @@ class Divergence(keras.layers.Layer):
         return False
 
     @property
+    def is_row_wise(self) -> bool:
+        """Whether `compare` averages over rows alone, as `losses.weighted_mean` does.
+
+        In a training on several devices each of them then compares its own rows. All others get the
+        codes of all devices, and compare the whole batch on each.
+        """
+        return False
+
+    @property
     def has_discriminator(self) -> bool:
         """Whether `compare` gives a discriminator's loss, and `trainable_variables` lowers it."""
         return False
@@ -129,6 +138,30 @@ class Divergence(keras.layers.Layer):
             `DivergenceTerms` of scalars.
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement `compare`.")
+
+    def fool(
+        self,
+        codes: tf.Tensor,
+        seed: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = False,
+        **also: Any,
+    ) -> tf.Tensor:
+        """Gives the `encoder_loss` of `compare`, for a step of the encoder by itself.
+
+        A divergence with a discriminator can leave out what only that needs.
+
+        Args:
+            codes: as in `compare`.
+            seed: as in `compare`.
+            sample_weight: as in `compare`.
+            training: as in `compare`.
+            **also: further arguments of `compare`.
+
+        Returns:
+            Scalar.
+        """
+        return self.compare(codes, seed, sample_weight, training, **also).encoder_loss
 
     def sample_prior(
         self, like: tf.Tensor, seed: tf.Tensor, labels: tf.Tensor | None = None

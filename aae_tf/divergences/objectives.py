@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from aae_tf import replicas
+
 
 class Objective(NamedTuple):
     """The losses of one adversarial game.
@@ -27,7 +29,8 @@ class Objective(NamedTuple):
 
 
 def _midpoint(real: tf.Tensor, generated: tf.Tensor) -> tf.Tensor:
-    return 0.5 * (tf.reduce_mean(real) + tf.reduce_mean(generated))
+    means = replicas.replica_mean([replicas.row_mean(real), replicas.row_mean(generated)])
+    return 0.5 * tf.add_n(means)
 
 
 OBJECTIVES = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
 from aae_tf.export.export_options import ExportOptions
+from aae_tf.export.full_precision import full_precision
 from aae_tf.export.graph_checks import check_graph
 from aae_tf.export.loader_comparison import compare_loaders
 from aae_tf.export.model_card import write_model_card
@@ -85,7 +86,8 @@ def write_servable(
         ExportError: if a signature does not answer as the model does, or could not run on an
             older server.
     """
-    write_saved_model(staging, signatures, model.variables)
+    with full_precision(model):
+        write_saved_model(staging, signatures, model.variables)
     check_graph(staging)
     write_warmup_requests(staging, signatures, options.batch_sizes)
     if options.batching is not None:

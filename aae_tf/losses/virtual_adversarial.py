@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from aae_tf import replicas
 from aae_tf.checks import check_integer, check_positive
 from aae_tf.losses.loss_term import LossTerm
 from aae_tf.losses.weighted_mean import weighted_mean
@@ -107,7 +108,10 @@ class VirtualAdversarial(LossTerm):
         seed: tf.Tensor,
     ) -> tf.Tensor:
         """Returns r, float32 like `inputs`, every row of length `radius`; see `__call__`."""
-        start = tf.random.stateless_normal(tf.shape(inputs), seed)
+        count, shape = tf.shape(inputs)[0], tf.shape(inputs)[1:]
+        start = replicas.draw_rows(
+            count, lambda n: tf.random.stateless_normal(tf.concat([[n], shape], axis=0), seed)
+        )
         direction = _unit(tf.ensure_shape(start, inputs.shape), otherwise=tf.zeros_like(start))
         for _ in range(self.num_power_iterations):
             step = self.finite_difference * direction

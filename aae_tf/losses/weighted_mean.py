@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from aae_tf import replicas
+
 
 def weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
     """Averages `values` over the batch, each row with its weight; plainly where there is none.
@@ -11,10 +13,11 @@ def weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> 
         sample_weight: [batch], zero or more.
 
     Returns:
-        float32 [...]; zero where all weights are zero.
+        float32 [...]; zero where all weights are zero. In a step on several replicas, this one's
+        part in the mean over all their rows, see `aae_tf.replicas`.
     """
     if sample_weight is None:
-        return tf.reduce_mean(values, axis=0)
+        return replicas.row_mean(values)
     weight = tf.cast(sample_weight, tf.float32)
     total = tf.tensordot(weight, values, axes=1)
-    return tf.math.divide_no_nan(total, tf.reduce_sum(weight))
+    return replicas.weighted_share(total, tf.reduce_sum(weight))

@@ -16,14 +16,14 @@ from aae_tf.models.check_fit_data import (
     name_arguments,
 )
 from aae_tf.models.guard import Guard
-from aae_tf.models.guarded_game import GuardedGame
 from aae_tf.models.make_players import make_players, resolve_optimizers
 from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
+from aae_tf.models.replicated_game import ReplicatedGame
 from aae_tf.models.step import Batch
 
 
-class BaseModel(GuardedGame):
-    """A `GuardedGame` that is trained: `compile`, `fit`, and the train step of every model.
+class BaseModel(ReplicatedGame):
+    """A `ReplicatedGame` that is trained: `compile`, `fit`, and the train step of every model.
 
     schedule="joint": one pass of encoder and decoder. They step down reconstruction + sum of
     weight * divergence + extra terms, the discriminators down their own losses on the same
@@ -92,13 +92,14 @@ class BaseModel(GuardedGame):
             jit_compile: whether XLA compiles the step. "auto" follows Keras: on where there is
                 an accelerator, off on CPU, where it saved up to a tenth of a step and took
                 seconds to compile.
-            auto_scale_loss: whether each optimizer scales its loss under "mixed_float16".
+            auto_scale_loss: whether each optimizer scales its loss where a layer computes in
+                float16, whose smallest numbers gradients fall below.
             guard: which updates are left out lest they end the training: a `models.Guard`; True
                 is the default one, False or None is none.
-            balance: "fixed": every player moves at every step; "adaptive", or a `models.Balance`:
-                the side of a game that wins too much waits.
+            balance: "fixed": every optimizer keeps its rate; "adaptive", or a `models.Balance`: the
+                rate of each discriminator is steered.
             discriminator_steps: how many steps the discriminators make for one of the encoder, on
-                the same codes and new samples of the priors; with a balance, how many they may.
+                the same codes and new samples of the priors.
             log_gradient_norms: whether `reconstruction_gradient_norm` and
                 `<code>_gradient_norm` are logged: how hard each term of the loss, weighted, pulls
                 at the encoder's weights. Costs a backward pass for each.
@@ -118,13 +119,8 @@ class BaseModel(GuardedGame):
                 "no step of its own for the divergences. "
                 f"Received: regularization_optimizer={regularization_optimizer!r}."
             )
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if jit_compile is True and replicas > 1:
-            raise ValueError(
-                "Expected `jit_compile` to be False or 'auto' with several replicas: Keras would "
-                f"compile their communication too. Received: jit_compile=True, replicas={replicas}."
-            )
-        used_guard, used_balance = Guard.get(guard), Balance.get(balance)
+        self._check_replicas(jit_compile, steps_per_execution)
+        used_guard, used_balance = Guard.get(guard), Balance.get(balance, self._divergences)
         discriminator_steps = check_dimension("discriminator_steps", discriminator_steps)
         check_bool("log_gradient_norms", log_gradient_norms)
         optimizers = resolve_optimizers(
@@ -134,7 +130,10 @@ class BaseModel(GuardedGame):
             has_game=bool(self._games()),
             schedule=schedule,
         )
-        scale = auto_scale_loss and self.dtype_policy.name == "mixed_float16"
+        # The networks may have been built under another policy than the model.
+        scale = auto_scale_loss and any(
+            layer.compute_dtype == "float16" for layer in self._flatten_layers()
+        )
         layers = {
             "optimizer": self._autoencoder_layers(),
             "discriminator_optimizer": list(self._divergences.values()),
@@ -149,6 +148,7 @@ class BaseModel(GuardedGame):
             jit_compile=jit_compile,
             auto_scale_loss=auto_scale_loss,
         )
+        self._synchronize()
         self.schedule = schedule
         self._reconstruction_loss = reconstruction
         self._reconstruction_weight = reconstruction_weight
@@ -162,6 +162,8 @@ class BaseModel(GuardedGame):
             players[name].optimizer if name in players else None
             for name in ("discriminator_optimizer", "regularization_optimizer")
         )
+        for player in players.values():
+            player.has_branches = not self.jit_compile or self._num_replicas > 1
         self._prepare(used_guard, used_balance, list(players.values()))
         self._compile_arguments = {
             **dict.fromkeys(("discriminator_optimizer", "regularization_optimizer")),
@@ -231,10 +233,11 @@ class BaseModel(GuardedGame):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Measures the terms of the loss on a batch."""
-        batch = self._unpack(data, fitting=False)
-        seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
-        terms = self._measure(batch, seed, training=False)
-        return self._log(batch, terms, self._encoder_loss(batch, terms))
+        with self._spanning(data):
+            batch = self._unpack(data, fitting=False)
+            seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
+            terms = self._measure(batch, seed, training=False)
+            return self._reducible(self._log(batch, terms, self._encoder_loss(batch, terms)))
 
     def _unpack(self, data: Any, fitting: bool) -> Batch:
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

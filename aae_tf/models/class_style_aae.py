@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf import divergences, losses, posteriors
+from aae_tf import divergences, losses, posteriors, replicas
 from aae_tf.checks import check_integer, resolve
 from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.models.base_aae import BaseAAE
@@ -159,10 +159,11 @@ class ClassStyleAAE(BaseAAE):
         logits, weight = codes["class_logits"], batch.sample_weight
         terms = {}
         if batch.labels is not None:
-            loss, count = losses.cross_entropy(logits, batch.labels, weight)
-            terms["classification_loss"] = ExtraTerm(loss, self.classification_weight, count)
-            share, count = losses.accuracy(logits, batch.labels, weight)
-            terms["accuracy"] = ExtraTerm(share, rows=count)
+            with replicas.whole_batch((logits, batch.labels, weight)) as rows:
+                loss, count = losses.cross_entropy(*rows)
+                terms["classification_loss"] = ExtraTerm(loss, self.classification_weight, count)
+                share, count = losses.accuracy(*rows)
+                terms["accuracy"] = ExtraTerm(share, rows=count)
         if self.consistency is not None:
             # What differs between its passes counts as an effect of the disturbance.
             noisy = training and self._has_noise
@@ -175,7 +176,8 @@ class ClassStyleAAE(BaseAAE):
             )
             terms[self.consistency.log_key] = ExtraTerm(loss, self.consistency.weight)
         if self.information is not None:
-            loss = self.information(logits, weight)
+            with replicas.whole_batch((logits, weight)) as rows:
+                loss = self.information(*rows)
             terms[self.information.log_key] = ExtraTerm(loss, self.information.weight)
         return terms
 

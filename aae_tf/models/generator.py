@@ -210,12 +210,14 @@ class Generator(keras.Model):
             FileExistsError: if `filepath` exists.
             aae_tf.export.ExportError: if the export does not verify.
         """
-        if format != "tf_saved_model":
-            super().export(filepath, format=format, verbose=verbose, **kwargs)
-            return
         # Keras' verb lives on the model, the writer in the layer above it.
         from aae_tf import export
+        from aae_tf.export.full_precision import full_precision
 
+        if format != "tf_saved_model":
+            with full_precision(self):
+                super().export(filepath, format=format, verbose=verbose, **kwargs)
+            return
         export.export_model(self, filepath, **kwargs)
         if verbose is None or verbose:
             print(f"Saved every signature at '{filepath}'.")

@@ -83,7 +83,10 @@ class GuardedGame(Game):
         """Makes what guard and balance remember, when the model is compiled."""
         gates = [player.gate for player in players if player.gate is not None]
         games = self._games()
-        self._referee = Referee(balance, games) if balance and games else None
+        self._referee = None
+        if balance and self._discriminators:
+            named = {code: self._divergences[code] for code in games}
+            self._referee = Referee(balance, named, self._discriminators.variables)
         self._remembering = (*gates, *([self._referee] if self._referee else []))
         self._limits_steps = any(gate.limits_steps for gate in gates)
         self._watch = None

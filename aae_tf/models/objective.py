@@ -1,5 +1,6 @@
 """What a step measures, and what its players lower."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from aae_tf import replicas
 from aae_tf.divergences import Divergence, DivergenceTerms
+from aae_tf.losses.weighted_mean import weighted_mean
 from aae_tf.losses.weights import Weight, weight_at
 from aae_tf.models.code import Code, weight_seeds
 from aae_tf.models.generator import Generator, Tensors
@@ -105,17 +108,32 @@ class Objective(Generator):
         seed: tf.Tensor,
         training: bool,
         games_only: bool = False,
+        judged: Mapping[str, DivergenceTerms] = MappingProxyType({}),
     ) -> dict[str, DivergenceTerms]:
+        """Compares each code with its prior.
+
+        Args:
+            codes: by name, as `sample_codes` gives them.
+            batch: what they are the codes of.
+            seed: integer [2].
+            training: whether noise and penalties that belong to training are applied.
+            games_only: whether codes without a discriminator are left out.
+            judged: games of this step in which the discriminators have had their part; of these
+                codes only the encoder's loss is new.
+
+        Returns:
+            Terms by the codes' names.
+        """
         # One row more than there are codes: none is a number of codes, too.
         seeds = tf.unstack(tf.random.split(seed, len(self._divergences) + 1))
         return {
-            code: divergence.compare(
-                codes[self.codes[code].output],
+            code: _compare(
+                divergence,
+                (codes[self.codes[code].output], batch.sample_weight),
+                {**self.compare_arguments(code, batch), **_posterior(codes, divergence)},
                 code_seed,
-                batch.sample_weight,
                 training,
-                **self.compare_arguments(code, batch),
-                **_posterior(codes, divergence),
+                judged.get(code),
             )
             for (code, divergence), code_seed in zip(self._divergences.items(), seeds, strict=False)
             if divergence.has_discriminator or not games_only
@@ -135,8 +153,7 @@ class Objective(Generator):
         # In the alternating schedule this player is still to move when the other has moved.
         step = self._regularizer.optimizer.iterations
         weighted = [
-            _times(weight_at(self._divergences[code].weight, step), terms.factors.get(code))
-            * divergence.encoder_loss
+            weight_at(self._divergences[code].weight, step) * divergence.encoder_loss
             for code, divergence in terms.divergences.items()
         ]
         weighted += [
@@ -146,14 +163,10 @@ class Objective(Generator):
         ]
         return tf.add_n([tf.zeros(()), *weighted])
 
-    def _discriminator_loss(
-        self,
-        divergences: dict[str, DivergenceTerms],
-        factors: Mapping[str, tf.Tensor] = MappingProxyType({}),
-    ) -> tf.Tensor:
+    def _discriminator_loss(self, divergences: dict[str, DivergenceTerms]) -> tf.Tensor:
         losses = [
-            _times(terms.discriminator_loss, factors.get(code))
-            for code, terms in divergences.items()
+            terms.discriminator_loss
+            for terms in divergences.values()
             if terms.discriminator_loss is not None
         ]
         return tf.add_n([*losses, self._penalties(self._divergences.values())])
@@ -161,11 +174,13 @@ class Objective(Generator):
     @staticmethod
     def _batch_mean(losses: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
         # Keras' own reduction: weights scale an example's loss, the divisor is the batch.
-        return tf.reduce_mean(losses if sample_weight is None else losses * sample_weight)
+        return replicas.row_mean(losses if sample_weight is None else losses * sample_weight)
 
     @staticmethod
     def _penalties(layers: Iterable[keras.layers.Layer]) -> tf.Tensor:
-        return tf.add_n([tf.zeros(()), *(loss for layer in layers for loss in layer.losses)])
+        losses = [loss for layer in layers for loss in layer.losses]
+        # A layer's activity is measured in its own precision.
+        return tf.add_n([tf.zeros(()), *(tf.cast(loss, tf.float32) for loss in losses)])
 
     def _log(
         self,
@@ -176,7 +191,7 @@ class Objective(Generator):
         also: Mapping[str, tf.Tensor] = MappingProxyType({}),
     ) -> dict[str, tf.Tensor]:
         """Adds a batch to the means of the logs, unless it was not accepted; returns them all."""
-        size = tf.shape(batch.inputs)[0]
+        size = replicas.row_count(batch.inputs)
         values = {"loss": (loss, size), **self._logged_terms(batch, terms)}
         values |= {key: (value, size) for key, value in also.items()}
         # What this batch cannot tell, an accuracy without labels, is left out.
@@ -191,10 +206,10 @@ class Objective(Generator):
 
     def _logged_terms(self, batch: Batch, terms: StepTerms) -> dict[str, tuple[tf.Tensor, Any]]:
         """Gives what is logged of a batch with its weight in the mean, by log key."""
-        size = tf.shape(batch.inputs)[0]
+        size = replicas.row_count(batch.inputs)
         values: dict[str, tuple[tf.Tensor, Any]] = {}
         if terms.reconstruction is not None:
-            values["reconstruction_loss"] = terms.reconstruction, batch.sample_weight
+            values["reconstruction_loss"] = _logged_rows(terms.reconstruction, batch.sample_weight)
         for code, (encoder_loss, discriminator_loss, accuracy) in terms.divergences.items():
             values[f"{code}_divergence"] = encoder_loss, size
             if discriminator_loss is not None:
@@ -212,8 +227,31 @@ class Objective(Generator):
         return [x for x in layers if x is not self.decoder] if self.reconstructs else layers
 
 
-def _times(value: Any, factor: Any) -> Any:
-    return value if factor is None else factor * value
+def _compare(
+    divergence: Divergence,
+    weighted: tuple[tf.Tensor, tf.Tensor | None],
+    also: dict[str, Any],
+    seed: tf.Tensor,
+    training: bool,
+    judged: DivergenceTerms | None,
+) -> DivergenceTerms:
+    with contextlib.ExitStack() as stack:
+        if not divergence.is_row_wise:
+            weighted, also = stack.enter_context(replicas.whole_batch((weighted, also)))
+        codes, sample_weight = weighted
+        if judged is None:
+            return divergence.compare(codes, seed, sample_weight, training, **also)
+        encoder_loss = divergence.fool(codes, seed, sample_weight, training, **also)
+        return judged._replace(encoder_loss=encoder_loss)
+
+
+def _logged_rows(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tuple[tf.Tensor, Any]:
+    """Gives rows and their weights; of several replicas the mean of all rows, and its weight."""
+    if not replicas.are_several():
+        return values, sample_weight
+    if sample_weight is None:
+        return replicas.row_mean(values), replicas.row_count(values)
+    return weighted_mean(values, sample_weight), replicas.replica_sum(tf.reduce_sum(sample_weight))
 
 
 def _posterior(codes: Tensors, divergence: Divergence) -> dict[str, Any]:

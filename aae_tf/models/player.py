@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from aae_tf.models.gate import Gate, Verdict
@@ -33,6 +34,12 @@ class Player:
             exist before a checkpoint is read.
         variables: the Keras variables that it moves.
         guard: what its gradients are judged by; None lets all through.
+
+    Attributes:
+        has_branches: whether updates that are left out are branches of the graph. XLA looks for
+            the constants in what decides on a branch, by running the backward pass in its
+            interpreter: minutes for layers of 1000. Without branches it takes old values or new
+            ones, in the optimizer's own pass over them.
 
     Raises:
         ValueError: if the optimizer already moves other variables, or averages weights.
@@ -66,6 +73,7 @@ class Player:
         self.optimizer = optimizer
         self._inner = inner
         self.variables = list(variables)
+        self.has_branches = True
         self._is_scaled = inner is not optimizer
         # SGD alone moves by its gradient, times a factor that is known.
         self._momentum = inner.momentum if isinstance(inner, keras.optimizers.SGD) else None
@@ -94,7 +102,8 @@ class Player:
             tape: from `tape`.
             loss: scalar.
             wanted: bool scalar; where false, nothing moves and nothing is judged.
-            rate: float32 scalar that multiplies the optimizer's learning rate; None is 1.
+            rate: float32 scalar that multiplies the optimizer's learning rate, or one for each of
+                `variables`, [n]; None is 1.
 
         Returns:
             `Update`.
@@ -124,15 +133,40 @@ class Player:
         return Update(verdict.accepted, shortened & made)
 
     def _apply(self, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
+        if rate is not None and rate.shape.rank:
+            # The optimizer may have been built with more variables than it moves now.
+            where = [[self._inner._get_variable_index(v.value)] for v in self.variables]
+            every = tf.ones([len(self._inner._trainable_variables)])
+            rate = tf.tensor_scatter_nd_update(every, where, rate)
         with update_steps(self._inner, rate):
             self.optimizer.apply(gradients, self.variables)
+
+    def _choose(
+        self,
+        gradients: list[Any],
+        rate: tf.Tensor | None,
+        made: tf.Tensor,
+        scale: tf.Tensor | None,
+        overflows: tf.Tensor,
+    ) -> None:
+        """Applies the gradients, and puts back what was there if they should not have been."""
+        factor: Any = 1.0 if scale is None else scale
+        if self._is_scaled:
+            # The optimizer is told of an overflow, to lower its scale, and moves nothing itself.
+            factor = tf.where(overflows, np.float32(np.nan), factor)
+            made |= overflows
+        moved = [*self.variables, *self.optimizer.variables]
+        before = [tf.identity(variable.value) for variable in moved]
+        self._apply(_scaled(gradients, factor), rate)
+        for variable, value in zip(moved, before, strict=True):
+            variable.assign(tf.where(made, variable.value, value))
 
     def _step_size(self, rate: tf.Tensor | None) -> tf.Tensor:
         if self._momentum is None:
             return tf.zeros(())
         length = tf.cast(tf.convert_to_tensor(self.optimizer.learning_rate), tf.float32)
         if rate is not None:
-            length *= rate
+            length *= tf.reduce_max(rate)
         # Steps in one direction add up to this many times the first.
         return length / max(1.0 - self._momentum, 1e-3)
 
@@ -146,6 +180,9 @@ class Player:
         overflows: tf.Tensor,
     ) -> None:
         """Applies the gradients as they are, scaled, or not at all: one branch of the graph."""
+        if not self.has_branches:
+            self._choose(gradients, rate, made, scale, overflows)
+            return
         factors: list[Any] = [None, 1.0]
         choice = tf.cast(made, tf.int32)
         if scale is not None:
@@ -204,7 +241,8 @@ def loss_scaled(optimizer: Any, scale: bool) -> keras.optimizers.Optimizer:
 def _global_norm(gradients: Sequence[Any], replicas: int) -> tf.Tensor:
     """Gives the norm over all variables; of several replicas a bound that all of them agree on."""
     values = [_values(gradient) for gradient in gradients if gradient is not None]
-    squared = tf.add_n([tf.zeros(()), *map(_squared_norm, values)])
+    halves = [tf.nn.l2_loss(tf.cast(value, tf.float32)) for value in values]
+    squared = 2.0 * tf.add_n([tf.zeros(()), *halves])
     if replicas > 1:
         context = tf.distribute.get_replica_context()
         squared = replicas * context.all_reduce(tf.distribute.ReduceOp.SUM, squared)
@@ -213,12 +251,6 @@ def _global_norm(gradients: Sequence[Any], replicas: int) -> tf.Tensor:
 
 def _values(gradient: Any) -> tf.Tensor:
     return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-
-
-def _squared_norm(gradient: tf.Tensor) -> tf.Tensor:
-    # As a product of matrices: a quarter of the time that tf.nn.l2_loss takes on a CPU.
-    row = tf.reshape(tf.cast(gradient, tf.float32), [1, -1])
-    return tf.matmul(row, row, transpose_b=True)[0, 0]
 
 
 def _scaled(gradients: Sequence[Any], factor: Any) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from aae_tf import replicas
 from aae_tf.models.memory import make_memory
 from aae_tf.models.player import Player
 
@@ -62,6 +63,11 @@ class SkipWatch:
             ]
             return tf.cast(tf.stack(flags), tf.float32)
 
+        if replicas.are_several() or not all(player.has_branches for player in self._players):
+            # Others may have had the bad rows, and no branch of a replica may ask them.
+            (flags,) = replicas.replica_mean([unsound()])
+            self._sound.assign(tf.where(accepted, self._sound.value, flags))
+            return
         # Looked at only if need be: a dozen small operations are worth a branch.
         self._sound.assign(tf.cond(accepted, lambda: tf.identity(self._sound.value), unsound))
 
@@ -91,7 +97,7 @@ class SkipWatch:
         spike = player.gate is not None and player.gate.last_was_spike()
         reason = "far larger than any before" if spike else "not finite"
         sound = self._sound.numpy()
-        unsound = [key for key, flag in zip(self._keys, sound, strict=True) if not flag]
+        unsound = [key for key, flag in zip(self._keys, sound, strict=True) if flag < 1.0]
         terms = f"Not finite in the last of these batches: {', '.join(unsound)}. "
         if not unsound:
             terms = "All terms of the loss were finite in the last of these batches. "

@@ -1,7 +1,5 @@
 """What goes into a step, and what it measures."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -60,14 +58,11 @@ class StepTerms(NamedTuple):
             reconstructed.
         divergences: the terms of each code, by the code's name.
         extra: further terms by log key.
-        factors: what a balance makes of the weight of each code's divergence, by the code's name;
-            codes that it leaves alone are missing.
     """
 
     reconstruction: tf.Tensor | None
     divergences: dict[str, DivergenceTerms]
     extra: dict[str, ExtraTerm]
-    factors: Mapping[str, tf.Tensor] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):

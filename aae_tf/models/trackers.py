@@ -46,6 +46,13 @@ class LossMean(keras.metrics.Mean):
 class Count(keras.metrics.Sum):
     """A sum over steps that all replicas know, of which each would add its own."""
 
+    def result(self) -> tf.Tensor:
+        """Returns the sum, which within a step is that of one replica, times their number."""
+        own = super().result()
+        if tf.distribute.in_cross_replica_context():
+            return own
+        return own * tf.distribute.get_strategy().num_replicas_in_sync
+
     def add(self, flags: Sequence[tf.Tensor]) -> None:
         """Adds the number of flags that are set."""
         number = tf.add_n([tf.cast(flag, tf.float32) for flag in flags])

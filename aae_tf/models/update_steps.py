@@ -21,7 +21,8 @@ def update_steps(
 
     Args:
         optimizer: built; no wrapper of another one.
-        rate: float32 scalar that multiplies its learning rate; None is 1.
+        rate: float32 scalar that multiplies its learning rate, or one for each of its variables,
+            [n]; None is 1.
 
     Yields:
         None.
@@ -34,7 +35,8 @@ def update_steps(
 
     def update_step(gradient: Any, variable: tf.Variable, learning_rate: Any) -> None:
         if rate is not None:
-            learning_rate = tf.cast(rate, learning_rate.dtype) * learning_rate
+            own_rate = rate[optimizer._get_variable_index(variable)] if rate.shape.rank else rate
+            learning_rate = tf.cast(own_rate, learning_rate.dtype) * learning_rate
         if kernel is None or isinstance(gradient, tf.IndexedSlices):
             own(gradient, variable, learning_rate)
         else:

@@ -7,6 +7,8 @@ import keras
 
 from aae_tf.checks import check_dimension, check_non_negative, check_rate, check_sizes
 from aae_tf.networks.layer_seeds import layer_seeds
+from aae_tf.networks.row_dropout import RowDropout
+from aae_tf.networks.row_gaussian_noise import RowGaussianNoise
 
 
 def mlp_encoder(
@@ -55,7 +57,7 @@ def mlp_encoder(
     if check_non_negative("input_noise", input_noise):
         x = _noisy(x, input_noise, next(seeds))
     if check_rate("dropout", dropout):
-        x = keras.layers.Dropout(dropout, seed=next(seeds))(x)
+        x = RowDropout(dropout, seed=next(seeds))(x)
     x = _hidden(x, units, activation, batch_normalization, seeds)
     return keras.Model(inputs, x, name=name)
 
@@ -163,7 +165,7 @@ def _noisy(x: keras.KerasTensor, stddev: float, seed: int | None) -> keras.Keras
     # Keras refuses noise above 1, which a code of a wide prior may need: it is added to the codes
     # in units of the noise then.
     unit = max(1.0, stddev)
-    noise = keras.layers.GaussianNoise(stddev / unit, seed=seed)
+    noise = RowGaussianNoise(stddev / unit, seed=seed)
     if unit == 1.0:
         return noise(x)
     return keras.layers.Rescaling(unit)(noise(keras.layers.Rescaling(1.0 / unit)(x)))

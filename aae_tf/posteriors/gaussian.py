@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from aae_tf import replicas
 from aae_tf.checks import check_positive
 from aae_tf.posteriors.posterior import Posterior
 
@@ -88,7 +89,9 @@ class Gaussian(Posterior):
     ) -> tf.Tensor:
         """Draws one code per row."""
         mean, log_variance = parameters["mean"], parameters["log_variance"]
-        noise = tf.random.stateless_normal(tf.shape(mean), seed)
+        noise = replicas.draw_rows(
+            tf.shape(mean)[0], lambda n: tf.random.stateless_normal([n, mean.shape[1]], seed)
+        )
         return mean + tf.exp(0.5 * log_variance) * noise
 
     def mean(self, parameters: dict[str, tf.Tensor]) -> tf.Tensor:

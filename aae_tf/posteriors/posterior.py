@@ -30,7 +30,7 @@ class Posterior(keras.layers.Layer):
 
     To add a posterior: implement `build_head`, `call`, `sample` and `mean`, and register the
     class with `keras.saving.register_keras_serializable`. What is to be normalised passes through
-    `normalized`.
+    `normalized`. Noise that is drawn by `replicas.draw_rows` is the same on several devices.
 
     Args:
         normalize: whether codes are normalised.
@@ -52,7 +52,8 @@ class Posterior(keras.layers.Layer):
     """
 
     def __init__(self, normalize: bool = False, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(name=name, **kwargs)
+        # Whatever the global policy: it would round features on their way to the head.
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.normalize = check_bool("normalize", normalize)
         # Known once connected.
         self.code_dim: Any = None

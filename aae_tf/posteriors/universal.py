@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from aae_tf import replicas
 from aae_tf.checks import check_dimension, check_sizes
 from aae_tf.posteriors.posterior import Posterior
 
@@ -111,7 +112,9 @@ class Universal(Posterior):
     ) -> tf.Tensor:
         """Draws one code per row."""
         features = parameters["features"]
-        noise = tf.random.stateless_normal([tf.shape(features)[0], self.noise_dim], seed)
+        noise = replicas.draw_rows(
+            tf.shape(features)[0], lambda n: tf.random.stateless_normal([n, self.noise_dim], seed)
+        )
         return self.normalized(self._head(features, noise), training)
 
     def mean(self, parameters: dict[str, tf.Tensor]) -> tf.Tensor:

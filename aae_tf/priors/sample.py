@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from aae_tf import replicas
 from aae_tf.priors.conditional import conditional
 from aae_tf.priors.row_families import known_row_family, seeds_of_rows
 
@@ -40,8 +41,11 @@ def sample(
         TensorShape([100, 3])
     """
     if labels is not None:
-        return conditional(prior, labels).sample(seed=seed)
+        with replicas.whole_batch(labels) as all_labels:
+            law = conditional(prior, all_labels)
+        return replicas.draw_rows(count, lambda n: law.sample(seed=seed))
     family = known_row_family(prior)
     if family is None:
-        return prior.sample(count, seed=seed)
-    return tf.cast(family.sample(seeds_of_rows([count], seed)), prior.dtype)
+        return replicas.draw_rows(count, lambda n: prior.sample(n, seed=seed))
+    seeds = replicas.draw_rows(count, lambda n: seeds_of_rows([n], seed))
+    return tf.cast(family.sample(seeds), prior.dtype)

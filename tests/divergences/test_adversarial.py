@@ -261,3 +261,42 @@ def test_a_divergence_belongs_to_one_code():
 def test_bad_arguments_are_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {},
+        {"objective": "least_squares", "input_noise": 0.5, "training": True},
+        {"objective": "wasserstein", "gradient_penalty": 1.0, "training": True},
+        {"sample_weight": tf.linspace(0.0, 2.0, 50)},
+        {"real": CODES[::-1] + 1.0, "sample_weight": tf.linspace(0.0, 2.0, 50)},
+        {"labels": tf.range(50) % 5 - 1},
+    ],
+    ids=str,
+)
+def test_fool_is_the_encoder_loss_of_compare(case):
+    call = {
+        key: case[key] for key in ("training", "sample_weight", "real", "labels") if key in case
+    }
+    options = {key: value for key, value in case.items() if key not in call}
+    if "labels" in case:
+        divergence = Adversarial(**options)
+        divergence.connect(priors.ring_mixture(4), seed=0, num_classes=4)
+    else:
+        divergence = _connected(**options)
+    expected = divergence.compare(CODES, SEED, **call).encoder_loss
+    np.testing.assert_allclose(divergence.fool(CODES, SEED, **call), expected, rtol=1e-5)
+
+
+def test_fool_shows_moments_of_both_sides_to_batch_normalisation():
+    layers = [keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
+    divergence = Adversarial(keras.Sequential([keras.Input([2]), *layers]))
+    divergence.connect(priors.gaussian(2, scale=3.0), seed=0)
+    state = divergence.get_weights()
+    expected = divergence.compare(CODES, SEED, training=True).encoder_loss
+    divergence.set_weights(state)
+    fooling = divergence.fool(CODES, SEED, training=True)
+    np.testing.assert_allclose(fooling, expected, rtol=1e-6)
+    alone = divergence.discriminator(CODES / np.float32(3.0), training=True).numpy()
+    assert abs(float(fooling) + np.log(expit(alone)).mean()) > 1e-3

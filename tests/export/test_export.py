@@ -220,7 +220,9 @@ def test_mixed_precision_exports_float32(images, tmp_path, make_aae, policy):
     model.export(tmp_path / "1", verbose=False)
     with export.SavedModelSession(tmp_path / "1") as session:
         served = session.run("encode", {"inputs": images})["latents"]
-        np.testing.assert_allclose(served, model.encode(images), atol=1e-6)
+        # The model itself rounds: a few units in the last of 11 and of 8 bits.
+        spacing = 2.0**-10 if policy == "mixed_float16" else 2.0**-7
+        np.testing.assert_allclose(served, model.encode(images), rtol=4 * spacing, atol=4 * spacing)
         for signature in session.signatures.values():
             for tensor in (*signature.inputs.values(), *signature.outputs.values()):
                 assert tf.as_dtype(tensor.dtype) in (tf.float32, tf.int64)

@@ -11,7 +11,7 @@ from tensorflow.python.framework import op_def_registry
 
 from aae_tf import AAE, export, networks, priors
 from aae_tf.export.graph_checks import check_graph, reached_operations
-from aae_tf.export.meta_graph import callable_signatures, read_meta_graph
+from aae_tf.export.meta_graph import all_nodes, callable_signatures, read_meta_graph
 from aae_tf.export.operations import OPERATIONS
 from aae_tf.export.signatures import model_signatures
 from tests.models.rows import MODELS
@@ -91,7 +91,6 @@ def test_the_networks_keep_to_the_list(name):
 def test_mixed_precision_keeps_to_the_list_and_to_float32(tmp_path, policy):
     keras.config.set_dtype_policy(policy)
     model = MODELS["SemiSupervisedAAE mmd mmd"][0]()
-    low = tf.as_dtype(keras.config.dtype_policy().compute_dtype)
     model.export(tmp_path / "1", verbose=False)
     meta_graph = read_meta_graph(tmp_path / "1")
     signatures = callable_signatures(meta_graph)
@@ -102,14 +101,11 @@ def test_mixed_precision_keeps_to_the_list_and_to_float32(tmp_path, policy):
         integers = {"seed", "label", "class_id"}
         for tensor, dtype in {**inputs, **outputs}.items():
             assert dtype == (tf.int64 if tensor in integers else tf.float32), (name, tensor)
-    # It is mixed: within, matrices are multiplied in the lower precision.
-    products = {
-        node.attr["T"].type
-        for function in meta_graph.graph_def.library.function
-        for node in function.node_def
-        if node.op == "MatMul"
-    }
-    assert low.as_datatype_enum in products
+    # So is everything in between.
+    low = {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
+    for node in all_nodes(meta_graph.graph_def):
+        for value in node.attr.values():
+            assert not low & {value.type, *value.list.type}, node
 
 
 def test_the_list_names_operations_that_exist():

@@ -1,4 +1,4 @@
-"""The policies that keep the two sides of a game level, one step at a time."""
+"""The balance: how steep a discriminator is, and how far it steps, one step at a time."""
 
 import keras
 import numpy as np
@@ -12,6 +12,10 @@ from tests.models.small import LABELS
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
+# A slow part that takes over what has been measured at once, and tells it.
+QUICK = {"memory": 1, "start": 1.0, "lowest": 1e-6, "highest": 1e6}
+SCALE = 3.0
+
 
 def discriminator_weights(model):
     return model.divergence.discriminator.get_weights()
@@ -21,10 +25,13 @@ def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def game(make_aae, balance, **kwargs):
+def game(make_aae, balance, optimizer=None, objective="non_saturating", **kwargs):
     discriminator = networks.mlp_discriminator(2, units=(6,), seed=3)
-    model = make_aae(divergence=divergences.Adversarial(discriminator))
-    model.compile(keras.optimizers.Adam(1e-2), balance=balance, **kwargs)
+    model = make_aae(
+        prior=priors.gaussian(2, scale=SCALE),
+        divergence=divergences.Adversarial(discriminator, objective=objective),
+    )
+    model.compile(optimizer or keras.optimizers.Adam(1e-2), balance=balance, **kwargs)
     return model
 
 
@@ -32,59 +39,150 @@ def step(model, images):
     return model.fit(images, batch_size=64, shuffle=False, verbose=0).history
 
 
-@pytest.mark.parametrize("schedule", ["joint", "alternating"])
-def test_discriminator_that_wins_waits(make_aae, images, schedule):
-    model = game(make_aae, Balance(lowest=0.01, highest=0.02), schedule=schedule)
-    before, encoder = discriminator_weights(model), model.encoder.get_weights()
-    logs = step(model, images)
-    assert logs["latent_discriminator_accuracy"][0] > 0.3
-    assert same(before, discriminator_weights(model))
-    assert int(model.discriminator_optimizer.iterations) == 0
-    assert logs["skipped_updates"] == [0.0], "waiting is not skipping"
-    assert not same(encoder, model.encoder.get_weights())
+def measured(model, balance):
+    """What a balance of memory 1 has measured at its one step, by its state."""
+    return balance.steepness * np.exp(-model._referee.state.numpy())
+
+
+def factor(balance, slow, steepness):
+    """The rule of the docstring, in NumPy."""
+    quick = np.clip((balance.steepness / np.float64(steepness)) ** 2, 0.01, 3.0)
+    return np.clip(slow * quick, balance.lowest, balance.highest)
+
+
+@pytest.mark.parametrize("steepness", [0.0, 0.01, 0.3, 0.5, 0.6, 1.0, 5.0, 1e4])
+@pytest.mark.parametrize("slow", [0.01, 0.7, 20.0])
+def test_factors_follow_the_rule(steepness, slow):
+    balance = Balance(steepness=0.5, start=0.2, lowest=0.005, highest=25.0, memory=50)
+    logarithm = np.float32([np.log(slow)])
+    found = balance.factor(logarithm, np.float32([steepness])).numpy()
+    np.testing.assert_allclose(found, factor(balance, slow, [steepness + 1e-6]), rtol=1e-5)
+    after = balance.follow(logarithm, np.float32([steepness])).numpy()
+    change = np.clip(np.log(0.5 / (steepness + 1e-6)), -2.0, 2.0) / 50
+    bounds = np.log([0.005, 25.0])
+    np.testing.assert_allclose(after, np.clip(logarithm + change, *bounds), rtol=1e-5)
 
 
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
-def test_encoder_that_wins_waits(make_aae, images, schedule):
-    results = []
-    for weight, balance in ((1.0, Balance(lowest=0.98, highest=0.99, memory=1)), (0.0, "fixed")):
-        model = game(make_aae, balance, schedule=schedule)
-        model.divergence.weight = weight
-        logs = step(model, images)
-        results.append((model.encoder.get_weights(), discriminator_weights(model), logs))
-    (encoder, discriminator, logs), (alone, other, _) = results
-    assert same(encoder, alone), "as if its adversarial loss had no weight"
-    assert same(discriminator, other), "which does not change the discriminator's step"
-    assert logs["latent_divergence"][0] > 0.1, "the loss is logged without the factor"
-
-
-@pytest.mark.parametrize("schedule", ["joint", "alternating"])
-def test_within_the_band_all_is_as_without(make_aae, images, schedule):
-    results = []
-    for balance in (Balance(lowest=0.01, highest=0.99), "fixed"):
-        model = game(make_aae, balance, schedule=schedule)
-        logs = [step(model, images) for _ in range(3)]
-        results.append((model.get_weights(), logs))
-    assert same(results[0][0], results[1][0])
-    assert results[0][1] == results[1][1]
-
-
-def test_running_accuracy_is_an_exponential_mean(make_aae, images):
-    model = game(make_aae, Balance(lowest=0.2, highest=0.8, memory=4))
-    expected = 0.5
-    for _ in range(5):
-        accuracy = step(model, images)["latent_discriminator_accuracy"][0]
-        expected += (accuracy - expected) / 4
-    np.testing.assert_allclose(model._referee.state.numpy(), [expected], rtol=1e-5)
-
-
-@pytest.mark.parametrize("schedule", ["joint", "alternating"])
-@pytest.mark.parametrize(("balance", "made"), [("fixed", 3), ("ahead", 1), ("behind", 3)])
-def test_discriminator_steps(make_aae, images, schedule, balance, made):
-    bands = {"ahead": Balance(0.01, 0.99), "behind": Balance(0.98, 0.99)}
-    model = game(make_aae, bands.get(balance, balance), schedule=schedule, discriminator_steps=3)
+@pytest.mark.parametrize("objective", ["non_saturating", "least_squares"])
+def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, schedule, objective):
+    # Within e^2 of it, beyond which the slow part would not follow at once.
+    balance = Balance(steepness=0.3, **QUICK)
+    still = keras.optimizers.SGD(0.0)
+    model = game(make_aae, balance, still, objective, schedule=schedule)
+    codes = small.forward(model.encoder, images.reshape(len(images), -1))
+    kernel, bias = next(x.get_weights() for x in model.posterior._flatten_layers() if x.weights)
+    points = (codes @ kernel + bias) / SCALE
+    (first, shift), (second, offset) = (
+        layer.get_weights()
+        for layer in model.divergence.discriminator.layers
+        if isinstance(layer, keras.layers.Dense)
+    )
+    hidden = points @ first + shift
+    logits = np.maximum(hidden, 0.0) @ second + offset
     step(model, images)
-    assert int(model.discriminator_optimizer.iterations) == made
+    # In standard deviations of the prior, which is what the discriminator sees.
+    slopes = ((hidden > 0.0) * second[:, 0]) @ first.T
+    if objective == "non_saturating":
+        slopes /= 1.0 + np.exp(logits)
+    else:
+        slopes *= 1.5 * (logits - 1.0)
+    expected = np.sqrt(np.mean(np.sum(slopes**2, axis=1)))
+    np.testing.assert_allclose(measured(model, balance), [expected], rtol=1e-4)
+
+
+@pytest.mark.parametrize("schedule", ["joint", "alternating"])
+@pytest.mark.parametrize("optimizer", [keras.optimizers.Adam, keras.optimizers.SGD])
+def test_discriminator_steps_so_many_times_as_far(make_aae, images, schedule, optimizer):
+    moves, encoders = [], []
+    balance = Balance(steepness=0.3, **QUICK)
+    for each in (balance, "fixed"):
+        model = game(make_aae, each, optimizer(1e-2), schedule=schedule)
+        before = discriminator_weights(model)
+        step(model, images)
+        after = discriminator_weights(model)
+        moves.append(np.concatenate([np.ravel(b - a) for a, b in zip(before, after, strict=True)]))
+        encoders.append(model.encoder.get_weights())
+        if each is balance:
+            expected = factor(balance, 1.0, measured(model, balance))
+    assert not 0.9 < expected < 1.1 and np.abs(moves[1]).max() > 0.0
+    np.testing.assert_allclose(moves[0], expected * moves[1], rtol=1e-3, atol=1e-7)
+    if schedule == "joint":
+        assert same(*encoders), "the encoder does what it did"
+
+
+def test_factor_finds_what_is_left_to_move(make_aae, images):
+    balance, moves = Balance(steepness=0.3, **QUICK), []
+    for each in (balance, "fixed"):
+        optimizer = keras.optimizers.SGD(1e-2)
+        model = game(make_aae, each, discriminator_optimizer=optimizer)
+        first, last = (x for x in model.divergence.discriminator.layers if x.weights)
+        first.trainable = False
+        model.compile(discriminator_optimizer=optimizer, balance=each)
+        before = first.get_weights(), last.get_weights()
+        step(model, images)
+        assert same(before[0], first.get_weights())
+        moves.append(last.get_weights()[0] - before[1][0])
+        if each is balance:
+            expected = factor(balance, 1.0, measured(model, balance))
+    np.testing.assert_allclose(moves[0], expected * moves[1], rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.usefixtures("graph_steps")
+def test_each_game_has_a_factor_of_its_own_within_a_graph():
+    balance = Balance(steepness=0.03, **QUICK)
+
+    def trained(balance):
+        model = small.build(
+            SemiSupervisedAAE, 2 + 3, style_prior=priors.gaussian(2), num_classes=3, seed=0
+        )
+        before = [d.discriminator.get_weights() for d in model._divergences.values()]
+        model.compile(keras.optimizers.SGD(0.1), balance=balance)
+        small.gradient_step(model, LABELS)
+        after = [d.discriminator.get_weights() for d in model._divergences.values()]
+        moves = [
+            np.sqrt(sum(np.sum((x - y) ** 2) for x, y in zip(a, b, strict=True)))
+            for a, b in zip(before, after, strict=True)
+        ]
+        return model, np.array(moves)
+
+    model, steered = trained(balance)
+    expected = factor(balance, 1.0, measured(model, balance))
+    assert abs(expected[0] / expected[1] - 1.0) > 0.1, measured(model, balance)
+    _, plain = trained("fixed")
+    np.testing.assert_allclose(steered / plain, expected, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("graph_steps")
+def test_rates_a_hundred_times_apart_come_closer(make_aae, images):
+    slow = {}
+    for rate in (0.1, 0.001):
+        model = game(
+            make_aae,
+            Balance(memory=30),
+            discriminator_optimizer=keras.optimizers.Adam(rate),
+            steps_per_execution=10,
+        )
+        rows = np.tile(images, (10, 1, 1, 1))
+        model.fit(rows, batch_size=16, epochs=5, shuffle=False, verbose=0)
+        slow[rate] = np.exp(model._referee.state.numpy()[0])
+    assert slow[0.1] < 0.05 and slow[0.001] > 0.2, "both began at 0.1"
+
+
+def test_batch_that_is_not_finite_teaches_nothing(make_aae, images):
+    model = game(make_aae, Balance(start=0.5))
+    rows = np.full_like(images, np.nan)
+    data = tf.data.Dataset.from_tensor_slices(rows).batch(64)
+    assert model.fit(data, verbose=0).history["skipped_updates"] == [1]
+    np.testing.assert_allclose(model._referee.state.numpy(), np.log([0.5]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["joint", "alternating"])
+@pytest.mark.parametrize("balance", ["fixed", "adaptive"])
+def test_discriminator_steps(make_aae, images, schedule, balance):
+    model = game(make_aae, balance, schedule=schedule, discriminator_steps=3)
+    step(model, images)
+    assert int(model.discriminator_optimizer.iterations) == 3
     assert int(model.optimizer.iterations) == 1
 
 
@@ -104,26 +202,6 @@ def test_further_steps_see_the_same_codes_and_new_prior_samples(make_aae, images
     assert not same(samples[1:], samples[:-1])
 
 
-@pytest.mark.usefixtures("graph_steps")
-def test_one_of_two_games_waits_alone_within_a_graph():
-    def trained(balance):
-        model = small.build(
-            SemiSupervisedAAE, 2 + 3, style_prior=priors.gaussian(2), num_classes=3, seed=0
-        )
-        before = [d.discriminator.get_weights() for d in model._divergences.values()]
-        model.compile(keras.optimizers.SGD(0.1), balance=balance)
-        logs = small.gradient_step(model, LABELS)
-        games = zip(before, model._divergences.items(), strict=True)
-        moved = {k: not same(a, d.discriminator.get_weights()) for a, (k, d) in games}
-        return moved, [logs[f"{k}_discriminator_accuracy"][0] for k in ("style", "class")]
-
-    moved, (style, classes) = trained("fixed")
-    assert moved == {"style": True, "class": True} and style != classes
-    middle = 0.5 * (style + classes)
-    moved, _ = trained(Balance(lowest=0.01, highest=middle, memory=1))
-    assert moved == {"style": style < middle, "class": classes < middle}
-
-
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_gradient_norms_are_those_of_each_weighted_term(make_aae, images, schedule):
     model = game(make_aae, "fixed", log_gradient_norms=True, schedule=schedule)
@@ -136,7 +214,9 @@ def test_gradient_norms_are_those_of_each_weighted_term(make_aae, images, schedu
         codes = model.posterior(model.encoder(images))
         codes = next(iter(codes.values()))
         error = 0.5 * tf.reduce_sum((model.decoder(codes) - images) ** 2) / len(images)
-        fooling = 3.0 * tf.reduce_mean(tf.nn.softplus(-model.divergence.discriminator(codes)))
+        fooling = 3.0 * tf.reduce_mean(
+            tf.nn.softplus(-model.divergence.discriminator(codes / SCALE))
+        )
     for key, loss in {"reconstruction": error, "latent": fooling}.items():
         norm = tf.linalg.global_norm(tape.gradient(loss, variables)).numpy()
         np.testing.assert_allclose(logs[f"{key}_gradient_norm"][0], norm, rtol=1e-4, err_msg=key)
@@ -144,21 +224,40 @@ def test_gradient_norms_are_those_of_each_weighted_term(make_aae, images, schedu
 
 def test_compile_arguments_are_saved(make_aae, images, tmp_path):
     model = game(
-        make_aae, Balance(0.4, 0.7, memory=9), discriminator_steps=2, log_gradient_norms=True
+        make_aae,
+        Balance(0.5, 0.2, 0.1, 9.0, memory=7),
+        discriminator_steps=2,
+        log_gradient_norms=True,
     )
     step(model, images)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     arguments = loaded._compile_arguments
-    assert arguments["balance"].get_config() == {"lowest": 0.4, "highest": 0.7, "memory": 9}
+    config = {"steepness": 0.5, "start": 0.2, "lowest": 0.1, "highest": 9.0, "memory": 7}
+    assert arguments["balance"].get_config() == config
+    np.testing.assert_array_equal(loaded._referee.state.numpy(), model._referee.state.numpy())
+    assert loaded._referee.state.numpy() != np.float32(np.log(0.2))
     assert arguments["discriminator_steps"] == 2 and arguments["log_gradient_norms"] is True
     assert step(model, images) == step(loaded, images)
 
 
-@pytest.mark.parametrize("arguments", [{"lowest": 0.9}, {"highest": 1.0}, {"lowest": 0.0}])
-def test_balance_refuses_what_is_no_band(arguments):
-    with pytest.raises(ValueError, match="`lowest` and `highest` to be accuracies with 0 < lowest"):
+@pytest.mark.parametrize("arguments", [{"start": 40.0}, {"lowest": 0.2}, {"highest": 0.05}])
+def test_balance_refuses_what_is_no_range(arguments):
+    with pytest.raises(ValueError, match=r"`start` to be in \[lowest, highest\]. Received: start="):
         Balance(**arguments)
+
+
+@pytest.mark.parametrize("name", ["steepness", "lowest", "highest"])
+def test_balance_refuses_what_is_not_positive(name):
+    with pytest.raises(ValueError, match=f"`{name}` to be .*positive"):
+        Balance(**{name: 0.0})
+
+
+def test_critic_has_no_balance(make_aae):
+    divergence = divergences.Adversarial(objective="wasserstein", gradient_penalty=1.0)
+    model = make_aae(divergence=divergence)
+    with pytest.raises(ValueError, match="`balance` to be 'fixed' with objective='wasserstein'"):
+        model.compile(balance="adaptive")
 
 
 def test_compile_refuses(make_aae):

@@ -75,11 +75,7 @@ def test_a_bad_batch_is_as_if_it_had_not_come(make_aae, images, jit_compile):
     good = images[np.r_[0:32, 48:64]]
     logs, states = [], []
     for data in (batches(images, (2, np.nan)), batches(good)):
-        # One player, and no layers that take XLA long to compile.
-        if jit_compile:
-            model = make_aae(divergence="mmd")
-        else:
-            model = normalised(make_aae, prior=POINT_PRIOR)
+        model = normalised(make_aae, prior=POINT_PRIOR)
         model.compile(keras.optimizers.Adam(1e-2), jit_compile=jit_compile, steps_per_execution=2)
         logs.append(model.fit(data, verbose=0).history)
         states.append(everything(model))
@@ -89,6 +85,37 @@ def test_a_bad_batch_is_as_if_it_had_not_come(make_aae, images, jit_compile):
     assert logs[1].pop("skipped_updates") == [0.0]
     for key, value in logs[0].items():
         np.testing.assert_allclose(value, logs[1][key], rtol=1e-4, err_msg=key)
+
+
+@pytest.mark.parametrize("schedule", ["joint", "alternating"])
+def test_no_branch_for_xla_to_look_into(make_aae, images, schedule):
+    # It took ten minutes to compile a step of layers of 1000 with them.
+    branches = []
+    for jit_compile in (True, False):
+        model = make_aae()
+        model.compile(keras.optimizers.Adam(1e-3), schedule=schedule, jit_compile=jit_compile)
+        step = tf.function(model.train_step).get_concrete_function(tf.constant(images[:16]))
+        kinds = [operation.type for operation in step.graph.get_operations()]
+        branches.append([kind for kind in kinds if kind in ("If", "Case", "While")])
+    assert branches[0] == []
+    assert len(branches[1]) == (3 if schedule == "joint" else 4)
+
+
+@pytest.mark.parametrize("overflows", [False, True])
+def test_xla_leaves_loss_scaling_to_the_optimizer(make_aae, images, overflows):
+    states = []
+    for jit_compile in (True, False):
+        model = make_aae(divergence="mmd", encoder=networks.mlp_encoder(SHAPE, units=(8,), seed=1))
+        optimizer = keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.Adam(1e-3), initial_scale=2.0**10, dynamic_growth_steps=2
+        )
+        model.compile(optimizer, jit_compile=jit_compile)
+        rows = batches(images[:32], (0, np.inf if overflows else 1.0))
+        model.fit(rows, verbose=0)
+        states.append(everything(model))
+        assert float(optimizer.dynamic_scale.value) == 2.0 ** (9 if overflows else 11)
+    for a, b in zip(*states, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

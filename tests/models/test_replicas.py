@@ -1,42 +1,87 @@
-"""Two logical CPUs must be set up before TensorFlow starts, so the work is done in a process."""
+"""Several replicas train as one device does, whatever their shares of a batch.
 
-import subprocess
-import sys
-
-CODE = """
-import keras, numpy as np, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from aae_tf import AAE, divergences, networks, priors
-
-x = np.random.default_rng(0).random((64, 8, 8, 1), dtype="float32")
-
-def train(strategy):
-    with strategy.scope():
-        model = AAE(
-            networks.mlp_encoder((8, 8, 1), units=(16,), seed=1),
-            networks.mlp_decoder((8, 8, 1), 2, units=(16,), seed=2),
-            prior=priors.gaussian(2), divergence=divergences.MMD(weight=0.0), seed=0)
-        model.compile(keras.optimizers.SGD(0.02))
-    model.fit(x, batch_size=32, epochs=3, shuffle=False, verbose=0)
-    return np.concatenate([weight.ravel() for weight in model.get_weights()])
-
-mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-np.testing.assert_allclose(train(mirrored), train(tf.distribute.get_strategy()), atol=1e-6)
-
-with mirrored.scope():
-    model = AAE(
-        networks.mlp_encoder((4,), units=(4,)), networks.mlp_decoder((4,), 2, units=(4,)),
-        prior=priors.gaussian(2), divergence="mmd")
-    try:
-        model.compile(jit_compile=True)
-    except ValueError as error:
-        assert "`jit_compile` to be False or 'auto' with several replicas" in str(error)
-        print("refused")
+Two logical devices of a CPU must be set up before TensorFlow starts, so that the work is done in a
+process of its own.
 """
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-def test_two_replicas_train_as_one_device_and_refuse_xla():
-    run = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.strip().endswith("refused")
+import pytest
+
+from tests.models import small
+
+SCRIPT = Path(small.__file__).with_name("replica_trainings.py")
+QUICK = ("alternating game", "batch normalisation", "sampled prior", "few labels", "own classes")
+OTHERS = ("labels of a game", "outputs", "posteriors", "graph")
+
+
+def run(cases):
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *cases],
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return run(QUICK)
+
+
+def check(found):
+    """Compares all logs, of steps, epochs and evaluation, and all weights."""
+    one, several = found["one"], found["several"]
+    assert len(one["history"]) > 2
+    for part, logs in one.items():
+        assert several[part].keys() == logs.keys()
+        for key, value in logs.items():
+            # An estimate of MMD^2 is a small difference of large sums.
+            assert several[part][key] == pytest.approx(value, rel=2e-5, abs=1e-6), (part, key)
+    assert found["weights moved"] > 1e-3
+    assert found["weights apart"] < 1e-6
+    assert found["memories"]
+    for first, *others in found["memories"]:
+        assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("case", QUICK)
+def test_replicas_train_as_one_device(trained, case):
+    check(trained[case])
+
+
+@pytest.mark.slow
+def test_replicas_train_as_one_device_in_further_cases():
+    trained = run(OTHERS)
+    for case in OTHERS:
+        check(trained[case])
+
+
+def test_steps_log_the_norms_of_gradients_of_the_whole_batch(trained):
+    logs = trained["alternating game"]
+    assert logs["several"]["last batch"]["latent_gradient_norm"] == pytest.approx(
+        logs["one"]["last batch"]["latent_gradient_norm"], rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("jit_compile", "`jit_compile` to be False or 'auto' with several replicas"),
+        ("steps_per_execution", "`steps_per_execution` to be 1 with several replicas"),
+    ],
+)
+def test_what_several_replicas_cannot_do_is_refused(trained, argument, message):
+    assert f"Expected {message}" in trained["refusals"][argument]
+    assert "replicas=2." in trained["refusals"][argument]
+
+
+def test_the_message_names_what_is_not_finite_with_any_replica(trained):
+    assert "Not finite in the last of these batches: loss" in trained["refusals"]["not finite"]
