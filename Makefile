@@ -3,8 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# PyTorch and pythae, that benchmarks compare with, live apart.
+PEERS := .venv-peers
+PEERS_STAMP := $(PEERS)/.installed
+# So does Apache Beam, which needs other versions of some packages.
+BEAM := .venv-beam
+BEAM_STAMP := $(BEAM)/.installed
 
-.PHONY: quickstart test test-slow check benchmark clean
+.PHONY: quickstart test test-slow test-beam check benchmark clean
 
 quickstart: $(STAMP)
 	$(RUN)/aae-tf quickstart
@@ -16,12 +22,17 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(RUN)/python -m pytest --numprocesses 2 -m slow
 
+test-beam: $(BEAM_STAMP)
+	$(BEAM)/bin/python -m pytest tests/examples/test_beam_encode.py
+
 check: $(STAMP)
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
-benchmark: $(STAMP)
+# The second part needs MNIST in TFDS_DATA_DIR.
+benchmark: $(STAMP) $(PEERS_STAMP)
+	$(RUN)/python benchmarks/speed.py --peers $(PEERS)/bin/python
 	$(RUN)/python benchmarks/first_light.py
 
 # The stamp is written last, so that an interrupted set-up starts over.
@@ -32,5 +43,22 @@ $(STAMP): pyproject.toml constraints.txt
 		--constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
+$(PEERS_STAMP): benchmarks/peers/requirements.txt
+	rm -rf $(PEERS)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement benchmarks/peers/requirements.txt
+	touch $(PEERS_STAMP)
+
+$(BEAM_STAMP): pyproject.toml constraints.txt constraints-beam.txt
+	rm -rf $(BEAM)
+	$(PYTHON) -m venv $(BEAM)
+	sed -n 's/^\([a-z0-9-]*==\).*/^\1/p' constraints-beam.txt > $(BEAM)/replaced.txt
+	grep -v -f $(BEAM)/replaced.txt constraints.txt | cat - constraints-beam.txt \
+		> $(BEAM)/constraints.txt
+	$(BEAM)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint $(BEAM)/constraints.txt --editable '.[dev,beam]'
+	touch $(BEAM_STAMP)
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache runs
+	rm -rf $(VENV) $(PEERS) $(BEAM) .pytest_cache .ruff_cache .mypy_cache runs

@@ -1,9 +1,9 @@
-"""Measures the figures of the README on MNIST and writes benchmarks/RESULTS.md.
+"""Measures the figures of the README on MNIST and writes benchmarks/FIRST_LIGHT.md.
 
     TFDS_DATA_DIR=... python benchmarks/first_light.py [--epochs 10]
 
 Trains the same autoencoder twice, against a discriminator and against a closed-form MMD, exports
-both, and asks the embedded server. Every number in RESULTS.md is printed by this command.
+both, and asks the embedded server. Every number in FIRST_LIGHT.md is printed by this command.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 
 from aae_tf import AAE, data, evaluation, export, networks, priors, serving
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
+RESULTS = Path(__file__).with_name("FIRST_LIGHT.md")
 # What is reported: label, what to reach, key of the figure.
 ROWS = (
     ("half-squared error per image, nats", "<= 6.6", "half_squared_error"),
@@ -121,9 +121,9 @@ def main() -> None:
     samples = ", ".join(f"{value:.2f} s over {name}" for name, value in seconds_by_protocol.items())
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
-        f"""# Results
+        f"""# First light on MNIST
 
-Written by `TFDS_DATA_DIR=... make benchmark`, which runs `benchmarks/first_light.py`.
+Written by `TFDS_DATA_DIR=... make benchmark`, which ends with `benchmarks/first_light.py`.
 
 MNIST, 50,000 images to train on; 784-1000-1000-8 and back, discriminator 8-1000-1000-1, prior
 N(0, 5^2 I), deterministic posterior, Adam 1e-3 for every player, batch 100, {epochs} epochs,
