@@ -20,7 +20,7 @@ OURS, TORCH, PYTHAE = "aae_worker.py", "torch_worker.py", "pythae_worker.py"
 JOINT, MMD, LARGE = ("--schedule", "joint"), ("--divergence", "mmd"), ("--batch", "1000")
 BFLOAT16 = (*LARGE, "--bfloat16")
 NOISE = ("--noise", "0.3")
-OUR_WAY = "aae_tf"
+OUR_WAY, EAGER = "aae_tf", "torch eager"
 
 
 class Comparison(NamedTuple):
@@ -47,12 +47,12 @@ COMPARISONS = {
             "aae_tf, guard=False": (OURS, "--no-guard"),
             "aae_tf, XLA": (OURS, "--jit"),
             "aae_tf, MMD": (OURS, *MMD),
-            "torch eager": (TORCH,),
+            EAGER: (TORCH,),
             "torch.compile": (TORCH, "--compile", "default"),
             "torch.compile, max-autotune": (TORCH, "--compile", "max-autotune"),
         },
         (
-            ("torch eager", "aae_tf", 1.7),
+            (EAGER, OUR_WAY, 1.7),
             ("torch.compile", "aae_tf", 1.5),
             ("torch.compile, max-autotune", "aae_tf", 1.5),
             ("aae_tf", "aae_tf, MMD", 1.5),
@@ -65,12 +65,12 @@ COMPARISONS = {
             "aae_tf, MMD": (OURS, *JOINT, *MMD),
             "pythae": (PYTHAE,),
             "pythae, fused Adam": (PYTHAE, "--fused"),
-            "torch eager": (TORCH, *JOINT),
+            EAGER: (TORCH, *JOINT),
         },
         (
             ("pythae", "aae_tf", 2.0),
             ("pythae, fused Adam", "aae_tf", 2.0),
-            ("torch eager", "aae_tf", None),
+            (EAGER, OUR_WAY, None),
             ("aae_tf", "aae_tf, MMD", 1.5),
         ),
     ),
@@ -80,14 +80,14 @@ COMPARISONS = {
             OUR_WAY: (OURS, *BFLOAT16),
             "aae_tf, XLA": (OURS, *BFLOAT16, "--jit"),
             "aae_tf, float32": (OURS, *LARGE),
-            "torch eager": (TORCH, *BFLOAT16),
+            EAGER: (TORCH, *BFLOAT16),
             "torch.compile": (TORCH, *BFLOAT16, "--compile", "default"),
             "torch.compile, max-autotune": (TORCH, *BFLOAT16, "--compile", "max-autotune"),
         },
         (
             ("torch.compile", "aae_tf", 1.2),
             ("torch.compile, max-autotune", "aae_tf", 1.2),
-            ("torch eager", "aae_tf", None),
+            (EAGER, OUR_WAY, None),
             ("aae_tf, float32", "aae_tf", None),
         ),
         batch=1000,
@@ -164,7 +164,22 @@ def memory_table(measured: Measured) -> str:
             (name, f"{peak / 1e6:.0f}", f"{before / 1e6:.0f}", f"{(peak - before) / 1e6:.0f}")
         )
     head = ("way", "peak of the process, MB", "with all imported, MB", "training adds, MB")
-    return f"## Memory of the trainings with schedule alternating\n\n{table(head, rows)}"
+    peaks = [max(measured.values(_key(measured, way), "peak_bytes")) for way in (OUR_WAY, EAGER)]
+    added = [
+        peak - measured.facts[way]["imported"]
+        for peak, way in zip(peaks, (OUR_WAY, EAGER), strict=True)
+    ]
+    ratios = [
+        (f"{what}, {OUR_WAY} / {EAGER}", verdict(ours / theirs, 1.0, True), f"{ours / theirs:.2f}")
+        for what, (ours, theirs) in (("what training adds", added), ("peak of the process", peaks))
+    ]
+    return "\n\n".join(
+        (
+            "## Memory of the trainings with schedule alternating",
+            table(head, rows),
+            table(("memory", "reach", "measured"), ratios),
+        )
+    )
 
 
 def fit_table(measured: Measured) -> str:
@@ -197,7 +212,8 @@ def noise_table(arguments: argparse.Namespace) -> str:
 
 def plot(results: dict[str, tuple[Measured, int]], path: Path) -> None:
     """Draws the times of all rounds."""
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    figure.supxlabel("ms a step; bar: median, mark: a round", fontsize=9)
     for axes, (key, (measured, steps)) in zip(
         figure.subplots(1, len(results)), results.items(), strict=True
     ):
@@ -210,8 +226,7 @@ def plot(results: dict[str, tuple[Measured, int]], path: Path) -> None:
         labels = [name.removesuffix(", epoch") for name in names]
         axes.set_yticks(range(len(names)), labels, fontsize=8)
         axes.invert_yaxis()
-        axes.set_xlabel("ms a step; bar: median, mark: round")
-        axes.set_title(COMPARISONS[key].title, fontsize=9)
+        axes.set_title(COMPARISONS[key].title.replace(", ", "\n", 1), fontsize=9)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=120)
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 from report import add_measuring_options, clock_of, table
 
 from aae_tf import AAE, divergences, networks, priors
@@ -131,6 +131,11 @@ def exponents(sizes: tuple[int, ...], times: np.ndarray) -> tuple[float, float]:
     return float(np.polyfit(x, y, 1)[0]), float((y[-1] - y[-2]) / (x[-1] - x[-2]))
 
 
+def series_sizes(results: list[tuple[Series, np.ndarray]], title: str) -> tuple[int, ...]:
+    """Gives the sizes of one panel."""
+    return next(series.sizes for series, _ in results if series.title == title)
+
+
 def plot(results: list[tuple[Series, np.ndarray]], path: Path) -> None:
     """Draws the curves, a panel for each thing that grows."""
     titles = list(dict.fromkeys(series.title for series, _ in results))
@@ -145,10 +150,14 @@ def plot(results: list[tuple[Series, np.ndarray]], path: Path) -> None:
         axes.set_ylabel("ms")
         axes.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
         axes.grid(alpha=0.3)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.3g}"))
+        for axis, locator in (
+            (axes.xaxis, FixedLocator(series_sizes(results, title))),
+            (axes.yaxis, LogLocator(subs=(1.0, 2.0, 5.0))),
+        ):
+            axis.set_major_locator(locator)
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_locator(NullLocator())
+        axes.tick_params(axis="x", rotation=60, labelsize=8)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=120)
 

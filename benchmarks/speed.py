@@ -25,8 +25,9 @@ PEERS = ("torch", "pythae", "numpy")
 def peer_versions(python: str) -> str:
     """Lists versions of the peers' environment."""
     program = f"from report import versions; print(versions(*{PEERS!r}))"
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
     return subprocess.run(
-        [python, "-c", program], cwd=HERE, capture_output=True, check=True, text=True
+        [python, "-c", program], env=environment, capture_output=True, check=True, text=True
     ).stdout.strip()
 
 
@@ -54,6 +55,7 @@ def main() -> None:
     common = ["--rounds", str(arguments.rounds), "--threads", str(arguments.threads)]
     common += ["--processor-time"] if arguments.clock == "processor_seconds" else []
     beside = ["--peers", arguments.peers, *common, "--steps", str(arguments.steps)]
+    peers = peer_versions(arguments.peers)
     sections, lines = zip(
         run("compare.py", *beside, "--plot", os.path.relpath(IMAGES / "steps.png")),
         run("step_floor.py", *beside),
@@ -73,7 +75,7 @@ threads everywhere: {arguments.threads}. Times are {CLOCKS[arguments.clock]}. Ro
 turn; a ratio is the median of the ratios of rounds.
 
 Ours: {versions(*PACKAGES)}.
-Peers: {peer_versions(arguments.peers)}.
+Peers: {peers}.
 
 {text}
 

@@ -128,7 +128,7 @@ ROWS = {
     "FourierFeatures": Row(
         "other", lambda: mmd.FourierFeatures(_MATERN, 3, 64, seed=5, name="features")
     ),
-    "Balance": Row("other", lambda: models.Balance(0.5, 0.2, 0.1, 9.0, 7)),
+    "Balance": Row("other", lambda: models.Balance(0.4, 0.7, 0.2, 9)),
     "BalanceMonitor": Row(
         "callback",
         lambda: callbacks.BalanceMonitor(

@@ -17,7 +17,8 @@ class CommandError(Exception):
 
     Args:
         message: what was expected and what was received.
-        exit_code: 2 where the user asked for what cannot be done, 1 where something went wrong.
+        exit_code: 2 where the user asked for what cannot be done, 1 where something went wrong, 75
+            where the same command, given again, goes on.
     """
 
     def __init__(self, message: str, exit_code: int = 2) -> None:

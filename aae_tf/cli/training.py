@@ -18,7 +18,7 @@ from aae_tf.cli.build import build_model
 from aae_tf.cli.errors import CommandError, bad_input
 from aae_tf.cli.figures import figure_callbacks, write_figures
 from aae_tf.cli.recipe import Recipe
-from aae_tf.cli.run_directory import check_new, write_run
+from aae_tf.cli.run_directory import check_new, is_run_of, write_run
 from aae_tf.cli.training_data import (
     batch_sizes,
     training_batches,
@@ -135,7 +135,7 @@ def train_run(
             raise _interrupted(recipe, backup, unfinished) from interrupt
         if workers.is_chief:
             unfinished.publish()
-        workers.wait()
+        workers.part(lambda: is_run_of(out, recipe))
 
 
 def bar_verbosity() -> int:

@@ -13,13 +13,14 @@ import typer
 from aae_tf.cli.errors import CommandError, bad_input
 from aae_tf.cli.tf_config import TFConfig
 
+# What a scheduler takes for a reason to start the worker again: EX_TEMPFAIL of sysexits.h.
+_TRY_AGAIN = 75
 # What TensorFlow raises in a worker whose peers are gone.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
-    tf.errors.InternalError,
 )
 
 
@@ -117,6 +118,18 @@ class Workers:
         """Waits until all workers have come here."""
         self.sum([0.0])
 
+    def part(self, is_done: Callable[[], bool]) -> None:
+        """Waits for all before this process ends, and with it its connections.
+
+        Args:
+            is_done: tells whether the run is complete: others may then have ended first.
+        """
+        try:
+            self.wait()
+        except _LOST:
+            if not is_done():
+                raise
+
     def any(self, flag: bool) -> bool:
         """Tells whether a flag is set on any worker."""
         return self.sum([float(flag)])[0] > 0.0
@@ -162,5 +175,5 @@ class Workers:
             raise CommandError(
                 "Expected all workers to stay. Received: a worker is lost. The same command on "
                 f"every worker goes on from the last backup. TensorFlow says: {first}",
-                exit_code=1,
+                exit_code=_TRY_AGAIN,
             ) from error

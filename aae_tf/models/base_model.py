@@ -139,7 +139,7 @@ class BaseModel(ReplicatedGame):
             "discriminator_optimizer": list(self._divergences.values()),
             "regularization_optimizer": self._regularized_layers(),
         }
-        players = make_players(optimizers, layers, used_guard, scale)
+        players = make_players(optimizers, layers, used_guard, scale, self._num_replicas)
 
         super().compile(
             optimizer=players["optimizer"].optimizer,

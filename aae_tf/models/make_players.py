@@ -7,6 +7,7 @@ import keras
 
 from aae_tf.models.guard import Guard
 from aae_tf.models.player import Player, companion, loss_scaled
+from aae_tf.models.replicated_player import ReplicatedPlayer
 
 Layers = Iterable[keras.layers.Layer]
 
@@ -40,6 +41,7 @@ def make_players(
     layers: Mapping[str, Layers],
     guard: Guard | None,
     scale: bool,
+    replicas: int = 1,
 ) -> dict[str, Player]:
     """Gives each optimizer its variables.
 
@@ -48,6 +50,7 @@ def make_players(
         layers: what each of them moves.
         guard: what all gradients are judged by, or None.
         scale: whether losses are scaled, for float16.
+        replicas: how many devices train together.
 
     Returns:
         Players by the same names.
@@ -55,8 +58,9 @@ def make_players(
     Raises:
         ValueError: if an optimizer cannot serve.
     """
+    kind = Player if replicas == 1 else ReplicatedPlayer
     return {
-        name: Player(name, loss_scaled(each, scale), _variables(layers[name]), guard)
+        name: kind(name, loss_scaled(each, scale), _variables(layers[name]), guard)
         for name, each in optimizers.items()
     }
 

@@ -122,7 +122,7 @@ class Player:
             verdict = Verdict(tf.constant(True), None)
             overflows = tf.constant(False)
         else:
-            norm = _global_norm(gradients, replicas) / tf.cast(scale * replicas, tf.float32)
+            norm = _global_norm(gradients) / tf.cast(scale, tf.float32)
             verdict = self.gate.judge(norm, self._step_size(rate), wanted)
             overflows = ~tf.math.is_finite(norm)
         shortened = tf.constant(False) if verdict.scale is None else verdict.scale < 1.0
@@ -238,15 +238,11 @@ def loss_scaled(optimizer: Any, scale: bool) -> keras.optimizers.Optimizer:
     return keras.optimizers.LossScaleOptimizer(optimizer)
 
 
-def _global_norm(gradients: Sequence[Any], replicas: int) -> tf.Tensor:
-    """Gives the norm over all variables; of several replicas a bound that all of them agree on."""
+def _global_norm(gradients: Sequence[Any]) -> tf.Tensor:
+    """Gives the norm over all variables."""
     values = [_values(gradient) for gradient in gradients if gradient is not None]
     halves = [tf.nn.l2_loss(tf.cast(value, tf.float32)) for value in values]
-    squared = 2.0 * tf.add_n([tf.zeros(()), *halves])
-    if replicas > 1:
-        context = tf.distribute.get_replica_context()
-        squared = replicas * context.all_reduce(tf.distribute.ReduceOp.SUM, squared)
-    return tf.sqrt(squared)
+    return tf.sqrt(2.0 * tf.add_n([tf.zeros(()), *halves]))
 
 
 def _values(gradient: Any) -> tf.Tensor:

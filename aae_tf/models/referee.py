@@ -13,9 +13,9 @@ from aae_tf.models.balance import Balance
 from aae_tf.models.memory import make_memory
 from aae_tf.priors.prior_moments import prior_moments
 
-# How steep the encoder's loss is in a game that goes well, over that of "non_saturating". Measured:
-# on MNIST 0.4 in place of 0.6 gave the codes of a tuned game.
-_UNITS = {"non_saturating": 1.0, "least_squares": 2.0 / 3.0}
+# The slope of each objective's encoder loss in the log-odds of codes and prior samples, at a draw,
+# over that of "non_saturating".
+_UNITS = {"non_saturating": 1.0, "least_squares": 0.25}
 
 
 class Referee:
@@ -76,7 +76,7 @@ class Referee:
             squares.append(tf.reduce_sum(tf.square(slopes)) / rows)
         measured = tf.sqrt(tf.stack(replicas.replica_mean(squares)))
         # Of a batch that will be left out, nothing is learned.
-        measured = tf.where(tf.math.is_finite(measured), measured, self._balance.steepness)
+        measured = tf.where(tf.math.is_finite(measured), measured, self._balance.lowest)
         slow = self.state.value
         factors = self._balance.factor(slow, measured)
         self.state.assign(self._balance.follow(slow, measured))

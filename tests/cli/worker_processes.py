@@ -13,7 +13,6 @@ import signal
 import socket
 import struct
 import sys
-import time
 
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 _SET_FLAGS, _UP = 0x8914, 0x1
@@ -103,44 +102,31 @@ def cluster(number, index, port=2222):
     return {"TF_CONFIG": json.dumps(config)}
 
 
-def wait(processes):
-    """Waits for processes; returns their codes, negative for signals, and when each ended."""
-    ended = {}
-    while len(ended) < len(processes):
-        process, status = os.wait()
-        ended[process] = os.waitstatus_to_exitcode(status), time.monotonic()
-    return [ended[process] for process in processes]
+def run(folder, arguments, rounds):
+    """Starts the processes of each round together, and prints their codes, negative for signals.
 
-
-def run(folder, arguments, kills):
-    """Trains on one device, on two, and by two workers, which are killed at steps of each start.
-
-    Prints the codes of all processes, in order.
+    Args:
+        folder: where runs and what the processes print are written.
+        arguments: of all of them.
+        rounds: lists of `[out, strategy, kill_at]`; those of one `out` that are "multi-worker" are
+            a cluster.
     """
-
-    def command(out, strategy):
-        return [*arguments, "--strategy", strategy, "--out", f"{folder}/{out}"]
-
-    def start_workers(name, kill):
-        return [
-            start(
-                command("workers", "multi-worker"),
-                f"{folder}/{name}-{index}.log",
-                cluster(2, index),
-                kill_at=kill[index],
+    codes = []
+    for number, started in enumerate(rounds):
+        processes = []
+        for index, (out, strategy, kill_at) in enumerate(started):
+            several = strategy == "multi-worker"
+            process = start(
+                [*arguments, "--strategy", strategy, "--out", f"{folder}/{out}"],
+                f"{folder}/{number}-{index}.log",
+                cluster(len(started), index) if several else None,
+                devices=2 if strategy == "mirrored" else 1,
+                kill_at=kill_at,
             )
-            for index in range(2)
-        ]
-
-    codes = {}
-    alone = [
-        start(command("one", "one"), f"{folder}/one.log"),
-        start(command("mirrored", "mirrored"), f"{folder}/mirrored.log", devices=2),
-    ]
-    codes["alone"] = wait(alone)
-    for number, kill in enumerate([*kills, (None, None)]):
-        codes[f"start {number}"] = wait(start_workers(f"start-{number}", kill))
-    print(json.dumps({name: [code for code, _ in ends] for name, ends in codes.items()}))
+            processes.append(process)
+        ended = dict(os.wait() for _ in processes)
+        codes.append([os.waitstatus_to_exitcode(ended[process]) for process in processes])
+    print(json.dumps(codes))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from tests.models.small import LABELS
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
 # A slow part that takes over what has been measured at once, and tells it.
-QUICK = {"memory": 1, "start": 1.0, "lowest": 1e-6, "highest": 1e6}
+QUICK = {"memory": 1, "start": 1.0}
 SCALE = 3.0
 
 
@@ -40,34 +40,52 @@ def step(model, images):
 
 
 def measured(model, balance):
-    """What a balance of memory 1 has measured at its one step, by its state."""
-    return balance.steepness * np.exp(-model._referee.state.numpy())
+    """What a balance of memory 1, and a band of one point, has measured at its one step."""
+    return balance.lowest * np.exp(-model._referee.state.numpy())
 
 
 def factor(balance, slow, steepness):
     """The rule of the docstring, in NumPy."""
-    quick = np.clip((balance.steepness / np.float64(steepness)) ** 2, 0.01, 3.0)
-    return np.clip(slow * quick, balance.lowest, balance.highest)
+    steepness = np.float64(steepness)
+    distance = np.ones_like(steepness)
+    distance = np.where(steepness < balance.lowest, balance.lowest / steepness, distance)
+    distance = np.where(steepness > balance.highest, balance.highest / steepness, distance)
+    return np.clip(slow * np.clip(distance**2, 0.01, 3.0), 0.001, 30.0)
 
 
-@pytest.mark.parametrize("steepness", [0.0, 0.01, 0.3, 0.5, 0.6, 1.0, 5.0, 1e4])
-@pytest.mark.parametrize("slow", [0.01, 0.7, 20.0])
-def test_factors_follow_the_rule(steepness, slow):
-    balance = Balance(steepness=0.5, start=0.2, lowest=0.005, highest=25.0, memory=50)
-    logarithm = np.float32([np.log(slow)])
-    found = balance.factor(logarithm, np.float32([steepness])).numpy()
-    np.testing.assert_allclose(found, factor(balance, slow, [steepness + 1e-6]), rtol=1e-5)
-    after = balance.follow(logarithm, np.float32([steepness])).numpy()
-    change = np.clip(np.log(0.5 / (steepness + 1e-6)), -2.0, 2.0) / 50
-    bounds = np.log([0.005, 25.0])
-    np.testing.assert_allclose(after, np.clip(logarithm + change, *bounds), rtol=1e-5)
+STEEPNESS = np.float32([0.0, 0.01, 0.3, 0.45, 0.5, 0.6, 1.0, 1.2, 5.0, 1e4])
+
+
+@pytest.mark.parametrize("slow", [0.002, 0.7, 20.0])
+def test_factors_follow_the_rule(slow):
+    balance = Balance(lowest=0.5, highest=1.0, start=0.2, memory=50)
+    logarithms = np.full(len(STEEPNESS), np.log(slow), np.float32)
+    found = balance.factor(logarithms, STEEPNESS).numpy()
+    np.testing.assert_allclose(found, factor(balance, slow, STEEPNESS + 1e-6), rtol=1e-4)
+    change = balance.follow(logarithms, STEEPNESS).numpy() - logarithms
+    inside = (STEEPNESS >= 0.5) & (STEEPNESS <= 1.0)
+    np.testing.assert_allclose(change[inside], 0.0, atol=1e-5)
+    # One below and one above the band, and the furthest either way.
+    expected = np.log([0.5 / 0.45, 1.0 / 1.2]) / 50
+    np.testing.assert_allclose(change[[3, 7]], expected, rtol=1e-3)
+    furthest = np.log(slow) + np.float32([2.0, -2.0]) / 50
+    limits = np.log([0.001, 30.0])
+    found = balance.follow(logarithms, STEEPNESS).numpy()[[0, -1]]
+    np.testing.assert_allclose(found, np.clip(furthest, *limits), rtol=1e-5)
+
+
+def test_factors_have_limits():
+    balance = Balance()
+    slow, measured = np.log(np.float32([0.001, 30.0])), np.float32([1e4, 0.0])
+    np.testing.assert_allclose(balance.factor(slow, measured), [0.001, 30.0], rtol=1e-5)
+    np.testing.assert_allclose(balance.follow(slow, measured), slow, rtol=1e-5)
 
 
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 @pytest.mark.parametrize("objective", ["non_saturating", "least_squares"])
 def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, schedule, objective):
     # Within e^2 of it, beyond which the slow part would not follow at once.
-    balance = Balance(steepness=0.3, **QUICK)
+    balance = Balance(0.3, 0.3, **QUICK)
     still = keras.optimizers.SGD(0.0)
     model = game(make_aae, balance, still, objective, schedule=schedule)
     codes = small.forward(model.encoder, images.reshape(len(images), -1))
@@ -86,7 +104,7 @@ def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, sc
     if objective == "non_saturating":
         slopes /= 1.0 + np.exp(logits)
     else:
-        slopes *= 1.5 * (logits - 1.0)
+        slopes *= 4.0 * (logits - 1.0)
     expected = np.sqrt(np.mean(np.sum(slopes**2, axis=1)))
     np.testing.assert_allclose(measured(model, balance), [expected], rtol=1e-4)
 
@@ -95,7 +113,7 @@ def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, sc
 @pytest.mark.parametrize("optimizer", [keras.optimizers.Adam, keras.optimizers.SGD])
 def test_discriminator_steps_so_many_times_as_far(make_aae, images, schedule, optimizer):
     moves, encoders = [], []
-    balance = Balance(steepness=0.3, **QUICK)
+    balance = Balance(0.3, 0.3, **QUICK)
     for each in (balance, "fixed"):
         model = game(make_aae, each, optimizer(1e-2), schedule=schedule)
         before = discriminator_weights(model)
@@ -112,7 +130,7 @@ def test_discriminator_steps_so_many_times_as_far(make_aae, images, schedule, op
 
 
 def test_factor_finds_what_is_left_to_move(make_aae, images):
-    balance, moves = Balance(steepness=0.3, **QUICK), []
+    balance, moves = Balance(0.3, 0.3, **QUICK), []
     for each in (balance, "fixed"):
         optimizer = keras.optimizers.SGD(1e-2)
         model = game(make_aae, each, discriminator_optimizer=optimizer)
@@ -130,7 +148,7 @@ def test_factor_finds_what_is_left_to_move(make_aae, images):
 
 @pytest.mark.usefixtures("graph_steps")
 def test_each_game_has_a_factor_of_its_own_within_a_graph():
-    balance = Balance(steepness=0.03, **QUICK)
+    balance = Balance(0.03, 0.03, **QUICK)
 
     def trained(balance):
         model = small.build(
@@ -159,7 +177,7 @@ def test_rates_a_hundred_times_apart_come_closer(make_aae, images):
     for rate in (0.1, 0.001):
         model = game(
             make_aae,
-            Balance(memory=30),
+            Balance(0.6, 0.6, memory=30),
             discriminator_optimizer=keras.optimizers.Adam(rate),
             steps_per_execution=10,
         )
@@ -225,7 +243,7 @@ def test_gradient_norms_are_those_of_each_weighted_term(make_aae, images, schedu
 def test_compile_arguments_are_saved(make_aae, images, tmp_path):
     model = game(
         make_aae,
-        Balance(0.5, 0.2, 0.1, 9.0, memory=7),
+        Balance(0.5, 0.9, 0.2, memory=7),
         discriminator_steps=2,
         log_gradient_norms=True,
     )
@@ -233,7 +251,7 @@ def test_compile_arguments_are_saved(make_aae, images, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     arguments = loaded._compile_arguments
-    config = {"steepness": 0.5, "start": 0.2, "lowest": 0.1, "highest": 9.0, "memory": 7}
+    config = {"lowest": 0.5, "highest": 0.9, "start": 0.2, "memory": 7}
     assert arguments["balance"].get_config() == config
     np.testing.assert_array_equal(loaded._referee.state.numpy(), model._referee.state.numpy())
     assert loaded._referee.state.numpy() != np.float32(np.log(0.2))
@@ -241,16 +259,20 @@ def test_compile_arguments_are_saved(make_aae, images, tmp_path):
     assert step(model, images) == step(loaded, images)
 
 
-@pytest.mark.parametrize("arguments", [{"start": 40.0}, {"lowest": 0.2}, {"highest": 0.05}])
-def test_balance_refuses_what_is_no_range(arguments):
-    with pytest.raises(ValueError, match=r"`start` to be in \[lowest, highest\]. Received: start="):
-        Balance(**arguments)
+@pytest.mark.parametrize("start", [40.0, 0.0])
+def test_balance_refuses_a_start_out_of_range(start):
+    with pytest.raises(ValueError, match=r"`start` to be in \[0.001, 30\]. Received: start="):
+        Balance(start=start)
 
 
-@pytest.mark.parametrize("name", ["steepness", "lowest", "highest"])
-def test_balance_refuses_what_is_not_positive(name):
-    with pytest.raises(ValueError, match=f"`{name}` to be .*positive"):
-        Balance(**{name: 0.0})
+def test_balance_refuses_what_is_no_band():
+    with pytest.raises(
+        ValueError, match=r"`highest` to be at least `lowest`\. Received: lowest=0\.6"
+    ):
+        Balance(highest=0.5)
+    for name in ("lowest", "highest"):
+        with pytest.raises(ValueError, match=f"`{name}` to be .*positive"):
+            Balance(**{name: 0.0})
 
 
 def test_critic_has_no_balance(make_aae):
