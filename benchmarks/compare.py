@@ -43,7 +43,7 @@ COMPARISONS = {
     "alternating": Comparison(
         "Schedule alternating, float32, batch 100",
         {
-            OUR_WAY: (OURS, "--ways", "epoch", "bare"),
+            OUR_WAY: (OURS,),
             "aae_tf, guard=False": (OURS, "--no-guard"),
             "aae_tf, XLA": (OURS, "--jit"),
             "aae_tf, MMD": (OURS, *MMD),
@@ -114,16 +114,15 @@ def training_tables(comparison: Comparison, measured: Measured, steps: int) -> s
     """Formats times, memory, losses and ratios of trainings."""
     rows = []
     for name in comparison.ways:
-        key = name if name in measured.rounds else f"{name}, epoch"
         first = next(iter(measured.facts[name]["first"].values()))
-        moves = measured.rounds[key][-1]["moves"] / steps
+        moves = measured.rounds[name][-1]["moves"] / steps
         rows.append(
             (
                 name,
-                f"{1e3 * measured.median(key) / steps:.1f}",
-                f"{1e3 * measured.values(key).min() / steps:.1f}",
-                f"{1e3 * measured.median(key, 'processor_seconds') / steps:.1f}",
-                f"{steps * comparison.batch / measured.median(key):,.0f}",
+                f"{1e3 * measured.median(name) / steps:.1f}",
+                f"{1e3 * measured.values(name).min() / steps:.1f}",
+                f"{1e3 * measured.median(name, 'processor_seconds') / steps:.1f}",
+                f"{steps * comparison.batch / measured.median(name):,.0f}",
                 f"{moves:g}",
                 f"{first['reconstruction_loss']:.2f}" if "reconstruction_loss" in first else "-",
             )
@@ -140,7 +139,7 @@ def training_tables(comparison: Comparison, measured: Measured, steps: int) -> s
     ratios = [
         (f"{slow} / {fast}", verdict(value, reach), f"{value:.2f}")
         for slow, fast, reach in comparison.ratios
-        for value in [measured.ratio(_key(measured, slow), _key(measured, fast))]
+        for value in [measured.ratio(slow, fast)]
     ]
     return "\n\n".join(
         (
@@ -151,20 +150,16 @@ def training_tables(comparison: Comparison, measured: Measured, steps: int) -> s
     )
 
 
-def _key(measured: Measured, name: str) -> str:
-    return name if name in measured.rounds else f"{name}, epoch"
-
-
 def memory_table(measured: Measured) -> str:
     """Formats the peak memory of the trainings."""
     rows = []
     for name, facts in measured.facts.items():
-        peak, before = measured.values(_key(measured, name), "peak_bytes").max(), facts["imported"]
+        peak, before = measured.values(name, "peak_bytes").max(), facts["imported"]
         rows.append(
             (name, f"{peak / 1e6:.0f}", f"{before / 1e6:.0f}", f"{(peak - before) / 1e6:.0f}")
         )
     head = ("way", "peak of the process, MB", "with all imported, MB", "training adds, MB")
-    peaks = [max(measured.values(_key(measured, way), "peak_bytes")) for way in (OUR_WAY, EAGER)]
+    peaks = [max(measured.values(way, "peak_bytes")) for way in (OUR_WAY, EAGER)]
     added = [
         peak - measured.facts[way]["imported"]
         for peak, way in zip(peaks, (OUR_WAY, EAGER), strict=True)
@@ -182,19 +177,11 @@ def memory_table(measured: Measured) -> str:
     )
 
 
-def fit_table(measured: Measured) -> str:
-    """Formats what `fit` costs beside a bare loop."""
-    value = measured.ratio("aae_tf, epoch", "aae_tf, bare")
-    row = ("`fit` / a bare loop over the compiled step", verdict(value, 1.05, True), f"{value:.3f}")
-    head = ("time of an epoch, median of the ratios of rounds", "reach", "measured")
-    return f"## `model.fit`\n\n{table(head, [row])}"
-
-
-def noise_table(arguments: argparse.Namespace) -> str:
-    """Measures what noise layers and samples of the prior take of a step."""
+def overhead_tables(arguments: argparse.Namespace) -> str:
+    """Measures what `fit`, noise layers and samples of the prior take beside a step."""
     ways: dict[str, tuple[str, ...]] = {}
     for compiler, options in (("graph", ()), ("XLA", ("--jit",))):
-        ways[f"{compiler}"] = (OURS, *options, "--ways", "bare", "prior")
+        ways[compiler] = (OURS, *options, "--ways", "epoch", "bare", "prior")
         ways[f"{compiler}, noise"] = (OURS, *options, *NOISE, "--ways", "bare")
     measured, steps = measure(ways, arguments)
     rows = []
@@ -207,7 +194,19 @@ def noise_table(arguments: argparse.Namespace) -> str:
             limit = verdict(share, 0.1, True)
             rows.append((f"{compiler}: {what}", milliseconds, limit, f"{share:.1%}"))
     head = ("share of a step", "ms a step with noise", "reach", "measured")
-    return f"## Noise, schedule alternating, batch 100\n\n{table(head, rows)}"
+    fit = measured.ratio("graph, epoch", "graph, bare")
+    loops = (f"`fit` / a bare loop over the compiled step, {steps} steps", verdict(fit, 1.05, True))
+    return "\n\n".join(
+        (
+            "## Noise, schedule alternating, float32, batch 100",
+            table(head, rows),
+            "## `model.fit`, the same model",
+            table(
+                ("time of an epoch, median of the ratios of rounds", "reach", "measured"),
+                [(*loops, f"{fit:.3f}")],
+            ),
+        )
+    )
 
 
 def plot(results: dict[str, tuple[Measured, int]], path: Path) -> None:
@@ -217,14 +216,13 @@ def plot(results: dict[str, tuple[Measured, int]], path: Path) -> None:
     for axes, (key, (measured, steps)) in zip(
         figure.subplots(1, len(results)), results.items(), strict=True
     ):
-        names = [name for name in measured.rounds if not name.endswith(", bare")]
+        names = list(measured.rounds)
         times = [1e3 * measured.values(name) / steps for name in names]
         for i, (name, values) in enumerate(zip(names, times, strict=True)):
             colour = "C0" if name.startswith("aae_tf") else "C1"
             axes.barh(i, sorted(values)[len(values) // 2], color=colour, alpha=0.6)
             axes.plot(values, [i] * len(values), "|", color="black", markersize=8)
-        labels = [name.removesuffix(", epoch") for name in names]
-        axes.set_yticks(range(len(names)), labels, fontsize=8)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
         axes.invert_yaxis()
         axes.set_title(COMPARISONS[key].title.replace(", ", "\n", 1), fontsize=9)
     path.parent.mkdir(exist_ok=True)
@@ -237,7 +235,7 @@ def main() -> None:
     parser.add_argument("--peers", required=True, help="interpreter of the peers' environment")
     add_measuring_options(parser, rounds=7)
     parser.add_argument("--steps", type=int, default=100, help="of a round at batch 100")
-    parser.add_argument("--only", nargs="+", choices=(*COMPARISONS, "noise"))
+    parser.add_argument("--only", nargs="+", choices=(*COMPARISONS, "overhead"))
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
     results = {}
@@ -254,10 +252,9 @@ def main() -> None:
             results[key] = measure(ways, arguments, comparison.batch)
             print(training_tables(comparison, *results[key]), end="\n\n", flush=True)
     if "alternating" in results:
-        measured, _ = results["alternating"]
-        print(memory_table(measured), fit_table(measured), sep="\n\n", end="\n\n", flush=True)
-    if not arguments.only or "noise" in arguments.only:
-        print(noise_table(arguments))
+        print(memory_table(results["alternating"][0]), end="\n\n", flush=True)
+    if not arguments.only or "overhead" in arguments.only:
+        print(overhead_tables(arguments))
     if arguments.plot:
         plot(results, arguments.plot)
 

@@ -172,7 +172,7 @@ class Trainer:
             *model.variables,
             *(v for each in optimizers if each is not None for v in each.variables),
             *memories,
-            *([model._watch._sound] if model._watch is not None else []),
+            *([model._watch._unsound] if model._watch is not None else []),
         ]
 
     def _plain_step(self) -> Callable[..., tf.Tensor]:

@@ -1,4 +1,4 @@
-"""Counts what a step on several GPUs computes and exchanges; prints the tables of docs/distributed.md.
+"""Counts what a step on several GPUs computes and exchanges: the tables of docs/distributed.md.
 
     python benchmarks/scaling.py
 
@@ -48,7 +48,7 @@ class Link(NamedTuple):
 
 
 LINKS = (
-    Link("NVLink 4, one machine", 19e-6, 288e9, 8),
+    Link("NVLink 4, one machine", 20e-6, 300e9, 8),
     Link("InfiniBand NDR, one adapter for each GPU", 47e-6, 47e9, 64),
     Link("TCP, 25 Gbit/s for each GPU", 120e-6, 2.8e9, 64),
 )
@@ -107,6 +107,21 @@ def table(
             print(f"| {link.name} | {count} | {' | '.join(cells)} |")
 
 
+def one_batch(messages: list[int], small: int, rows: int, start: float, slope: float) -> None:
+    """Prints how many times as fast a step of one global batch is on several GPUs."""
+    print(f"\none batch of {rows} rows, divided\n")
+    print(f"| link | {' | '.join(map(str, GPUS))} |")
+    print("|---" * (len(GPUS) + 1) + "|")
+    for link in LINKS:
+        cells = []
+        for gpus in GPUS:
+            exchange = sum(link.all_reduce(size, gpus) for size in messages)
+            exchange += small * link.all_reduce(0.0, gpus)
+            gain = (start + slope * rows) / (start + slope * rows / gpus + exchange)
+            cells.append(f"{gain:.1f}" if gpus <= link.most else "-")
+        print(f"| {link.name} | {' | '.join(cells)} |")
+
+
 def main() -> None:
     """Prints the counts and the tables."""
     encoder = with_head(networks.mlp_encoder((784,)), 8)
@@ -125,6 +140,7 @@ def main() -> None:
                     each = [1e3 * link.all_reduce(size, gpus) for size in messages]
                     print(f"  {link.name}, {gpus}: {' + '.join(f'{ms:.2f}' for ms in each)} ms")
         table(schedule, messages, 1, _ROWS, measured)
+        one_batch(messages, 1, _ROWS[-1], start / 1e3, slope / 1e3)
 
     filters = (128, 256, 512, 1024)
     encoder = with_head(networks.conv_encoder((64, 64, 3), filters, (1024,)), 128)
@@ -137,9 +153,8 @@ def main() -> None:
     rows = (32, 128, 512)
     step = {count: count * operations / _RATE for count in rows}
     print(f"\n64x64x3, {filters}: {messages[0]:,} + {messages[1]:,} bytes of gradients")
-    print(
-        f"{operations / 1e9:.2f} GFLOP a row; {', '.join(f'{1e3 * s:.1f}' for s in step.values())} ms"
-    )
+    times = ", ".join(f"{1e3 * seconds:.1f}" for seconds in step.values())
+    print(f"{operations / 1e9:.2f} GFLOP a row; {times} ms")
     table("convolutions, joint", messages, 1, rows, step)
 
 

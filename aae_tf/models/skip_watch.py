@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from aae_tf import replicas
 from aae_tf.models.memory import make_memory
 from aae_tf.models.player import Player
 
@@ -50,26 +49,25 @@ class SkipWatch:
         self._keys = list(log_keys)
         self._games = list(games)
         self._countdown = 0 if limit is None else limit
-        # Which of the values of the last batch left out were finite.
-        self._sound = make_memory(np.ones(len(self._keys)), "sound")
+        # Which of the values of the last batch left out were not finite, with any replica.
+        self._unsound = make_memory(np.zeros(len(self._keys)), "unsound", of_each=True)
 
     def note(self, accepted: tf.Tensor, values: Mapping[str, tf.Tensor]) -> None:
-        """Keeps in the graph which values of a batch are finite, if it is left out."""
+        """Keeps in the graph which values of a batch are not finite, if it is left out."""
+        kept = self._unsound.value
 
         def unsound() -> tf.Tensor:
             flags = [
-                tf.reduce_all(tf.math.is_finite(values[key])) if key in values else True
+                ~tf.reduce_all(tf.math.is_finite(values[key])) if key in values else False
                 for key in self._keys
             ]
             return tf.cast(tf.stack(flags), tf.float32)
 
-        if replicas.are_several() or not all(player.has_branches for player in self._players):
-            # Others may have had the bad rows, and no branch of a replica may ask them.
-            (flags,) = replicas.replica_mean([unsound()])
-            self._sound.assign(tf.where(accepted, self._sound.value, flags))
+        if not all(player.has_branches for player in self._players):
+            self._unsound.assign(tf.where(accepted, kept, unsound()))
             return
         # Looked at only if need be: a dozen small operations are worth a branch.
-        self._sound.assign(tf.cond(accepted, lambda: tf.identity(self._sound.value), unsound))
+        self._unsound.assign(tf.cond(accepted, lambda: tf.identity(kept), unsound))
 
     def watch(self, function: Callable[[Any], Any], steps: int) -> Callable[[Any], Any]:
         """Wraps a training function that makes up to `steps` steps, so that it raises in time."""
@@ -96,8 +94,8 @@ class SkipWatch:
     def _message(self, player: Player, skipped: int) -> str:
         spike = player.gate is not None and player.gate.last_was_spike()
         reason = "far larger than any before" if spike else "not finite"
-        sound = self._sound.numpy()
-        unsound = [key for key, flag in zip(self._keys, sound, strict=True) if flag < 1.0]
+        counts = self._unsound.numpy()
+        unsound = [key for key, count in zip(self._keys, counts, strict=True) if count]
         terms = f"Not finite in the last of these batches: {', '.join(unsound)}. "
         if not unsound:
             terms = "All terms of the loss were finite in the last of these batches. "

@@ -86,7 +86,9 @@ def main() -> None:
     if arguments.weights:
         write_weights(model, arguments.weights)
     x = rounds.images(arguments.steps * arguments.batch)
-    batches = [tf.constant(rows) for rows in np.split(x, arguments.steps)]
+    # A copy of the data, which a training has no need of.
+    parts = np.split(x, arguments.steps) if "bare" in arguments.ways else []
+    batches = [tf.constant(rows) for rows in parts]
     step = tf.function(model.train_step, jit_compile=arguments.jit, autograph=False)
     draw = tf.function(
         lambda seed: priors.sample(model.prior, arguments.batch, seed), jit_compile=arguments.jit
