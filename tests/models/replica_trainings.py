@@ -12,8 +12,10 @@ import tensorflow as tf
 
 # The replicas have 9 and 8 rows, and then 6 and none.
 REPLICAS, BATCH, ROWS = 2, 17, 23
-(CPU,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * REPLICAS)
+if __name__ == "__main__":
+    (CPU,) = tf.config.list_physical_devices("CPU")
+    devices = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
+    tf.config.set_logical_device_configuration(CPU, devices)
 
 # What makes tensors when it is imported comes after that.
 from aae_tf import divergences, models, networks, posteriors, priors, replicas  # noqa: E402

@@ -87,18 +87,17 @@ def test_a_bad_batch_is_as_if_it_had_not_come(make_aae, images, jit_compile):
         np.testing.assert_allclose(value, logs[1][key], rtol=1e-4, err_msg=key)
 
 
-@pytest.mark.parametrize("schedule", ["joint", "alternating"])
-def test_no_branch_for_xla_to_look_into(make_aae, images, schedule):
+def test_no_branch_for_xla_to_look_into(make_aae, images):
     # It took ten minutes to compile a step of layers of 1000 with them.
     branches = []
     for jit_compile in (True, False):
         model = make_aae()
-        model.compile(keras.optimizers.Adam(1e-3), schedule=schedule, jit_compile=jit_compile)
+        model.compile(keras.optimizers.Adam(1e-3), schedule="alternating", jit_compile=jit_compile)
         step = tf.function(model.train_step).get_concrete_function(tf.constant(images[:16]))
         kinds = [operation.type for operation in step.graph.get_operations()]
         branches.append([kind for kind in kinds if kind in ("If", "Case", "While")])
     assert branches[0] == []
-    assert len(branches[1]) == (3 if schedule == "joint" else 4)
+    assert len(branches[1]) == 4  # one of each player, and what the last refusal was for
 
 
 @pytest.mark.parametrize("overflows", [False, True])
