@@ -33,8 +33,6 @@ RECIPES = {
     "gan": ("--epochs", "3", *_GAME),
     "gmmn": ("--epochs", "15", *_NARROW),
 }
-# What is trained to end low, or high; further terms tell how a game stands, and not how it goes.
-KEYS = ("val_loss", "val_reconstruction_loss", "val_accuracy")
 RUNS = {
     "float32": ("float32", 0),
     "mixed_bfloat16": ("mixed_bfloat16", 0),
@@ -58,23 +56,47 @@ def train(recipe: str, precision: str, seed: int, out: Path) -> list[dict[str, f
     return [{key: float(value) for key, value in row.items()} for row in rows]
 
 
-def lines(recipe: str, histories: dict[str, list[dict[str, float]]]) -> list[str]:
-    """Formats a recipe's runs as lines of the table, a line for each key that it logs."""
-    last = {name: history[-1] for name, history in histories.items()}
+def losses(logs: dict[str, float]) -> dict[str, float]:
+    """Picks what is compared of the logs of an epoch: the terms of the loss on validation images.
+
+    The loss itself is left out where terms of either sign nearly cancel.
+    """
+    found = {key.removeprefix("val_"): value for key, value in logs.items() if "val_" in key}
+    if "information_loss" in found:
+        del found["loss"]
+    return {
+        key: value for key, value in found.items() if not key.endswith("discriminator_accuracy")
+    }
+
+
+def lines(recipe: str, runs: dict[str, dict[str, float]]) -> list[str]:
+    """Formats a recipe's runs as lines of the table, a line for each loss."""
     table = []
-    for key in KEYS:
-        if key not in last["float32"]:
-            continue
-        expected = last["float32"][key]
-        cells = [f"{expected:.4g}"] + [
-            f"{logs[key]:.4g} ({logs[key] / expected - 1.0:+.1%})"
-            for name, logs in last.items()
+    for key, expected in runs["float32"].items():
+        cells = [recipe, key, f"{expected:.4g}"] + [
+            f"{found[key]:.4g} ({found[key] / expected - 1.0:+.1%})"
+            for name, found in runs.items()
             if name != "float32"
         ]
-        skipped = sum(epoch["skipped_updates"] for epoch in histories["mixed_float16"])
-        cells.append(f"{skipped:.0f}" if key == "val_loss" else "")
-        table.append(" | ".join((recipe, key.removeprefix("val_"), *cells)))
-    return [f"| {line} |" for line in table]
+        table.append(f"| {' | '.join(cells)} |")
+    return table
+
+
+def summary(everything: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Says how many of all losses are within 5% of float32, run by run, and which are not."""
+    sentences = []
+    for name in RUNS:
+        if name == "float32":
+            continue
+        differences = {
+            f"{key} of `{recipe}`": abs(runs[name][key] / expected - 1.0)
+            for recipe, runs in everything.items()
+            for key, expected in runs["float32"].items()
+        }
+        apart = [key for key, difference in differences.items() if difference > 0.05]
+        within = len(differences) - len(apart)
+        sentences.append(f"- {name}: {within} of {len(differences)}; not {', '.join(apart)}.")
+    return "\n".join(sentences).replace("; not .", ".")
 
 
 def main() -> None:
@@ -83,24 +105,33 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", help="by default all of the table")
     parser.add_argument("--out", type=Path, default=Path("runs/precision"))
     arguments = parser.parse_args()
-    table = []
+    table, everything, skipped = [], {}, {}
     for recipe in arguments.recipes or RECIPES:
         histories = {name: train(recipe, *run, arguments.out) for name, run in RUNS.items()}
-        added = lines(recipe, histories)
+        everything[recipe] = {name: losses(history[-1]) for name, history in histories.items()}
+        skipped[recipe] = sum(epoch["skipped_updates"] for epoch in histories["mixed_float16"])
+        added = lines(recipe, everything[recipe])
         print(*added, sep="\n", flush=True)
         table += added
+    searches = ", ".join(f"{recipe} {count:.0f}" for recipe, count in skipped.items())
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
         f"""# Half precision beside float32, on MNIST
 
 Written by `TFDS_DATA_DIR=... python benchmarks/mixed_precision.py`. Losses of the validation split
 after the last epoch of presets with fewer epochs and narrower networks, which the script names;
-same seed, same batches. In brackets the difference from float32. The last but one column is float32
-with another seed, the last the updates that float16 left out to find the scales of its losses.
+same seed, same batches. In brackets the difference from float32; the last column is float32 with
+another seed.
 
-| recipe | | float32 | mixed_bfloat16 | mixed_float16 | float32, another seed | skipped |
-|---|---|---|---|---|---|---|
+Within 5% of float32:
+
+{summary(everything)}
+
+| recipe | | float32 | mixed_bfloat16 | mixed_float16 | float32, another seed |
+|---|---|---|---|---|---|
 {chr(10).join(table)}
+
+Updates that float16 left out to find the scales of its losses: {searches}.
 
 Made with {os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()},
 {versions}.
