@@ -10,12 +10,9 @@ test images.
 """
 
 import argparse
-import json
 import os
-import platform
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from report import made_with
+from run_file import RunFile
 
 from aae_tf import AAE, data, divergences, mmd, networks, priors
 
@@ -82,9 +81,9 @@ def run(case: str, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def write_table(runs: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+def write_table(runs: RunFile, arguments: argparse.Namespace) -> None:
     """Writes BALANCE.md from the runs of one setting."""
-    own = {case: [r for r in runs if r["case"] == case] for case in CASES}
+    own = {case: runs.find(case=case) for case in CASES}
     tuned = own["tuned, fixed"]
     lines = []
     for case, some in own.items():
@@ -99,7 +98,6 @@ def write_table(runs: list[dict[str, Any]], arguments: argparse.Namespace) -> No
         roots = [np.sqrt(max(np.mean([r["squared_mmd"] for r in s]), 0.0)) for s in (some, tuned)]
         cells += [f"{roots[0] / roots[1]:.2f}", f"{np.mean([r['accuracy'] for r in some]):.2f}"]
         lines.append("| " + " | ".join(cells) + " |")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     units = "-".join(map(str, arguments.units))
     RESULTS.write_text(
         f"""# Adaptive balance against fixed rates
@@ -117,8 +115,7 @@ epoch.
 |---|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 
-Made with {os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()},
-{versions}.
+{made_with(*PACKAGES)}
 """
     )
     print(RESULTS.read_text())
@@ -167,17 +164,13 @@ def main() -> None:
     if arguments.cost:
         measure_cost(arguments.rounds)
         return
-    setting = {"epochs": arguments.epochs, "units": arguments.units}
-    runs = json.loads(arguments.out.read_text()) if arguments.out.exists() else []
+    runs = RunFile(arguments.out, {"epochs": arguments.epochs, "units": arguments.units})
     for seed in range(arguments.seeds):
         for case in CASES:
-            mark = {"case": case, "seed": seed, **setting}
-            if any(mark.items() <= r.items() for r in runs):
-                continue
-            runs.append({**mark, **run(case, seed, arguments)})
-            arguments.out.write_text(json.dumps(runs, indent=1) + "\n")
-            print(runs[-1], flush=True)
-    write_table([r for r in runs if setting.items() <= r.items()], arguments)
+            if not runs.find(case=case, seed=seed):
+                mark = {"case": case, "seed": seed}
+                print(runs.add(mark, run(case, seed, arguments)), flush=True)
+    write_table(runs, arguments)
 
 
 if __name__ == "__main__":

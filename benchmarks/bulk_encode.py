@@ -17,19 +17,18 @@ the process, TensorFlow included.
 import argparse
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from report import made_with
 
 RESULTS = Path(__file__).with_name("BULK.md")
 PACKAGES = ("tensorflow", "keras", "numpy")
@@ -216,7 +215,6 @@ def write_results(
             f"{median(lambda f, name=name: f[name]['peak']):,.0f} MiB",
         )
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
         f"""# Encoding files
 
@@ -231,8 +229,9 @@ and {loads[1]:.1f} after.
 |---|---|---|---|---|---|
 {chr(10).join(lines)}
 
-The goal is 90% of `predict`. Made with {os.cpu_count()} cores of {platform.machine()}, Python
-{platform.python_version()}, {versions}. Absolute figures are those of one noisy machine.
+The goal is 90% of `predict`. Absolute figures are those of one noisy machine.
+
+{made_with(*PACKAGES)}
 """
     )
 

@@ -8,16 +8,15 @@ both, and asks the embedded server. Every number in FIRST_LIGHT.md is printed by
 
 import argparse
 import os
-import platform
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from report import made_with
 
 from aae_tf import AAE, data, evaluation, export, networks, priors, serving
 
@@ -119,7 +118,6 @@ def main() -> None:
         rows.append((label, reach, *(f"{c[key]:.4g}" if key in c else "-" for c in columns)))
     seconds_by_protocol = sample_seconds()
     samples = ", ".join(f"{value:.2f} s over {name}" for name, value in seconds_by_protocol.items())
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
         f"""# First light on MNIST
 
@@ -133,8 +131,7 @@ schedule joint, seeds 0, 1 and 2.
 
 10,000 seeds in one `sample` call, a model of the digits' size, to reach 1 s: {samples}.
 
-Made with {os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()},
-{versions}.
+{made_with(*PACKAGES)}
 Seconds are those of one noisy machine.
 """
     )

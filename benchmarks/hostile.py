@@ -16,12 +16,9 @@ a new model in between. `--check` compares that with the new model itself.
 import argparse
 import functools
 import itertools
-import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+from report import made_with
+from run_file import RunFile
 
 import aae_tf
 from aae_tf import data, divergences, networks, priors
@@ -197,10 +196,6 @@ class Trainer:
         return step
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {key: getattr(arguments, key) for key in ("steps", "batch", "units")}
-
-
 def run(trainer: Trainer, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Trains once, and tells how it ended."""
     start = time.perf_counter()
@@ -211,34 +206,30 @@ def run(trainer: Trainer, seed: int, arguments: argparse.Namespace) -> dict[str,
 
 def compare(arguments: argparse.Namespace) -> None:
     """Makes the runs that are missing, and writes the table."""
-    path = Path(arguments.out)
-    runs = json.loads(path.read_text()) if path.exists() else []
+    setting = {key: getattr(arguments, key) for key in ("steps", "batch", "units")}
+    runs = RunFile(arguments.out, setting)
     trainers: dict[tuple[str, bool], Trainer] = {}
     for seed in range(arguments.seeds):
         start = time.perf_counter()
         for key in itertools.product(arguments.variants or _variants((1,), 0), (False, True)):
-            mark = dict(zip(("variant", "guarded"), key, strict=True))
-            mark |= {**_settings(arguments), "seed": seed}
-            if any(mark.items() <= r.items() for r in runs):
+            mark = {"variant": key[0], "guarded": key[1], "seed": seed}
+            if runs.find(**mark):
                 continue
             if key not in trainers:
                 trainers[key] = Trainer(key[0], arguments.units, key[1])
             trainers[key].restart(seed)
-            runs.append({**mark, **run(trainers[key], seed, arguments)})
-            path.write_text(json.dumps(runs, indent=1) + "\n")
+            runs.add(mark, run(trainers[key], seed, arguments))
         print(f"seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
-    write_table([r for r in runs if _settings(arguments).items() <= r.items()], arguments)
+    write_table(runs, arguments)
 
 
-def write_table(runs: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
+def write_table(runs: RunFile, arguments: argparse.Namespace) -> None:
     """Writes HOSTILE.md from the runs of one setting."""
     lines = []
     for variant in _variants((1,), 0):
-        own = [r for r in runs if r["variant"] == variant]
-        plain, kept = ([r for r in own if r["guarded"] is guarded] for guarded in (False, True))
+        plain, kept = (runs.find(variant=variant, guarded=guarded) for guarded in (False, True))
         if plain and kept:
             lines.append(_line(variant, plain, kept))
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     units = "-".join(map(str, arguments.units))
     RESULTS.write_text(
         f"""# Hostile settings
@@ -260,8 +251,9 @@ none, of all.
 |---|---|---|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 
-A loss that is finite is not a good one: see docs/training.md, "Hostile settings". Made with
-{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}, {versions}.
+A loss that is finite is not a good one: see docs/training.md, "Hostile settings".
+
+{made_with(*PACKAGES)}
 """
     )
     print(RESULTS.read_text())
@@ -342,7 +334,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--units", type=int, nargs="+", default=[300, 300])
     parser.add_argument("--variants", nargs="+", choices=list(_variants((1,), 0)))
-    parser.add_argument("--out", default=Path(__file__).with_name("hostile.json"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("hostile.json"))
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--rounds", type=int, default=9)

@@ -11,12 +11,11 @@ in the directory is not repeated. Time is no subject here; from nothing it takes
 
 import argparse
 import csv
-import os
-import platform
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
+
+from report import made_with
 
 RESULTS = Path(__file__).with_name("PRECISION.md")
 _NARROW = ("--units", "256,256")
@@ -114,7 +113,6 @@ def main() -> None:
         print(*added, sep="\n", flush=True)
         table += added
     searches = ", ".join(f"{recipe} {count:.0f}" for recipe, count in skipped.items())
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
         f"""# Half precision beside float32, on MNIST
 
@@ -133,8 +131,7 @@ Within 5% of float32:
 
 Updates that float16 left out to find the scales of its losses: {searches}.
 
-Made with {os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()},
-{versions}.
+{made_with(*PACKAGES)}
 """
     )
     print(RESULTS.read_text())

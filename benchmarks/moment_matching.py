@@ -8,10 +8,8 @@ ratios of a round. Takes about three minutes of one core.
 
 import argparse
 import os
-import platform
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from report import made_with
 
 from aae_tf import AAE, mmd, networks, priors
 
@@ -204,12 +203,11 @@ def report(rounds: int, repetitions: int) -> str:
             f"| {schedule} | {1e3 * np.median(adversarial):.1f} | {1e3 * np.median(moments):.1f} "
             f"| {ratio(adversarial, moments):.2f} |"
         )
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     lines += [
         "",
-        f"Made with {os.cpu_count()} cores of {platform.machine()}, "
-        f"Python {platform.python_version()},",
-        f"{versions}. Milliseconds are those of one noisy machine.",
+        "Milliseconds are those of one noisy machine.",
+        "",
+        made_with(*PACKAGES),
         "",
     ]
     return "\n".join(lines)

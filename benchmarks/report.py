@@ -51,6 +51,11 @@ def versions(*packages: str) -> str:
     return ", ".join([f"Python {platform.python_version()}", *numbers])
 
 
+def made_with(*packages: str) -> str:
+    """Says both in a line for the end of a report."""
+    return f"Made with {machine()}; {versions(*packages)}."
+
+
 def verdict(value: float, reach: float | None, at_most: bool = False) -> str:
     """Says what was to be reached, and whether it was."""
     if reach is None:

@@ -7,19 +7,17 @@ One run, rounds interleaved, medians over rounds; servers and clients share the 
 
 import argparse
 import contextlib
-import os
-import platform
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from report import made_with
 
 from aae_tf import AAE, export, networks, priors
 from aae_tf.export.batching_parameters import BatchingParameters
@@ -171,7 +169,6 @@ def main() -> None:
          f"{median(lambda f: f['sample'] / f['decode'] - 1.0):.1%} more"),
     ]  # fmt: skip
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
         f"""# The embedded server
 
@@ -184,8 +181,9 @@ interleaved, medians. Batches of up to {BATCHING.max_batch_size} rows, one batch
 |---|---|---|
 {chr(10).join(lines)}
 
-Made with {os.cpu_count()} cores of {platform.machine()}, which servers and clients share,
-Python {platform.python_version()}, {versions}. Absolute figures are those of one noisy machine.
+Servers and clients share the machine. Absolute figures are those of one noisy machine.
+
+{made_with(*PACKAGES)}
 """
     )
     print(RESULTS.read_text())

@@ -12,18 +12,16 @@ import argparse
 import dataclasses
 import hashlib
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from report import made_with
 
 from aae_tf.cli.make_recipe import make_recipe
 
@@ -199,7 +197,6 @@ def main() -> None:
                 print(f"{recipe}, seed {seed}: {seconds:.0f} s", flush=True)
     lines = [line(row, found) for row in ROWS if (found := runs.find(row.recipe))]
     missing = [name for name in recipes if not runs.find(name)]
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     RESULTS.write_text(
         f"""# Every variant on MNIST
 
@@ -213,8 +210,7 @@ deviation over seeds, which fix weights, labels, batches and the split of 10,000
 
 Not measured with the presets of today: {", ".join(missing) or "none"}.
 
-Made with {os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()},
-{versions}.
+{made_with(*PACKAGES)}
 CPU-minutes are those of a shared machine, where two busy hyperthreads of one core take up to 1.7
 times as long as one.
 """

@@ -166,5 +166,6 @@ def _verdict(code: str, accuracy: float, won: int, epochs: int) -> str:
     return (
         f"the encoder has fooled the discriminator of '{code}': it was right on {accuracy:.0%} of "
         f"codes and prior samples, fewer than by guessing, for {epochs} epochs. Raise the rate of "
-        "`discriminator_optimizer`, or use compile(discriminator_steps=3, balance='adaptive')."
+        "`discriminator_optimizer`, or use compile(balance='adaptive') or "
+        "compile(discriminator_steps=3)."
     )

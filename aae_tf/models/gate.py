@@ -51,7 +51,11 @@ class Gate:
         self.state = make_memory(np.zeros(4), "gate")
 
     def judge(
-        self, norm: tf.Tensor, step_size: tf.Tensor, wanted: tf.Tensor | None = None
+        self,
+        norm: tf.Tensor,
+        step_size: tf.Tensor,
+        wanted: tf.Tensor | None = None,
+        overflows: tf.Tensor | bool = False,
     ) -> Verdict:
         """Judges an update by the norm of its gradient, and remembers it.
 
@@ -60,6 +64,8 @@ class Gate:
             step_size: float32 scalar, the length of the step of a gradient of norm one.
             wanted: bool scalar; where false, there is nothing to judge: all is accepted, and
                 nothing remembered.
+            overflows: bool scalar; where true, the scale of the loss is to blame and is going to
+                be lowered: the update is left out, and not counted among those in a row.
 
         Returns:
             `Verdict`.
@@ -79,7 +85,7 @@ class Gate:
         remembered = tf.stack(
             [
                 tf.where(accepted, tf.maximum(norm, _MEMORY * largest), largest),
-                tf.where(accepted, 0.0, skipped + 1.0),
+                tf.where(accepted, 0.0, skipped + tf.where(overflows, 0.0, 1.0)),
                 tf.where(is_spike, spikes + 1.0, 0.0),
                 weight_norm,
             ]

@@ -1,16 +1,17 @@
 """One side of the game: some variables and the optimizer that moves them."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.models.gate import Gate, Verdict
+from aae_tf.models.gate import Gate
 from aae_tf.models.guard import Guard
 from aae_tf.models.update_steps import update_steps
+from aae_tf.replicas import replica_mean
 
 
 class Update(NamedTuple):
@@ -60,14 +61,15 @@ class Player:
                 f"Expected `{argument}` not to average weights: a model of several players has no "
                 f"one optimizer to finalise. Received: {argument} with use_ema=True."
             )
-        if optimizer.built:
+        # The scale around it is new each time it is compiled.
+        if inner.built:
             known = {id(variable) for variable in inner._trainable_variables}
             if not known.issuperset(map(id, variables)):
                 raise ValueError(
                     f"Expected `{argument}` to be an optimizer of its own, new or last compiled "
                     f"with the same variables. Received: {argument}={optimizer!r}."
                 )
-        else:
+        if not optimizer.built:
             optimizer.build(variables)
         self.argument = argument
         self.optimizer = optimizer
@@ -101,36 +103,41 @@ class Player:
         Args:
             tape: from `tape`.
             loss: scalar.
-            wanted: bool scalar; where false, nothing moves and nothing is judged.
+            wanted: bool scalar; where false, nothing moves and nothing is judged. It takes a guard.
             rate: float32 scalar that multiplies the optimizer's learning rate, or one for each of
                 `variables`, [n]; None is 1.
 
         Returns:
             `Update`.
         """
-        # Scaling the incoming gradient scales the loss: for an optimizer that asks for it, and
-        # because Keras sums gradients over replicas where the loss is a mean over the batch.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        scale = self.optimizer.scale_loss(tf.ones_like(loss) / replicas)
+        # Scaling the incoming gradient scales the loss, for an optimizer that asks for it.
+        scale = self.optimizer.scale_loss(tf.ones_like(loss))
         gradients = tape.gradient(
             loss, [variable.value for variable in self.variables], output_gradients=scale
         )
-        if self.gate is None and wanted is None:
+        if self.gate is None:
             self._apply(gradients, rate)
             return Update(tf.constant(True), tf.constant(False))
-        if self.gate is None:
-            verdict = Verdict(tf.constant(True), None)
-            overflows = tf.constant(False)
-        else:
-            norm = _global_norm(gradients) / tf.cast(scale, tf.float32)
-            verdict = self.gate.judge(norm, self._step_size(rate), wanted)
-            overflows = ~tf.math.is_finite(norm)
+        norm = _global_norm(gradients) / tf.cast(scale, tf.float32)
+        overflows = self._overflows(loss, norm, scale)
+        verdict = self.gate.judge(norm, self._step_size(rate), wanted, overflows)
         shortened = tf.constant(False) if verdict.scale is None else verdict.scale < 1.0
         made = verdict.accepted
         if wanted is not None:
             made, overflows = made & wanted, overflows & wanted
         self._move(gradients, rate, made, shortened & made, verdict.scale, overflows)
         return Update(verdict.accepted, shortened & made)
+
+    def _overflows(self, loss: tf.Tensor, norm: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+        """Tells whether the scale of the loss made a gradient too large for float16.
+
+        A loss that is not finite is no matter of its scale, nor is a gradient that is not finite
+        without one: these are bad batches, and would bring the scale down for thousands of steps.
+        """
+        if not self._is_scaled:
+            return tf.constant(False)
+        (loss,) = replica_mean([loss])
+        return tf.math.is_finite(loss) & ~tf.math.is_finite(norm) & (scale > 1.0)
 
     def _apply(self, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
         if rate is not None and rate.shape.rank:
@@ -140,26 +147,6 @@ class Player:
             rate = tf.tensor_scatter_nd_update(every, where, rate)
         with update_steps(self._inner, rate):
             self.optimizer.apply(gradients, self.variables)
-
-    def _choose(
-        self,
-        gradients: list[Any],
-        rate: tf.Tensor | None,
-        made: tf.Tensor,
-        scale: tf.Tensor | None,
-        overflows: tf.Tensor,
-    ) -> None:
-        """Applies the gradients, and puts back what was there if they should not have been."""
-        factor: Any = 1.0 if scale is None else scale
-        if self._is_scaled:
-            # The optimizer is told of an overflow, to lower its scale, and moves nothing itself.
-            factor = tf.where(overflows, np.float32(np.nan), factor)
-            made |= overflows
-        moved = [*self.variables, *self.optimizer.variables]
-        before = [tf.identity(variable.value) for variable in moved]
-        self._apply(_scaled(gradients, factor), rate)
-        for variable, value in zip(moved, before, strict=True):
-            variable.assign(tf.where(made, variable.value, value))
 
     def _step_size(self, rate: tf.Tensor | None) -> tf.Tensor:
         if self._momentum is None:
@@ -179,9 +166,9 @@ class Player:
         scale: tf.Tensor | None,
         overflows: tf.Tensor,
     ) -> None:
-        """Applies the gradients as they are, scaled, or not at all: one branch of the graph."""
+        """Applies the gradients as they are, scaled, or not at all."""
         if not self.has_branches:
-            self._choose(gradients, rate, made, scale, overflows)
+            self._move_or_restore(gradients, rate, made, scale, overflows)
             return
         factors: list[Any] = [None, 1.0]
         choice = tf.cast(made, tf.int32)
@@ -193,35 +180,54 @@ class Player:
             # then moves nothing itself.
             choice = tf.where(overflows, len(factors), choice)
             factors.append(float("nan"))
+        self._branch(choice, factors, gradients, rate)
 
-        def branch(apply: Any, factor: Any) -> Any:
-            return lambda: apply(factor)
+    def _branch(
+        self,
+        choice: tf.Tensor,
+        factors: Sequence[Any],
+        gradients: Sequence[Any],
+        rate: tf.Tensor | None,
+    ) -> None:
+        """Applies the gradients times the chosen factor, or not at all where that is None."""
+        switch(choice, factors, lambda factor: self._apply_scaled(gradients, factor, rate))
 
-        def apply_in_replica(gradients: list[Any], factor: Any) -> None:
-            self._apply(_scaled(gradients, factor), rate)
+    def _apply_scaled(self, gradients: Sequence[Any], factor: Any, rate: tf.Tensor | None) -> None:
+        self._apply(_scaled(gradients, factor), rate)
 
-        def choose(choice: tf.Tensor, apply: Any) -> None:
-            def run(factor: Any) -> tf.Tensor:
-                if factor is not None:
-                    apply(factor)
-                return tf.zeros(())
+    def _move_or_restore(
+        self,
+        gradients: list[Any],
+        rate: tf.Tensor | None,
+        made: tf.Tensor,
+        scale: tf.Tensor | None,
+        overflows: tf.Tensor,
+    ) -> None:
+        """Applies the gradients, and puts back what was there if they should not have been."""
+        factor: Any = 1.0 if scale is None else scale
+        if self._is_scaled:
+            # The optimizer is told of an overflow, to lower its scale, and moves nothing itself.
+            factor = tf.where(overflows, np.float32(np.nan), factor)
+            made |= overflows
+        moved = [*self.variables, *self.optimizer.variables]
+        before = [tf.identity(variable.value) for variable in moved]
+        self._apply_scaled(gradients, factor, rate)
+        for variable, value in zip(moved, before, strict=True):
+            variable.assign(tf.where(made, variable.value, value))
 
-            tf.switch_case(choice, [branch(run, factor) for factor in factors])
 
-        strategy = tf.distribute.get_strategy()
-        if strategy.num_replicas_in_sync == 1:
-            choose(choice, lambda factor: apply_in_replica(gradients, factor))
-            return
+def switch(choice: tf.Tensor, factors: Sequence[Any], apply: Callable[[Any], None]) -> None:
+    """Calls `apply` with the chosen factor in a branch of the graph, unless that is None."""
 
-        # Optimizers merge the replicas to move variables, which no branch within a replica may do.
-        def across(strategy: Any, choice: Any, scale: Any, gradients: Any) -> None:
-            def apply(factor: Any) -> None:
-                given = scale if tf.is_tensor(factor) else factor
-                strategy.extended.call_for_each_replica(apply_in_replica, args=(gradients, given))
+    def branch(factor: Any) -> Callable[[], tf.Tensor]:
+        def run() -> tf.Tensor:
+            if factor is not None:
+                apply(factor)
+            return tf.zeros(())
 
-            choose(strategy.experimental_local_results(choice)[0], apply)
+        return run
 
-        tf.distribute.get_replica_context().merge_call(across, args=(choice, scale, gradients))
+    tf.switch_case(choice, [branch(factor) for factor in factors])
 
 
 def companion(optimizer: Any, given: Any) -> keras.optimizers.Optimizer:

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from aae_tf.models.player import Player, Update
+from aae_tf.models.player import Player, Update, switch
 
 
 class ReplicatedPlayer(Player):
-    """A `Player` that sums its gradients over replicas before anything looks at them.
+    """A `Player` that averages its gradients over replicas before anything looks at them.
 
     Keras sums them last, in the optimizer's step: what is judged and clipped before would be the
     gradient of one replica's rows.
@@ -26,9 +26,30 @@ class ReplicatedPlayer(Player):
         return super().update(_WholeBatchTape(tape), *args, **kwargs)
 
     def _apply(self, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
-        number = tf.distribute.get_strategy().num_replicas_in_sync
         with _already_summed(self._inner):
-            super()._apply([_times(number, gradient) for gradient in gradients], rate)
+            super()._apply(gradients, rate)
+
+    def _branch(
+        self,
+        choice: tf.Tensor,
+        factors: Sequence[Any],
+        gradients: Sequence[Any],
+        rate: tf.Tensor | None,
+    ) -> None:
+        # Optimizers merge the replicas to move variables, which no branch within a replica may do.
+        def across(strategy: Any, choice: Any, *args: Any) -> None:
+            factors, gradients, rate = args
+
+            def apply(factor: Any) -> None:
+                strategy.extended.call_for_each_replica(
+                    self._apply_scaled, args=(gradients, factor, rate)
+                )
+
+            switch(strategy.experimental_local_results(choice)[0], factors, apply)
+
+        tf.distribute.get_replica_context().merge_call(
+            across, args=(choice, factors, gradients, rate)
+        )
 
 
 class _WholeBatchTape:
@@ -54,11 +75,3 @@ def _already_summed(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
         yield
     finally:
         vars(optimizer).pop("_all_reduce_sum_gradients", None)
-
-
-def _times(number: int, gradient: Any) -> Any:
-    if gradient is None:
-        return None
-    if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(number * gradient.values, gradient.indices, gradient.dense_shape)
-    return number * gradient

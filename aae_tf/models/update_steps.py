@@ -27,7 +27,7 @@ def update_steps(
     Yields:
         None.
     """
-    kernel = _KERNELS.get(type(optimizer))
+    kernel = None if getattr(optimizer, "amsgrad", False) else _KERNELS.get(type(optimizer))
     if kernel is None and rate is None:
         yield
         return
@@ -55,9 +55,6 @@ Kernel = Callable[[Any, tf.Tensor, tf.Variable, tf.Tensor], None]
 
 
 def _adam(optimizer: Any, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
-    if optimizer.amsgrad:
-        type(optimizer).update_step(optimizer, gradient, variable, rate)
-        return
     index = optimizer._get_variable_index(variable)
     step = tf.cast(tf.convert_to_tensor(optimizer.iterations) + 1, variable.dtype)
     beta_1, beta_2 = (tf.cast(b, variable.dtype) for b in (optimizer.beta_1, optimizer.beta_2))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from aae_tf import SemiSupervisedAAE, export, priors
-from tests.models.small import NUM_CLASSES, build
+from aae_tf import SemiSupervisedAAE, export
+from tests.models.small import build_classifier
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -18,15 +18,7 @@ def _as_for_users(rewritten_graphs: None) -> None:
 
 @pytest.fixture(scope="package")
 def model() -> SemiSupervisedAAE:
-    return build(
-        SemiSupervisedAAE,
-        2 + NUM_CLASSES,
-        shape=(2, 2, 1),
-        style_prior=priors.gaussian(2),
-        num_classes=NUM_CLASSES,
-        style_divergence="mmd",
-        class_divergence="mmd",
-    )
+    return build_classifier((2, 2, 1))
 
 
 @pytest.fixture(scope="package")

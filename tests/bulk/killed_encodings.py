@@ -11,13 +11,13 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from aae_tf.bulk import shard_writer
 from aae_tf.bulk.shards import Output
+from tests.forks import in_child
 
 # The function of the same name hides the module as an attribute.
 encoding = sys.modules["aae_tf.bulk.encode_files"]
@@ -44,21 +44,6 @@ def encode(folder: Path, out: Path, pause: float = 0.0) -> None:
     encoding.open_encoder = lambda model, signature: contextlib.nullcontext(Encoder(pause))
     files = [folder / "a.npy", folder / "b.npy"]
     encoding.encode_files("model", files, out, shards=SHARDS, batch_size=10)
-
-
-def in_child(run: Callable[[], object]) -> int:
-    """Starts a process that runs a function and ends."""
-    child = os.fork()
-    if child == 0:
-        try:
-            run()
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return child
 
 
 def kill_at_step(step: int, counts: dict[str, int]) -> None:

@@ -17,8 +17,9 @@ def content(*values: bytes) -> tf.train.Feature:
 
 
 def example(**features: tf.train.Feature) -> bytes:
-    """A serialised Example."""
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    """A serialised Example, of the same bytes in every process."""
+    built = tf.train.Example(features=tf.train.Features(feature=features))
+    return built.SerializeToString(deterministic=True)
 
 
 def tensor(values: np.ndarray) -> bytes:

@@ -315,10 +315,10 @@ class TestRefused:
 
 
 def test_killed_at_any_moment(tmp_path):
-    script = Path(__file__).with_name("killed_encodings.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=300
-    )
+        [sys.executable, "-m", "tests.bulk.killed_encodings", tmp_path],
+        capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
     # Two arrays in each of 3 shards, and the manifest, twice.

@@ -85,6 +85,7 @@ def test_the_only_feature_needs_no_name():
         (png(np.zeros((3, 2, 1), np.uint8)), None, "Received: an image of shape (3, 2, 1)."),
         (png(np.zeros((2, 2, 3), np.uint8)), None, "Received: an image of shape (2, 2, 3)."),
     ],
+    ids=lambda value: "record" if isinstance(value, bytes) else None,
 )
 def test_records_that_are_no_rows(tfrecord, record, feature, received):
     with pytest.raises(ValueError, match=re.escape(received)):

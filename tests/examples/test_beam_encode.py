@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from aae_tf import export, priors
-from aae_tf.models import SemiSupervisedAAE
+from aae_tf import export
 from tests.bulk.records import content, example, numbers
-from tests.models.small import NUM_CLASSES, build
+from tests.models.small import build_classifier
 
 pytestmark = [
     # Beam's own, and those of what it imports.
@@ -30,15 +29,7 @@ def beam():
 
 @pytest.fixture(scope="module")
 def model():
-    return build(
-        SemiSupervisedAAE,
-        2 + NUM_CLASSES,
-        shape=(2, 2, 1),
-        style_prior=priors.gaussian(2),
-        num_classes=NUM_CLASSES,
-        style_divergence="mmd",
-        class_divergence="mmd",
-    )
+    return build_classifier((2, 2, 1))
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+
+from tests.forks import in_child
 
 # The function of the same name hides the module as an attribute.
 exporting = importlib.import_module("aae_tf.export.export_servables")
@@ -33,21 +34,6 @@ def fake_the_writing(ready: Path) -> None:
     exporting._signatures = lambda model, combined: {"decoder": {}, "encoder": {}}
     # A killed process loses nothing that it has written; only a power failure does.
     os.fsync = lambda descriptor: None
-
-
-def in_child(run: Callable[[], object]) -> int:
-    """Starts a process that runs a function and ends."""
-    child = os.fork()
-    if child == 0:
-        try:
-            run()
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return child
 
 
 def kill_at_step(step: int) -> None:

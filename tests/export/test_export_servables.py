@@ -15,7 +15,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_serving.apis import prediction_log_pb2
 
-import aae_tf
 from aae_tf import export
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.c_api_session import CApiSession
@@ -192,12 +191,10 @@ def test_an_export_killed_at_any_moment_leaves_whole_versions_only(exported, mod
         for version in ("1", "2", "3"):
             shutil.copytree(exported / name / "1", base / name / version)
         shutil.copytree(exported / name / "1", tmp_path / "ready" / name)
-    script = Path(__file__).with_name("killed_exports.py")
     folders = (tmp_path / name for name in ("ready", "base", "work", "snapshots"))
     done = subprocess.run(
-        [sys.executable, script, *folders],
-        capture_output=True, text=True, timeout=300,
-        env={**os.environ, "PYTHONPATH": str(Path(aae_tf.__file__).parents[1])},
+        [sys.executable, "-m", "tests.export.killed_exports", *folders],
+        capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)

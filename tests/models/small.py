@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf import models, networks
+from aae_tf import models, networks, priors
 from aae_tf.models import Batch
 
 NUM_CLASSES = 3
@@ -22,6 +22,19 @@ def build(cls: type, code_dim: int = 2, shape: tuple[int, ...] = (4,), **kwargs:
     if issubclass(cls, models.BaseAAE):
         arguments["encoder"] = networks.mlp_encoder(shape, units=(8,), seed=1)
     return cls(**{**arguments, **kwargs})
+
+
+def build_classifier(shape: tuple[int, ...] = (4,)) -> models.SemiSupervisedAAE:
+    """Builds a model whose encoder gives a style and classes, without discriminators."""
+    return build(
+        models.SemiSupervisedAAE,
+        2 + NUM_CLASSES,
+        shape,
+        style_prior=priors.gaussian(2),
+        num_classes=NUM_CLASSES,
+        style_divergence="mmd",
+        class_divergence="mmd",
+    )
 
 
 def forward(network: keras.Model, x: np.ndarray) -> np.ndarray:

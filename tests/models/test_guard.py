@@ -62,9 +62,7 @@ def test_batch_that_is_not_finite_changes_nothing(make_aae, images, optimizer, s
     assert np.isnan(logs["loss"][0]), "nothing was measured"
     after = everything(model)
     pairs = [(a, b) for a, b in zip(before, after, strict=True) if not np.array_equal(a, b)]
-    # An overflow halves the scale of the loss and restarts its count of steps; nothing else.
-    assert len(pairs) == (2 if optimizer == "scaled" else 0)
-    assert all(b in (0, a / 2) for a, b in pairs)
+    assert not pairs
     assert np.isfinite(model.encode(images)).all()
     model.fit(batches(images[:32]), verbose=0)
     assert not same(after, everything(model))
@@ -105,14 +103,14 @@ def test_xla_leaves_loss_scaling_to_the_optimizer(make_aae, images, overflows):
     states = []
     for jit_compile in (True, False):
         model = make_aae(divergence="mmd", encoder=networks.mlp_encoder(SHAPE, units=(8,), seed=1))
+        # The squares of a gradient that is scaled so far are beyond float32.
         optimizer = keras.optimizers.LossScaleOptimizer(
-            keras.optimizers.Adam(1e-3), initial_scale=2.0**10, dynamic_growth_steps=2
+            keras.optimizers.Adam(1e-3), 2.0 ** (120 if overflows else 10), dynamic_growth_steps=2
         )
         model.compile(optimizer, jit_compile=jit_compile)
-        rows = batches(images[:32], (0, np.inf if overflows else 1.0))
-        model.fit(rows, verbose=0)
+        model.fit(batches(images[:32]), verbose=0)
         states.append(everything(model))
-        assert float(optimizer.dynamic_scale.value) == 2.0 ** (9 if overflows else 11)
+        assert float(optimizer.dynamic_scale.value) == 2.0 ** (118 if overflows else 11)
     for a, b in zip(*states, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
