@@ -24,8 +24,9 @@ class BalanceMonitor(FigureCallback):
 
     One row of panels for each code that has a discriminator: its accuracy beside 0.5, and the
     losses of both sides beside what they are when codes and prior cannot be told apart, 2 ln 2 and
-    ln 2 with the objective "non_saturating". Where `compile(log_gradient_norms=True)` logs them,
-    the norms of the gradients at the encoder, too.
+    ln 2 with the objective "non_saturating". Where they are logged, also the norms of the gradients
+    at the encoder, by `compile(log_gradient_norms=True)`, and the steepness of the discriminator
+    with the factor of its rate, by `compile(balance="adaptive")`.
 
     A side has won when the accuracy of `patience` epochs in a row stays beyond `highest`, or below
     `lowest`; that is printed once, with what to change, and again only after a balance.
@@ -110,7 +111,8 @@ class BalanceMonitor(FigureCallback):
     def draw(self) -> Figure:
         """Draws all epochs up to now."""
         norms = [key for key in self._history[-1] if key.endswith("_gradient_norm")]
-        columns = 3 if norms else 2
+        is_steered = any(key.endswith("_rate_factor") for key in self._history[-1])
+        columns = 2 + bool(norms) + is_steered
         figure = Figure(figsize=(4.0 * columns, 3.0 * len(self._games)), layout="constrained")
         axes = figure.subplots(len(self._games), columns, squeeze=False)
         for row, (code, divergence) in zip(axes, self._games.items(), strict=True):
@@ -129,8 +131,12 @@ class BalanceMonitor(FigureCallback):
             for key in norms:
                 if key in (f"{code}_gradient_norm", "reconstruction_gradient_norm"):
                     self._plot(row[2], key, key.removesuffix("_gradient_norm"))
-            if columns == 3:
+            if norms:
                 row[2].set(title=f"{code}: gradients at the encoder", yscale="log")
+            if is_steered:
+                self._plot(row[-1], f"{code}_steepness", "steepness")
+                self._plot(row[-1], f"{code}_rate_factor", "factor of the rate")
+                row[-1].set(title=f"{code}: balance", yscale="log")
             for panel in row:
                 panel.set(xlabel="epoch")
                 panel.legend(fontsize="small")

@@ -97,7 +97,8 @@ class BaseModel(ReplicatedGame):
             guard: which updates are left out lest they end the training: a `models.Guard`; True
                 is the default one, False or None is none.
             balance: "fixed": every optimizer keeps its rate; "adaptive", or a `models.Balance`: the
-                rate of each discriminator is steered.
+                rate of each discriminator is steered, and `<code>_steepness` and
+                `<code>_rate_factor` are logged, as means over the steps.
             discriminator_steps: how many steps the discriminators make for one of the encoder, on
                 the same codes and new samples of the priors.
             log_gradient_norms: whether `reconstruction_gradient_norm` and

@@ -12,7 +12,7 @@ from aae_tf.losses.weights import weight_at
 from aae_tf.models.generator import Tensors
 from aae_tf.models.objective import Objective
 from aae_tf.models.player import Player, Update
-from aae_tf.models.referee import Referee
+from aae_tf.models.referee import Rates, Referee
 from aae_tf.models.step import Batch, Outcome, StepTerms
 
 
@@ -44,17 +44,18 @@ class Game(Objective):
             loss = self._encoder_loss(batch, terms)
             discriminator_loss = self._discriminator_loss(terms.divergences)
             pulls = self._pulls(batch, terms)
-        norms = self._gradient_norms(self._autoencoder, tape, pulls)
+        observed = self._gradient_norms(self._autoencoder, tape, pulls)
         updates = [self._autoencoder.update(tape, loss)]
         if self._discriminators:
             rates = self._rates(steepness_tape, codes, terms.divergences)
+            observed |= rates.logs
             updates.append(
                 self._discriminators.update(
-                    discriminator_tape, discriminator_loss, self._allowed(updates), rates
+                    discriminator_tape, discriminator_loss, self._allowed(updates), rates.factors
                 )
             )
             self._further_steps(codes, batch, divergence_seed, rates, updates)
-        return Outcome(terms, loss, updates, norms)
+        return Outcome(terms, loss, updates, observed)
 
     def _alternating_step(self, batch: Batch, seed: tf.Tensor) -> Outcome:
         reconstruction_seed, code_seed, game_seed, fooling_seed = tf.unstack(
@@ -62,7 +63,7 @@ class Game(Objective):
         )
         reconstruction, loss = None, tf.zeros(())
         updates: list[Update] = []
-        norms: dict[str, tf.Tensor] = {}
+        observed: dict[str, tf.Tensor] = {}
         if self.reconstructs:
             with self._autoencoder.tape(self._tracks_gradients) as tape:
                 codes = self.sample_codes(batch, reconstruction_seed, training=True)
@@ -70,7 +71,7 @@ class Game(Objective):
                 loss = self._reconstruction_term(batch, reconstruction)
                 pulls = {"reconstruction": loss} if self._tracks_gradients else {}
                 loss += self._penalties(self._autoencoder_layers())
-            norms |= self._gradient_norms(self._autoencoder, tape, pulls)
+            observed |= self._gradient_norms(self._autoencoder, tape, pulls)
             updates.append(self._autoencoder.update(tape, loss))
 
         with self._regularizer.tape(self._tracks_gradients) as tape:
@@ -85,9 +86,11 @@ class Game(Objective):
                     game = self._compare(codes, batch, game_seed, training=True)
                     discriminator_loss = self._discriminator_loss(game)
                 rates = self._rates(steepness_tape, codes, game)
+                observed |= rates.logs
+                allowed = self._allowed(updates)
                 updates.append(
                     self._discriminators.update(
-                        discriminator_tape, discriminator_loss, self._allowed(updates), rates
+                        discriminator_tape, discriminator_loss, allowed, rates.factors
                     )
                 )
                 self._further_steps(codes, batch, game_seed, rates, updates)
@@ -99,9 +102,9 @@ class Game(Objective):
             )
             regularization = self._regularization(terms)
             pulls = self._pulls(batch, terms._replace(reconstruction=None))
-        norms |= self._gradient_norms(self._regularizer, tape, pulls)
+        observed |= self._gradient_norms(self._regularizer, tape, pulls)
         updates.append(self._regularizer.update(tape, regularization, self._allowed(updates)))
-        return Outcome(terms, loss + regularization, updates, norms)
+        return Outcome(terms, loss + regularization, updates, observed)
 
     # The balance.
 
@@ -119,10 +122,10 @@ class Game(Objective):
         tape: tf.GradientTape | None,
         codes: Tensors,
         divergences: dict[str, DivergenceTerms],
-    ) -> tf.Tensor | None:
-        """Gives the factors of the discriminators' rates, None where these are fixed."""
+    ) -> Rates:
+        """Gives the factors of the discriminators' rates."""
         if self._referee is None or tape is None:
-            return None
+            return Rates(None, {})
         outputs = {code: codes[self.codes[code].output] for code in self._games()}
         return self._referee.rates(tape, outputs, divergences)
 
@@ -131,7 +134,7 @@ class Game(Objective):
         codes: Tensors,
         batch: Batch,
         seed: tf.Tensor,
-        rates: tf.Tensor | None,
+        rates: Rates,
         updates: list[Update],
     ) -> None:
         """Lets the discriminators step again: same codes, new samples of the priors."""
@@ -143,7 +146,8 @@ class Game(Objective):
                 further_seed = tf.random.fold_in(seed, number)
                 game = self._compare(codes, batch, further_seed, training=True, games_only=True)
                 loss = self._discriminator_loss(game)
-            updates.append(self._discriminators.update(tape, loss, self._allowed(updates), rates))
+            allowed = self._allowed(updates)
+            updates.append(self._discriminators.update(tape, loss, allowed, rates.factors))
 
     def _allowed(self, updates: Sequence[Update]) -> tf.Tensor | None:
         """Tells the next player whether to move: not on a batch that another has refused."""

@@ -46,7 +46,7 @@ class GuardedGame(Game):
         before = self._shelter.keep()
         outcome = step(batch, seed)
         accepted = self._settle(batch, outcome, before)
-        logs = self._log(batch, outcome.terms, outcome.loss, accepted, outcome.norms)
+        logs = self._log(batch, outcome.terms, outcome.loss, accepted, outcome.observed)
         counters = [self._skipped] if self._watch else []
         counters += [self._shortened] if self._limits_steps else []
         return logs | {counter.name: counter.result() for counter in counters}

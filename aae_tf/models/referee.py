@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -16,6 +17,18 @@ from aae_tf.priors.prior_moments import prior_moments
 # The slope of each objective's encoder loss in the log-odds of codes and prior samples, at a draw,
 # over that of "non_saturating".
 _UNITS = {"non_saturating": 1.0, "least_squares": 0.25}
+
+
+class Rates(NamedTuple):
+    """How far the discriminators step.
+
+    Attributes:
+        factors: float32 [variables], those of the learning rate of each; None: all are 1.
+        logs: `<code>_steepness` and `<code>_rate_factor` of each game; float32 scalars.
+    """
+
+    factors: tf.Tensor | None
+    logs: dict[str, tf.Tensor]
 
 
 class Referee:
@@ -55,7 +68,7 @@ class Referee:
         tape: tf.GradientTape,
         codes: Mapping[str, tf.Tensor],
         divergences: Mapping[str, DivergenceTerms],
-    ) -> tf.Tensor:
+    ) -> Rates:
         """Gives the factors of a step, and remembers how steep the discriminators were.
 
         Args:
@@ -64,7 +77,7 @@ class Referee:
             divergences: what came of it.
 
         Returns:
-            float32 [variables], the factor of the learning rate of each.
+            `Rates`.
         """
         squares = []
         for code, unit in self._units.items():
@@ -80,4 +93,8 @@ class Referee:
         slow = self.state.value
         factors = self._balance.factor(slow, measured)
         self.state.assign(self._balance.follow(slow, measured))
-        return tf.gather(factors, self._owners)
+        logs = {}
+        for number, code in enumerate(self._units):
+            logs[f"{code}_steepness"] = measured[number]
+            logs[f"{code}_rate_factor"] = factors[number]
+        return Rates(tf.gather(factors, self._owners), logs)

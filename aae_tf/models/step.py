@@ -72,10 +72,10 @@ class Outcome(NamedTuple):
         terms: what it measured.
         loss: what the encoder's side lowered.
         updates: what became of the players' updates.
-        norms: norms of gradients by log key, where these are logged.
+        observed: what else is logged of the step, by log key.
     """
 
     terms: StepTerms
     loss: tf.Tensor
     updates: list[Update]
-    norms: dict[str, tf.Tensor]
+    observed: dict[str, tf.Tensor]

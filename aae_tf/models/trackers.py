@@ -29,6 +29,7 @@ def make_trackers(
         keys.append(f"{code}_divergence")
         if divergence.has_discriminator:
             keys += [f"{code}_discriminator_loss", f"{code}_discriminator_accuracy"]
+            keys += [f"{code}_steepness", f"{code}_rate_factor"]
     return {key: keras.metrics.Mean(name=key) for key in (*keys, *extra_keys)}
 
 

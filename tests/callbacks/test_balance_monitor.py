@@ -20,12 +20,12 @@ def monitored(model, directory, epochs, **kwargs):
 
 def test_draws_marks_and_curves_of_every_epoch(make_aae, images, tmp_path):
     model = make_aae()
-    model.compile(keras.optimizers.Adam(1e-3), log_gradient_norms=True)
+    model.compile(keras.optimizers.Adam(1e-3), log_gradient_norms=True, balance="adaptive")
     monitor = callbacks.BalanceMonitor(tmp_path, every=2)
     history = model.fit(images, epochs=3, verbose=0, callbacks=[monitor]).history
     assert [path.name for path in tmp_path.iterdir()] == ["balance_0002.png"]
     assert imread(tmp_path / "balance_0002.png").ndim == 3
-    accuracy, losses, norms = monitor.draw().axes
+    accuracy, losses, norms, balance = monitor.draw().axes
     curve, mark = accuracy.lines
     np.testing.assert_allclose(curve.get_ydata(), history["latent_discriminator_accuracy"])
     assert set(mark.get_ydata()) == {0.5}
@@ -35,6 +35,9 @@ def test_draws_marks_and_curves_of_every_epoch(make_aae, images, tmp_path):
     np.testing.assert_allclose(curves["draw: 1.386"], 2 * np.log(2))
     np.testing.assert_allclose(curves["draw: 0.693"], np.log(2))
     assert {line.get_label() for line in norms.lines} == {"latent", "reconstruction"}
+    curves = {line.get_label(): line.get_ydata() for line in balance.lines}
+    np.testing.assert_allclose(curves["steepness"], history["latent_steepness"])
+    np.testing.assert_allclose(curves["factor of the rate"], history["latent_rate_factor"])
 
 
 def test_says_once_when_a_side_has_won(make_aae, tmp_path, capsys):

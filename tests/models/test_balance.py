@@ -98,7 +98,7 @@ def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, sc
     )
     hidden = points @ first + shift
     logits = np.maximum(hidden, 0.0) @ second + offset
-    step(model, images)
+    logs = step(model, images)
     # In standard deviations of the prior, which is what the discriminator sees.
     slopes = ((hidden > 0.0) * second[:, 0]) @ first.T
     if objective == "non_saturating":
@@ -107,6 +107,9 @@ def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, sc
         slopes *= 4.0 * (logits - 1.0)
     expected = np.sqrt(np.mean(np.sum(slopes**2, axis=1)))
     np.testing.assert_allclose(measured(model, balance), [expected], rtol=1e-4)
+    np.testing.assert_allclose(logs["latent_steepness"], [expected], rtol=1e-4)
+    factors = factor(balance, 1.0, [expected])
+    np.testing.assert_allclose(logs["latent_rate_factor"], factors, rtol=1e-3)
 
 
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
