@@ -44,6 +44,7 @@ COMPARISONS = {
         "Schedule alternating, float32, batch 100",
         {
             OUR_WAY: (OURS,),
+            "aae_tf, fit on arrays": (OURS, "--arrays"),
             "aae_tf, guard=False": (OURS, "--no-guard"),
             "aae_tf, XLA": (OURS, "--jit"),
             "aae_tf, MMD": (OURS, *MMD),
@@ -56,6 +57,7 @@ COMPARISONS = {
             ("torch.compile", "aae_tf", 1.5),
             ("torch.compile, max-autotune", "aae_tf", 1.5),
             ("aae_tf", "aae_tf, MMD", 1.5),
+            ("aae_tf, fit on arrays", "aae_tf", None),
         ),
     ),
     "joint": Comparison(

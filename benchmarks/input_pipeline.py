@@ -32,7 +32,6 @@ import tensorflow as tf
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
 from aae_tf import AAE, SemiSupervisedAAE, data, networks, priors
-from aae_tf.data.shuffled_batches import shuffled_batches
 
 NUM_CLASSES = 10
 LABELS = 1000
@@ -68,7 +67,7 @@ def sources(rows: int) -> dict[str, tuple[bool, tf.data.Dataset]]:
             False,
             ArrayDataAdapter(x, batch_size=100, shuffle=True).get_tf_dataset(),
         ),
-        "`data.shuffled_batches`": (False, shuffled_batches(x)),
+        "`data.shuffled_batches`": (False, data.shuffled_batches(x)),
         "`data.mix_labels`, 100 + 250 rows": (True, data.mix_labels(x, few)),
         "`data.balance_classes` of arrays": (
             True,

@@ -1,6 +1,6 @@
 """Runs every benchmark of speed and memory, and writes benchmarks/RESULTS.md.
 
-python benchmarks/speed.py --peers .venv-peers/bin/python [--rounds 7] [--steps 100]
+python benchmarks/speed.py --peers .venv-peers/bin/python [--rounds 7] [--steps 100] [--out FILE]
 """
 
 import argparse
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--peers", required=True, help="interpreter of the peers' environment")
     add_measuring_options(parser, rounds=7)
     parser.add_argument("--steps", type=int, default=100, help="of a round at batch 100")
+    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
     arguments = parser.parse_args()
     common = ["--rounds", str(arguments.rounds), "--threads", str(arguments.threads)]
     common += ["--processor-time"] if arguments.clock == "processor_seconds" else []
@@ -66,7 +67,7 @@ def main() -> None:
     )
     text = "\n\n".join(sections)
     commands = "\n".join(lines)
-    (HERE / "RESULTS.md").write_text(
+    arguments.out.write_text(
         f"""# Speed and memory beside PyTorch and pythae
 
 Written by `make benchmark`, which runs `benchmarks/speed.py`; `make benchmark` also writes

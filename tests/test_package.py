@@ -35,7 +35,7 @@ PUBLIC = {
     "callbacks": "BalanceMonitor ClassFrequencies FigureCallback LatentFit LatentScatter "
     "Reconstructions SampleGrid",
     "data": "Dataset DatasetNotFoundError available balance_classes check_array check_label_spec "
-    "check_labels labelled_subset load mix_labels warn_class_frequencies",
+    "check_labels labelled_subset load mix_labels shuffled_batches warn_class_frequencies",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "class_frequency_test classification_scores cluster_grid clustering_scores "
     "evaluate_model "

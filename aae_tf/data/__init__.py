@@ -9,6 +9,7 @@ from aae_tf.data.labelled_subset import labelled_subset
 from aae_tf.data.load import load
 from aae_tf.data.mix_labels import mix_labels
 from aae_tf.data.prepared import available
+from aae_tf.data.shuffled_batches import shuffled_batches
 from aae_tf.data.warn_class_frequencies import warn_class_frequencies
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "labelled_subset",
     "load",
     "mix_labels",
+    "shuffled_batches",
     "warn_class_frequencies",
 ]

@@ -10,6 +10,7 @@ from aae_tf.checks import check_integer
 from aae_tf.data.check_array import check_array
 from aae_tf.data.check_labels import check_labels
 from aae_tf.data.epoch_orders import epoch_orders
+from aae_tf.data.gather_batches import gather_batches
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -94,10 +95,6 @@ def mix_labels(
         known_labels = tf.gather(labels, rows[:labelled])
         return tf.gather(inputs, rows), tf.concat([known_labels, without_label], axis=0)
 
-    return (
-        epoch_orders(order, [steps, labelled + unlabelled], first_epoch)
-        .flat_map(tf.data.Dataset.from_tensor_slices)
-        .apply(tf.data.experimental.assert_cardinality(steps))
-        .map(gather, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    orders = epoch_orders(order, [steps, labelled + unlabelled], first_epoch)
+    rows = orders.flat_map(tf.data.Dataset.from_tensor_slices)
+    return gather_batches(rows, gather, steps)

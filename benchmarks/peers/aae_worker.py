@@ -24,7 +24,7 @@ import tensorflow_probability as tfp
 assert tfp.distributions is not None  # noqa: S101
 IMPORTED_BYTES = rounds.peak_bytes()
 
-from aae_tf import AAE, networks, priors  # noqa: E402
+from aae_tf import AAE, data, networks, priors  # noqa: E402
 
 
 def build(arguments: argparse.Namespace) -> AAE:
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--jit", action="store_true", help="compile with XLA")
     parser.add_argument("--no-guard", action="store_true")
     parser.add_argument("--steps-per-execution", type=int, default=1)
+    parser.add_argument("--arrays", action="store_true", help="let Keras make the batches")
     parser.add_argument("--noise", type=float, default=0.0, help="input noise of both networks")
     parser.add_argument("--ways", nargs="+", default=["epoch"])
     arguments = parser.parse_args()
@@ -95,9 +96,13 @@ def main() -> None:
     )
     seeds = [tf.constant([0, i]) for i in range(arguments.steps)]
 
+    fitted = {"x": data.shuffled_batches(x, batch_size=arguments.batch)}
+    if arguments.arrays:
+        fitted = {"x": x, "batch_size": arguments.batch}
+
     def epoch() -> dict[str, float]:
         before = moves(model)
-        history = model.fit(x, batch_size=arguments.batch, verbose=0).history
+        history = model.fit(**fitted, verbose=0).history
         logs = {key: values[-1] for key, values in history.items()}
         return {**logs, "moves": moves(model) - before}
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from aae_tf.data.shuffled_batches import shuffled_batches
+from aae_tf.data import shuffled_batches
 
 # Row i holds the number i, so that every row can be told from its inputs.
 X = np.arange(23, dtype="float32").reshape(23, 1) * np.ones(2, "float32")

@@ -81,6 +81,7 @@ CASES = {
     "outputs": (*rows.MODELS["GAN mmd"], None, {}),
     "posteriors": (*rows.MODELS["VAE kl"], WEIGHTS, {}),
     "own classes": (_own, None, None, {}),
+    "unmatched classes": (*rows.MODELS["SemiSupervisedAAE mmd nothing"], None, {}),
     "graph": (*rows.MODELS["AAE gaussian posterior terms"], None, {"run_eagerly": False}),
 }
 
