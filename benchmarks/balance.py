@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+from fit_times import FitTimes, head
 from report import made_with
 from run_file import RunFile
 
@@ -124,11 +125,9 @@ epoch.
 def measure_cost(rounds: int, steps: int = 50) -> None:
     """Times steps of wide networks with and without the balance in turns; prints the medians."""
     inputs = np.random.default_rng(0).random((BATCH * steps, PIXELS), dtype="float32")
-    print("| schedule | fixed, ms | adaptive, ms | adaptive / fixed, median of rounds |")
-    print("|---|---|---|---|")
+    print(head("schedule", "fixed", "adaptive"))
     for schedule in ("joint", "alternating"):
         models = {balance: build((1000, 1000), 0) for balance in ("fixed", "adaptive")}
-        times: dict[str, list[float]] = {balance: [] for balance in models}
         for balance, model in models.items():
             model.compile(
                 keras.optimizers.Adam(1e-4),
@@ -136,19 +135,8 @@ def measure_cost(rounds: int, steps: int = 50) -> None:
                 schedule=schedule,
                 steps_per_execution=10,
             )
-        for number in range(rounds + 1):
-            # Whoever goes second finds warmer caches: take turns.
-            for balance in sorted(models, reverse=bool(number % 2)):
-                start = time.perf_counter()
-                models[balance].fit(inputs, batch_size=BATCH, verbose=0, shuffle=False)
-                if number:
-                    times[balance].append(1e3 * (time.perf_counter() - start) / steps)
-        fixed, adaptive = np.array(times["fixed"]), np.array(times["adaptive"])
-        print(
-            f"| {schedule} | {np.median(fixed):.1f} | {np.median(adaptive):.1f} "
-            f"| {np.median(adaptive / fixed):.3f} |",
-            flush=True,
-        )
+        times = FitTimes(models, inputs, BATCH, rounds)
+        print(times.row(schedule, "fixed", "adaptive"), flush=True)
 
 
 def main() -> None:

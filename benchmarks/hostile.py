@@ -27,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+from fit_times import FitTimes, head
 from report import made_with
 from run_file import RunFile
 
@@ -300,30 +301,17 @@ def check(arguments: argparse.Namespace) -> None:
             print(f"{variant}, guarded {guarded}: bit for bit the same", flush=True)
 
 
-def measure_cost(arguments: argparse.Namespace) -> None:
-    """Times a step with and without the guard, interleaved, and prints the medians."""
-    inputs = np.random.default_rng(0).random((100 * arguments.steps, PIXELS), dtype="float32")
-    print("| optimizer | plain, ms | guarded, ms | guarded / plain, median of rounds |")
-    print("|---|---|---|---|")
+def measure_cost(rounds: int, steps: int = 50) -> None:
+    """Times steps with and without the guard, interleaved, and prints the medians."""
+    inputs = np.random.default_rng(0).random((100 * steps, PIXELS), dtype="float32")
+    print(head("optimizer", "plain", "guarded"))
     for name, make in {"Adam": keras.optimizers.Adam, "SGD": keras.optimizers.SGD}.items():
         models = {}
-        for guard in (None, True):
-            models[guard] = _variants((1000, 1000), 0)["AAE"]()
-            models[guard].compile(make(1e-4), guard=guard, steps_per_execution=10)
-        times: dict[Any, list[float]] = {guard: [] for guard in models}
-        for number in range(arguments.rounds + 1):
-            # Whoever goes second finds warmer caches: take turns.
-            for guard in sorted(models, key=bool, reverse=bool(number % 2)):
-                start = time.perf_counter()
-                models[guard].fit(inputs, batch_size=100, verbose=0, shuffle=False)
-                if number:
-                    times[guard].append(1e3 * (time.perf_counter() - start) / arguments.steps)
-        plain, guarded = np.array(times[None]), np.array(times[True])
-        print(
-            f"| {name} | {np.median(plain):.1f} | {np.median(guarded):.1f} "
-            f"| {np.median(guarded / plain):.3f} |",
-            flush=True,
-        )
+        for way, guard in (("plain", None), ("guarded", True)):
+            models[way] = _variants((1000, 1000), 0)["AAE"]()
+            models[way].compile(make(1e-4), guard=guard, steps_per_execution=10)
+        times = FitTimes(models, inputs, 100, rounds)
+        print(times.row(name, "plain", "guarded"), flush=True)
 
 
 def main() -> None:
@@ -339,7 +327,10 @@ def main() -> None:
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
-    chosen = check if arguments.check else measure_cost if arguments.cost else compare
+    if arguments.cost:
+        measure_cost(arguments.rounds)
+        return
+    chosen = check if arguments.check else compare
     chosen(arguments)
 
 

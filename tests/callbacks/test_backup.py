@@ -8,6 +8,7 @@ import pytest
 
 from aae_tf import networks
 from tests.models.rows import IMAGES, MODELS
+from tests.others_slow import others_slow
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -62,7 +63,9 @@ def fit(model, labels, *callbacks, batch_size=16, epochs=3):
     return state(model)
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    "name", others_slow(ROWS, quick=["AAE", "SemiSupervisedAAE", "GAN", "VAE"])
+)
 def test_backup_and_restore_goes_on_after_an_epoch(name, tmp_path):
     def compiled():
         model = build()

@@ -121,8 +121,15 @@ def test_sparse_gradients_and_subclasses_stay_with_keras():
     np.testing.assert_array_equal(rows[0], [[0, 0], [0, 0], [-0.5, -0.5], [0, 0]])
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd with momentum"])
-@pytest.mark.parametrize("schedule", ["joint", "alternating"])
+@pytest.mark.parametrize(
+    ("schedule", "optimizer"),
+    [
+        ("joint", "sgd with momentum"),
+        ("alternating", "adam"),
+        pytest.param("joint", "adam", marks=pytest.mark.slow),
+        pytest.param("alternating", "sgd with momentum", marks=pytest.mark.slow),
+    ],
+)
 def test_training_is_the_one_of_plain_keras(make_aae, images, monkeypatch, schedule, optimizer):
     losses = []
     for kernels in (dict(module._KERNELS), {}):
