@@ -307,10 +307,10 @@ def test_another_number_of_devices_goes_on(tmp_path):
         tmp_path,
         ("--divergence", "mmd", "--backup-every", "2"),
         [("one", "one", None), ("workers", "mirrored", 4)],
-        [("workers", "one", 3)],
+        [("workers", "one", 6)],
         workers_killed_at(None, None),
     )
     assert codes == [[0, -9], [-9], [0, 0]]
     check_equal(tmp_path / "workers", tmp_path / "one")
     assert "Continuing in epoch 1 of 2, after 2 of 5 steps" in (tmp_path / "1-0.log").read_text()
-    assert "Continuing in epoch 2 of 2, after" in (tmp_path / "2-0.log").read_text()
+    assert "Continuing in epoch 2 of 2, after 1 of 5 steps" in (tmp_path / "2-0.log").read_text()
