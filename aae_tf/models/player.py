@@ -41,6 +41,7 @@ class Player:
             the constants in what decides on a branch, by running the backward pass in its
             interpreter: minutes for layers of 1000. Without branches it takes old values or new
             ones, in the optimizer's own pass over them.
+        is_scaled: whether the optimizer scales the loss, for float16.
 
     Raises:
         ValueError: if the optimizer already moves other variables, or averages weights.
@@ -76,7 +77,7 @@ class Player:
         self._inner = inner
         self.variables = list(variables)
         self.has_branches = True
-        self._is_scaled = inner is not optimizer
+        self.is_scaled = inner is not optimizer
         # SGD alone moves by its gradient, times a factor that is known.
         self._momentum = inner.momentum if isinstance(inner, keras.optimizers.SGD) else None
         self.gate = (
@@ -134,7 +135,7 @@ class Player:
         A loss that is not finite is no matter of its scale, nor is a gradient that is not finite
         without one: these are bad batches, and would bring the scale down for thousands of steps.
         """
-        if not self._is_scaled:
+        if not self.is_scaled:
             return tf.constant(False)
         (loss,) = replica_mean([loss])
         return tf.math.is_finite(loss) & ~tf.math.is_finite(norm) & (scale > 1.0)
@@ -175,7 +176,7 @@ class Player:
         if scale is not None:
             factors.append(scale)
             choice += tf.cast(shortened, tf.int32)
-        if self._is_scaled:
+        if self.is_scaled:
             # The optimizer is told of an overflow, on all replicas alike, to lower its scale; it
             # then moves nothing itself.
             choice = tf.where(overflows, len(factors), choice)
@@ -205,7 +206,7 @@ class Player:
     ) -> None:
         """Applies the gradients, and puts back what was there if they should not have been."""
         factor: Any = 1.0 if scale is None else scale
-        if self._is_scaled:
+        if self.is_scaled:
             # The optimizer is told of an overflow, to lower its scale, and moves nothing itself.
             factor = tf.where(overflows, np.float32(np.nan), factor)
             made |= overflows

@@ -22,6 +22,7 @@ _ADVICE = {
         "divergence, and compile(balance='adaptive')"
     ),
 }
+_BEYOND_FLOAT16 = "; or the precision mixed_bfloat16, whose range is that of float32"
 
 
 class SkipWatch:
@@ -106,5 +107,5 @@ class SkipWatch:
             f"Expected gradients of `{player.argument}`, which moves {side}, to be usable within "
             f"{self._limit} updates. Received: {skipped} in a row that were {reason}, and were "
             f"skipped; the weights are as before. {terms}"
-            f"Try {_ADVICE[player.argument]}."
+            f"Try {_ADVICE[player.argument]}{_BEYOND_FLOAT16 if player.is_scaled else ''}."
         )
