@@ -58,6 +58,7 @@ COMPARISONS = {
             ("torch.compile, max-autotune", "aae_tf", 1.5),
             ("aae_tf", "aae_tf, MMD", 1.5),
             ("aae_tf, fit on arrays", "aae_tf", None),
+            ("aae_tf", "aae_tf, guard=False", None),
         ),
     ),
     "joint": Comparison(

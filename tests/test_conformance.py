@@ -16,13 +16,13 @@ from tests.others_slow import others_slow
 MODELS = [name for name, row in ROWS.items() if row.kind == "model"]
 CONFIGURED = [name for name, row in ROWS.items() if row.kind in ("model", "layer")]
 # One game of each class is played in phases, which take twice as long to trace, the others at once.
-# One row of each class; compiling takes seconds.
+GAMES = [name for name in MODELS if "adversarial" in name]
+ALTERNATING = {name.split()[0]: name for name in reversed(GAMES)}.values()
+# One row of each class; compiling takes seconds, so that `make test-slow` has the others.
 XLA_ROWS = others_slow(
     {name.split()[0]: name for name in MODELS}.values(),
     quick=["AAE gaussian adversarial", "EmbeddingAAE mmd nothing", "VAE kl"],
 )
-GAMES = [name for name in MODELS if "adversarial" in name]
-ALTERNATING = {name.split()[0]: name for name in reversed(GAMES)}.values()
 CALLBACKS = [name for name, row in ROWS.items() if row.kind == "callback"]
 
 

@@ -20,17 +20,17 @@ def gather_batches(
         steps: number of batches in an epoch.
 
     Returns:
-        `tf.data.Dataset` of batches, of that cardinality.
+        `tf.data.Dataset` of batches, of that cardinality. What follows is not tuned either.
     """
     import tensorflow as tf
 
-    # There is nothing to tune in a gather of some microseconds, and tuning costs: while it ran,
-    # the training step often had one of TensorFlow's two threads at a time (benchmarks/NOTES.md).
+    # There is little to tune in a gather, and tuning costs: while it ran, the training step often
+    # had one of TensorFlow's two threads at a time (benchmarks/NOTES.md).
     options = tf.data.Options()
     options.autotune.enabled = False
     return (
         rows.apply(tf.data.experimental.assert_cardinality(steps))
-        .map(gather)
-        .prefetch(1)
+        .map(gather, num_parallel_calls=2)
+        .prefetch(2)
         .with_options(options)
     )

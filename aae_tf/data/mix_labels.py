@@ -47,6 +47,7 @@ def mix_labels(
     Returns:
         `tf.data.Dataset` of pairs: inputs, float32 [labelled + unlabelled, ...], and labels, int64
         [labelled + unlabelled]. Its cardinality is `n // unlabelled`, the batches of one epoch.
+        tf.data tunes neither it nor what follows it.
 
     Raises:
         TypeError: if `x` holds no floats, `y` no integers, or another argument is no integer.

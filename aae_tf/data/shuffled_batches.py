@@ -39,7 +39,8 @@ def shuffled_batches(
 
     Returns:
         `tf.data.Dataset` of inputs, float32 [batch_size, ...], or of pairs of them and labels,
-        int64 [batch_size]. Its cardinality is the number of batches of one epoch.
+        int64 [batch_size]. Its cardinality is the number of batches of one epoch. tf.data tunes
+        neither it nor what follows it.
 
     Raises:
         TypeError: if `x` holds no floats, `y` no integers, or another argument is no integer.

@@ -39,7 +39,8 @@ class Gate:
 
     Attributes:
         state: float32 [4]: the largest norm of the recent past, how many updates in a row were left
-            out, how many of these for a spike, and the norm of the weights when training began.
+            out, overflows not counted, how many of these for a spike, and the norm of the weights
+            when training began.
     """
 
     def __init__(self, guard: Guard, weights: list[keras.Variable], limits_steps: bool) -> None:
@@ -97,7 +98,7 @@ class Gate:
         return Verdict(accepted, scale)
 
     def skipped_in_a_row(self) -> int:
-        """Reads how many updates in a row have been left out up to now."""
+        """Reads how many updates in a row have been left out up to now, overflows not counted."""
         return int(self.state.numpy()[1])
 
     def last_was_spike(self) -> bool:

@@ -32,6 +32,7 @@ class Guard:
             below 0.1.
         max_skipped_updates: how many updates of one player in a row may be left out before
             training stops with a `FloatingPointError` that says what to change; None never stops.
+            Those that the scale of a float16 loss made too large do not count.
 
     Logs:
         `skipped_updates`: number of updates left out in this epoch, of all players.

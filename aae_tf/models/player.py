@@ -62,7 +62,7 @@ class Player:
                 f"Expected `{argument}` not to average weights: a model of several players has no "
                 f"one optimizer to finalise. Received: {argument} with use_ema=True."
             )
-        # The scale around it is new each time it is compiled.
+        # `compile` wraps an optimizer anew, so that the wrapper is never built.
         if inner.built:
             known = {id(variable) for variable in inner._trainable_variables}
             if not known.issuperset(map(id, variables)):
@@ -104,7 +104,8 @@ class Player:
         Args:
             tape: from `tape`.
             loss: scalar.
-            wanted: bool scalar; where false, nothing moves and nothing is judged. It takes a guard.
+            wanted: bool scalar; where false, nothing moves and nothing is judged. Not looked at
+                without a guard.
             rate: float32 scalar that multiplies the optimizer's learning rate, or one for each of
                 `variables`, [n]; None is 1.
 

@@ -87,14 +87,14 @@ class Referee:
                 divergences[code].encoder_loss, codes[code], output_gradients=rows
             )
             squares.append(tf.reduce_sum(tf.square(slopes)) / rows)
-        measured = tf.sqrt(tf.stack(replicas.replica_mean(squares)))
+        found = tf.sqrt(tf.stack(replicas.replica_mean(squares)))
         # Of a batch that will be left out, nothing is learned.
-        measured = tf.where(tf.math.is_finite(measured), measured, self._balance.lowest)
+        measured = tf.where(tf.math.is_finite(found), found, self._balance.lowest)
         slow = self.state.value
         factors = self._balance.factor(slow, measured)
         self.state.assign(self._balance.follow(slow, measured))
         logs = {}
         for number, code in enumerate(self._units):
-            logs[f"{code}_steepness"] = measured[number]
+            logs[f"{code}_steepness"] = found[number]
             logs[f"{code}_rate_factor"] = factors[number]
         return Rates(tf.gather(factors, self._owners), logs)

@@ -37,9 +37,7 @@ class ReplicatedPlayer(Player):
         rate: tf.Tensor | None,
     ) -> None:
         # Optimizers merge the replicas to move variables, which no branch within a replica may do.
-        def across(strategy: Any, choice: Any, *args: Any) -> None:
-            factors, gradients, rate = args
-
+        def across(strategy: Any, choice: Any, factors: Any, gradients: Any, rate: Any) -> None:
             def apply(factor: Any) -> None:
                 strategy.extended.call_for_each_replica(
                     self._apply_scaled, args=(gradients, factor, rate)

@@ -96,6 +96,7 @@ class SkipWatch:
         spike = player.gate is not None and player.gate.last_was_spike()
         reason = "far larger than any before" if spike else "not finite"
         counts = self._unsound.numpy()
+        further = _BEYOND_FLOAT16 if player.is_scaled and not spike else ""
         unsound = [key for key, count in zip(self._keys, counts, strict=True) if count]
         terms = f"Not finite in the last of these batches: {', '.join(unsound)}. "
         if not unsound:
@@ -107,5 +108,5 @@ class SkipWatch:
             f"Expected gradients of `{player.argument}`, which moves {side}, to be usable within "
             f"{self._limit} updates. Received: {skipped} in a row that were {reason}, and were "
             f"skipped; the weights are as before. {terms}"
-            f"Try {_ADVICE[player.argument]}{_BEYOND_FLOAT16 if player.is_scaled else ''}."
+            f"Try {_ADVICE[player.argument]}{further}."
         )

@@ -96,9 +96,10 @@ def main() -> None:
     )
     seeds = [tf.constant([0, i]) for i in range(arguments.steps)]
 
-    fitted = {"x": data.shuffled_batches(x, batch_size=arguments.batch)}
     if arguments.arrays:
         fitted = {"x": x, "batch_size": arguments.batch}
+    else:
+        fitted = {"x": data.shuffled_batches(x, batch_size=arguments.batch)}
 
     def epoch() -> dict[str, float]:
         before = moves(model)

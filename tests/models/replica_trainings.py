@@ -1,4 +1,4 @@
-"""Trains models on one device and on three replicas of unequal parts; prints what came of it.
+"""Trains models on one device and on two replicas of unequal parts; prints what came of it.
 
 Run as a script, since logical devices must be set up before TensorFlow starts.
 """
@@ -81,6 +81,11 @@ CASES = {
     "outputs": (*rows.MODELS["GAN mmd"], None, {}),
     "posteriors": (*rows.MODELS["VAE kl"], WEIGHTS, {}),
     "own classes": (_own, None, None, {}),
+    "alternating game in a graph": (
+        *rows.MODELS["AAE deterministic adversarial"],
+        WEIGHTS,
+        {**ALTERNATING, "run_eagerly": False},
+    ),
     "unmatched classes": (*rows.MODELS["SemiSupervisedAAE mmd nothing"], None, {}),
     "graph": (*rows.MODELS["AAE gaussian posterior terms"], None, {"run_eagerly": False}),
 }

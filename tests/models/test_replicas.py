@@ -16,7 +16,14 @@ from tests.models import small
 
 SCRIPT = Path(small.__file__).with_name("replica_trainings.py")
 QUICK = ("alternating game", "batch normalisation", "sampled prior", "few labels", "own classes")
-OTHERS = ("labels of a game", "outputs", "posteriors", "unmatched classes", "graph")
+OTHERS = (
+    "labels of a game",
+    "outputs",
+    "posteriors",
+    "unmatched classes",
+    "graph",
+    "alternating game in a graph",
+)
 
 
 def run(cases):
