@@ -20,16 +20,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-import tensorflow as tf
-from fit_times import FitTimes, head
-from report import made_with
+from fit_times import FitTimes, cost_table, use_one_thread
+from report import TRAINING, made_with
 from run_file import RunFile
 
 from aae_tf import AAE, data, divergences, mmd, networks, priors
 
 CODE, PIXELS, BATCH, RATE = 8, 784, 100, 1e-3
 RESULTS = Path(__file__).with_name("BALANCE.md")
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 # Factor of the discriminator's rate, and the balance.
 CASES = {
     "tuned, fixed": (1.0, "fixed"),
@@ -117,7 +115,7 @@ epoch.
 |---|---|---|---|---|---|---|---|
 {chr(10).join(lines)}
 
-{made_with(*PACKAGES)}
+{made_with(*TRAINING)}
 """
     )
     print(RESULTS.read_text())
@@ -126,7 +124,7 @@ epoch.
 def measure_cost(rounds: int, steps: int = 50) -> None:
     """Times steps of wide networks with and without the balance in turns; prints the medians."""
     inputs = np.random.default_rng(0).random((BATCH * steps, PIXELS), dtype="float32")
-    print(head("schedule", "fixed", "adaptive"))
+    rows = []
     for schedule in ("joint", "alternating"):
         models = {balance: build((1000, 1000), 0) for balance in ("fixed", "adaptive")}
         for balance, model in models.items():
@@ -137,7 +135,8 @@ def measure_cost(rounds: int, steps: int = 50) -> None:
                 steps_per_execution=10,
             )
         times = FitTimes(models, inputs, BATCH, rounds)
-        print(times.row(schedule, "fixed", "adaptive"), flush=True)
+        rows.append(times.cells(schedule, "fixed", "adaptive"))
+    print(cost_table("schedule", "fixed", "adaptive", rows))
 
 
 def main() -> None:
@@ -151,9 +150,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     if arguments.cost:
-        # Processor time, the one that other work leaves alone, is fair with one thread.
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        use_one_thread()
         measure_cost(arguments.rounds)
         return
     runs = RunFile(arguments.out, {"epochs": arguments.epochs, "units": arguments.units})

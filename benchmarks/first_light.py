@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-from report import made_with
+from report import TRAINING, made_with
 
 from aae_tf import AAE, data, evaluation, export, networks, priors, serving
 
@@ -31,7 +31,6 @@ ROWS = (
     ("encode over gRPC, largest difference to `model.encode`", "<= 1e-6", "grpc error"),
     ("encode over REST, largest difference to `model.encode`", "<= 1e-6", "rest error"),
 )
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
 def train(divergence: str, splits: data.Dataset, epochs: int) -> tuple[AAE, float]:
@@ -131,7 +130,7 @@ schedule joint, seeds 0, 1 and 2.
 
 10,000 seeds in one `sample` call, a model of the digits' size, to reach 1 s: {samples}.
 
-{made_with(*PACKAGES)}
+{made_with(*TRAINING)}
 Seconds are those of one noisy machine.
 """
     )

@@ -1,10 +1,12 @@
 """Times of `fit` of several models, in turn."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
+from report import table
 
 from aae_tf import data
 
@@ -41,19 +43,24 @@ class FitTimes:
             {name: np.array(pairs)[:, clock] for name, pairs in times.items()} for clock in (0, 1)
         )
 
-    def row(self, title: str, plain: str, costly: str) -> str:
-        """Formats a line of a table: medians of both, and of the ratios of rounds."""
-        cells = [title]
-        cells += [f"{np.median(self.wall[name]):.1f}" for name in (plain, costly)]
-        cells += [
+    def cells(self, title: str, plain: str, costly: str) -> tuple[str, ...]:
+        """Formats a row of `cost_table`: medians of both, and of the ratios of rounds."""
+        both = [f"{np.median(self.wall[name]):.1f}" for name in (plain, costly)]
+        ratios = [
             f"{np.median(times[costly] / times[plain]):.3f}"
             for times in (self.wall, self.processor)
         ]
-        return f"| {' | '.join(cells)} |"
+        return (title, *both, *ratios)
 
 
-def head(title: str, plain: str, costly: str) -> str:
-    """Formats the head of a table of such lines."""
+def cost_table(title: str, plain: str, costly: str, rows: Sequence[Sequence[str]]) -> str:
+    """Formats what one way costs beside another."""
     ratio = f"{costly} / {plain}, median of rounds"
-    cells = (title, f"{plain}, ms", f"{costly}, ms", ratio, f"{ratio}, of the processor")
-    return f"| {' | '.join(cells)} |\n|{'---|' * len(cells)}"
+    head = (title, f"{plain}, ms", f"{costly}, ms", ratio, f"{ratio}, of the processor")
+    return table(head, rows)
+
+
+def use_one_thread() -> None:
+    """Makes processor time, the one that other work leaves alone, a fair measure."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)

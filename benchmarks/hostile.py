@@ -27,8 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from fit_times import FitTimes, head
-from report import made_with
+from fit_times import FitTimes, cost_table, use_one_thread
+from report import TRAINING, made_with
 from run_file import RunFile
 
 import aae_tf
@@ -36,7 +36,6 @@ from aae_tf import data, divergences, networks, priors
 
 CODE, CLASSES, PIXELS, EVERY, FACTOR = 8, 10, 784, 200, 1e4
 RESULTS = Path(__file__).with_name("HOSTILE.md")
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 Batches = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
@@ -56,22 +55,24 @@ def _variants(units: Sequence[int], seed: int) -> dict[str, Callable[[], Any]]:
         games = {"style_divergence": game(CODE), "class_divergence": game(CLASSES)}
         return build(name, width, style_prior=priors.gaussian(CODE), **games, **kwargs)
 
-    prior, both = priors.gaussian(CODE), CODE + CLASSES
-    plane, guided = priors.ring_mixture(CLASSES), 2 + CLASSES + 1
+    # Made when they are used: whoever asks for names alone has not started TensorFlow.
+    prior = functools.partial(priors.gaussian, CODE)
+    plane = functools.partial(priors.ring_mixture, CLASSES)
+    both, guided = CODE + CLASSES, 2 + CLASSES + 1
     return {
-        "AAE": lambda: build("AAE", prior=prior, divergence=game(CODE)),
+        "AAE": lambda: build("AAE", prior=prior(), divergence=game(CODE)),
         "LabelGuidedAAE": lambda: build(
-            "LabelGuidedAAE", 2, prior=plane, num_classes=CLASSES, divergence=game(guided)
+            "LabelGuidedAAE", 2, prior=plane(), num_classes=CLASSES, divergence=game(guided)
         ),
         "SupervisedAAE": lambda: build(
-            "SupervisedAAE", both, prior=prior, num_classes=CLASSES, divergence=game(CODE)
+            "SupervisedAAE", both, prior=prior(), num_classes=CLASSES, divergence=game(CODE)
         ),
         "SemiSupervisedAAE": lambda: build_classes("SemiSupervisedAAE", both, num_classes=CLASSES),
         "ClusteringAAE": lambda: build_classes("ClusteringAAE", both, num_clusters=CLASSES),
         "EmbeddingAAE": lambda: build_classes("EmbeddingAAE", num_clusters=CLASSES),
-        "VAE": lambda: build("VAE", prior=prior),
-        "GAN": lambda: build("GAN", prior=prior, divergence=game(PIXELS)),
-        "GMMN": lambda: build("GMMN", prior=prior),
+        "VAE": lambda: build("VAE", prior=prior()),
+        "GAN": lambda: build("GAN", prior=prior(), divergence=game(PIXELS)),
+        "GMMN": lambda: build("GMMN", prior=prior()),
     }
 
 
@@ -254,7 +255,7 @@ none, of all.
 
 A loss that is finite is not a good one: see docs/training.md, "Hostile settings".
 
-{made_with(*PACKAGES)}
+{made_with(*TRAINING)}
 """
     )
     print(RESULTS.read_text())
@@ -304,14 +305,15 @@ def check(arguments: argparse.Namespace) -> None:
 def measure_cost(rounds: int, steps: int = 50) -> None:
     """Times steps with and without the guard, interleaved, and prints the medians."""
     inputs = np.random.default_rng(0).random((100 * steps, PIXELS), dtype="float32")
-    print(head("optimizer", "plain", "guarded"))
+    rows = []
     for name, make in {"Adam": keras.optimizers.Adam, "SGD": keras.optimizers.SGD}.items():
         models = {}
         for way, guard in (("plain", None), ("guarded", True)):
             models[way] = _variants((1000, 1000), 0)["AAE"]()
             models[way].compile(make(1e-4), guard=guard, steps_per_execution=10)
         times = FitTimes(models, inputs, 100, rounds)
-        print(times.row(name, "plain", "guarded"), flush=True)
+        rows.append(times.cells(name, "plain", "guarded"))
+    print(cost_table("optimizer", "plain", "guarded", rows))
 
 
 def main() -> None:
@@ -328,9 +330,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     if arguments.cost:
-        # Processor time, the one that other work leaves alone, is fair with one thread.
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        use_one_thread()
         measure_cost(arguments.rounds)
         return
     chosen = check if arguments.check else compare

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from report import made_with
+from report import TRAINING, made_with
 
 RESULTS = Path(__file__).with_name("PRECISION.md")
 _NARROW = ("--units", "256,256")
@@ -38,7 +38,6 @@ RUNS = {
     "mixed_float16": ("mixed_float16", 0),
     "float32, another seed": ("float32", 1),
 }
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
 def train(recipe: str, precision: str, seed: int, out: Path) -> list[dict[str, float]]:
@@ -131,7 +130,7 @@ Within 5% of float32:
 
 Updates that float16 left out to find the scales of its losses: {searches}.
 
-{made_with(*PACKAGES)}
+{made_with(*TRAINING)}
 """
     )
     print(RESULTS.read_text())

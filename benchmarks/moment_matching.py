@@ -19,12 +19,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from report import made_with
+from report import TRAINING, made_with
 
 from aae_tf import AAE, mmd, networks, priors
 
 RESULTS = Path(__file__).with_name("MOMENT_MATCHING.md")
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 tfd = tfp.distributions
 BATCH = 100
 FEATURES = 1024
@@ -207,7 +206,7 @@ def report(rounds: int, repetitions: int) -> str:
         "",
         "Milliseconds are those of one noisy machine.",
         "",
-        made_with(*PACKAGES),
+        made_with(*TRAINING),
         "",
     ]
     return "\n".join(lines)

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
+# What decides how trainings come out.
+TRAINING = ("tensorflow", "keras", "tensorflow-probability", "numpy")
+
 
 def add_measuring_options(parser: argparse.ArgumentParser, rounds: int) -> None:
     """Adds what all benchmarks take."""

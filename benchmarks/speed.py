@@ -10,11 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from report import add_measuring_options, machine, versions
+from report import TRAINING, add_measuring_options, machine, versions
 
 HERE = Path(__file__).parent
 IMAGES = HERE / "images"
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 CLOCKS = {
     "seconds": "those of the wall clock",
     "processor_seconds": "of the processor, since the machine had other work",
@@ -75,7 +74,7 @@ Written by `make benchmark`, which runs `benchmarks/speed.py`; `make benchmark` 
 threads everywhere: {arguments.threads}. Times are {CLOCKS[arguments.clock]}. Rounds of all ways in
 turn; a ratio is the median of the ratios of rounds.
 
-Ours: {versions(*PACKAGES)}.
+Ours: {versions(*TRAINING)}.
 Peers: {peers}.
 
 {text}

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from report import made_with
+from report import TRAINING, made_with
 
 from aae_tf.cli.make_recipe import make_recipe
 
 RESULTS = Path(__file__).with_name("VARIANTS.md")
 RUNS = Path(__file__).with_name("variants.json")
-PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
 Figure = Callable[[dict[str, Any]], float]
 
@@ -210,7 +209,7 @@ deviation over seeds, which fix weights, labels, batches and the split of 10,000
 
 Not measured with the presets of today: {", ".join(missing) or "none"}.
 
-{made_with(*PACKAGES)}
+{made_with(*TRAINING)}
 CPU-minutes are those of a shared machine, where two busy hyperthreads of one core take up to 1.7
 times as long as one.
 """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def gather_batches(
     rows: tf.data.Dataset, gather: Callable[[tf.Tensor], Any], steps: int
 ) -> tf.data.Dataset:
-    """Gathers batches one ahead of the training step.
+    """Gathers batches ahead of the training step.
 
     Args:
         rows: `tf.data.Dataset` of row numbers, int64 [batch_size].

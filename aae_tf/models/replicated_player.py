@@ -26,7 +26,7 @@ class ReplicatedPlayer(Player):
         return super().update(_WholeBatchTape(tape), *args, **kwargs)
 
     def _apply(self, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
-        with _already_summed(self._inner):
+        with _without_summing(self._inner):
             super()._apply(gradients, rate)
 
     def _branch(
@@ -65,8 +65,8 @@ class _WholeBatchTape:
 
 
 @contextlib.contextmanager
-def _already_summed(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
-    """Keeps an optimizer from summing gradients over replicas, within this context."""
+def _without_summing(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Keeps an optimizer from summing over replicas what is averaged, within this context."""
     # As in `update_steps`: replicas enter and leave in turns.
     vars(optimizer)["_all_reduce_sum_gradients"] = list
     try:
