@@ -10,13 +10,17 @@ PEERS_STAMP := $(PEERS)/.installed
 BEAM := .venv-beam
 BEAM_STAMP := $(BEAM)/.installed
 
-.PHONY: quickstart test test-slow test-beam check benchmark clean
+.PHONY: quickstart test test-integration test-slow test-beam check benchmark clean
 
 quickstart: $(STAMP)
 	$(RUN)/aae-tf quickstart
 
 test: $(STAMP)
 	$(RUN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# Processes, servers, kills, the built wheel.
+test-integration: $(STAMP)
+	$(RUN)/python -m pytest --numprocesses 2 --dist worksteal -m 'integration and not slow'
 
 # What is too slow for every change: trainings, millions of samples.
 test-slow: $(STAMP)

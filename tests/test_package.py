@@ -105,6 +105,7 @@ def test_imports_go_downwards(layer):
                 assert same, f"{path.relative_to(PACKAGE)}:{node.lineno} imports {name}"
 
 
+@pytest.mark.integration
 def test_import_brings_nothing_heavy_that_is_not_used():
     code = (
         "import sys, tensorflow, keras, tensorflow_probability\n"
