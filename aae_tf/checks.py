@@ -1,5 +1,6 @@
 """Argument checks that builders and constructors share: each returns its value or names it."""
 
+import importlib
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,6 +9,15 @@ import numpy as np
 
 _LARGEST = float(np.finfo(np.float32).max)
 _SMALLEST = float(np.finfo(np.float32).tiny)
+
+# Modules whose distribution has another name.
+_DISTRIBUTIONS = {
+    "grpc": "grpcio",
+    "prometheus_client": "prometheus-client",
+    "sklearn": "scikit-learn",
+    "tensorflow_datasets": "tensorflow-datasets",
+    "tensorflow_serving": "tensorflow-serving-api",
+}
 
 
 def is_positive_integer(value: Any) -> bool:
@@ -153,3 +163,39 @@ def check_bool(argument: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"Expected `{argument}` to be a bool. Received: {argument}={value!r}.")
     return value
+
+
+def import_extra(module: str, extra: str, purpose: str | None = None) -> Any:
+    """Returns a module of a package that only an extra of aae_tf installs.
+
+    Args:
+        module: its full name, such as "matplotlib.figure".
+        extra: name of the extra, such as "figures".
+        purpose: what needs the package, for the message; None repeats the name of the extra.
+
+    Returns:
+        The imported module.
+
+    Raises:
+        ImportError: if the package is not installed; names the package and the extra.
+
+    Example:
+
+    >>> import_extra("missing.colors", "figures")
+    Traceback (most recent call last):
+        ...
+    ImportError: Expected missing to be installed for figures: pip install "aae_tf[figures]".
+    """
+    package = module.partition(".")[0]
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        # The package is there, and one that it imports is missing.
+        if error.name != package:
+            raise
+        raise ImportError(
+            f"Expected {_DISTRIBUTIONS.get(package, package)} to be installed for "
+            f'{purpose or extra}: pip install "aae_tf[{extra}]".',
+            name=package,
+        ) from None
+    return importlib.import_module(module)

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,25 @@ def test_checked_values_come_back():
     assert checks.check_integer("n", np.int64(3)) == 3
     assert checks.check_number("low", -2) == -2.0
     assert checks.check_positive("scale", np.float32(0.5)) == 0.5
+
+
+class TestImportExtra:
+    def test_returns_the_module(self):
+        import json.decoder
+
+        assert checks.import_extra("json.decoder", "data") is json.decoder
+
+    def test_a_missing_package_is_one_line_that_names_the_extra(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "sklearn", None)
+        message = r'Expected scikit-learn to be installed for data: pip install "aae_tf\[data\]"\.'
+        with pytest.raises(ImportError, match=f"^{message}$") as caught:
+            checks.import_extra("sklearn.metrics", "data")
+        assert caught.value.name == "sklearn"
+        with pytest.raises(ImportError, match="to be installed for the digits: pip"):
+            checks.import_extra("sklearn.datasets", "data", "the digits")
+
+    def test_a_package_that_misses_another_is_not_called_missing(self, monkeypatch, tmp_path):
+        (tmp_path / "broken_extra.py").write_text("import no_such_package")
+        monkeypatch.syspath_prepend(tmp_path)
+        with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_package'"):
+            checks.import_extra("broken_extra", "data")
