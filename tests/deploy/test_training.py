@@ -1,4 +1,4 @@
-"""The files of `training/`: each by itself, what has to fit between them, and what they run."""
+"""The files of `deploy/training/`: each alone, what has to fit between them, and what they run."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from aae_tf.cli.tf_config import TFConfig
 from aae_tf.cli.workers import _TRY_AGAIN
 from tests.serving.deployment import REPOSITORY, load_yaml
 
-FOLDER = REPOSITORY / "training"
+FOLDER = REPOSITORY / "deploy" / "training"
 NAME = "aae-training"
 LABELS = {"app.kubernetes.io/name": NAME}
 KINDS = {
@@ -289,9 +289,9 @@ def test_cpu_component_takes_the_gpu_away():
 @pytest.mark.parametrize("variant", ["gpu", "guide"])
 def test_kustomize_renders_the_files(tmp_path, variant):
     (example,) = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
-    overlay = example if variant == "guide" else "resources: [../aae_tf/training]"
+    overlay = example if variant == "guide" else "resources: [../aae_tf/deploy/training]"
     base = os.path.relpath(FOLDER, tmp_path.resolve())
-    (tmp_path / "kustomization.yaml").write_text(overlay.replace("../aae_tf/training", base))
+    (tmp_path / "kustomization.yaml").write_text(overlay.replace("../aae_tf/deploy/training", base))
     rendered = subprocess.run(
         ["kubectl", "kustomize", str(tmp_path)], check=True, capture_output=True, text=True
     ).stdout
