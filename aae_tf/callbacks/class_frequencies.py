@@ -9,7 +9,7 @@ import numpy as np
 
 from aae_tf import data
 from aae_tf.checks import check_dimension
-from aae_tf.data.multinomial_test import frequency_contradiction
+from aae_tf.data.class_frequencies import frequency_contradiction
 from aae_tf.evaluation.class_frequency_test import class_frequency_test
 from aae_tf.models import ClassStyleAAE
 

@@ -1,4 +1,4 @@
-"""Batches in which every class has its share."""
+"""Batches of arrays or of a data set in which every class has a given share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.checks import check_integer
-from aae_tf.data.check_array import check_array
-from aae_tf.data.check_labels import check_label_spec, check_labels
+from aae_tf.data.batches import epoch_orders
+from aae_tf.data.check_arrays import check_array, check_label_spec, check_labels
 from aae_tf.data.check_training_data import check_training_data
-from aae_tf.data.epoch_orders import epoch_orders
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -30,16 +29,16 @@ def balance_classes(
 ) -> tf.data.Dataset:
     """Make batches in which every class has its share, whatever its share of the data.
 
-    An epoch has as many rows as the data. Of a class that is too frequent some rows are left out,
-    others in each epoch; the rows of a rare class are repeated, each as often as the others, give
-    or take once. The counts of an epoch are exact: `target` times the number of known labels, to
-    the nearest rows that add up. Rows of unknown class are all there, once.
+    An epoch has as many rows as the data. It leaves out some rows of a class that is too frequent,
+    different ones in each epoch, and repeats the rows of a rare class, all of them equally often to
+    within one. The counts of an epoch are exact: `target` times the number of known labels, rounded
+    so that they add up. Each row of unknown class occurs once.
 
     Arrays are gathered by index from memory, in a new random order per epoch. A data set is read
-    once now, to count its classes, and once per epoch: no row is decoded in vain, as it is where
-    `tf.data.Dataset.sample_from_datasets` draws from one filtered copy per class, or
-    `rejection_resample` waits for a rare class. It must yield the same rows in each epoch, in any
-    order. A large one had better be cached (`Dataset.cache`) than decoded once more.
+    once at the call, to count its classes, and once per epoch. No row is decoded to be dropped, as
+    happens with `tf.data.Dataset.sample_from_datasets` over one filtered copy per class, and with
+    `rejection_resample`. The data set must yield the same rows in each epoch, in any order; cache
+    a large one (`Dataset.cache`) rather than decode it twice.
 
     Args:
         x: float array [n, ...], or a finite `tf.data.Dataset` of `(inputs, labels)` or `(inputs,
@@ -49,12 +48,12 @@ def balance_classes(
         target: float [K], the share of each class among the known labels: positive, of sum 1. By
             default all are equal.
         batch_size: int, rows in a batch; the last one of an epoch may have fewer.
-        buffer_size: int, rows of a data set that are held in memory to be shuffled, so that
-            repeated ones do not follow each other; of no effect on arrays, shuffled as a whole.
-        seed: int, fixes the rows and the order of every epoch, at least 0; for a data set together
-            with its own order.
-        first_epoch: int, number of the epoch that comes first, counted from 0: a training that
-            goes on sees what it would have seen.
+        buffer_size: int, number of rows of a data set that its shuffling holds in memory, so that
+            copies of a row do not follow each other; arrays are shuffled as a whole.
+        seed: int, fixes the rows and the order of every epoch, at least 0; the order of a data
+            set depends on its own order too.
+        first_epoch: int, number of the first epoch, counted from 0, with which a resumed
+            training sees the batches of an uninterrupted one.
 
     Returns:
         `tf.data.Dataset` of batches of the structure of `x`, or of (float32 [batch, ...], int64
@@ -165,13 +164,13 @@ def _balance_dataset(
 
     def resample(drawn: tf.Tensor) -> tf.data.Dataset:
         factors, offsets, shuffling_seed = drawn[:groups], drawn[groups:-1], drawn[-1]
-        # Of this graph alone. The order depends on `seed` and on no global one, and with a global
-        # one of 0 TensorFlow would ask in Python whether the seed, a tensor, is 0 as well.
+        # Sets the seed of this graph alone. The order depends on `seed` and on no global seed; with
+        # a global seed of 0, TensorFlow would compare `shuffling_seed`, a tensor, with 0 in Python.
         tf.random.set_seed(1)
 
-        # Of a group of N rows, T are wanted. Row i is given the place (factor * i + offset) % N,
-        # another one for each i, as the factor is coprime to N. It comes T // N times, and once
-        # more where its place is below T % N: T rows in all, and each as likely.
+        # T rows are drawn from a group of N. Row i gets the place (factor * i + offset) % N, which
+        # is a permutation, as the factor is coprime to N. The row occurs T // N times, and once
+        # more where its place is below T % N: T rows in all, each equally likely.
         def repeat(seen: tf.Tensor, element: Any) -> tuple[tf.Tensor, Any]:
             labels = tf.cast(element[1], tf.int64)
             group = tf.where(labels < 0, tf.constant(groups - 1, tf.int64), labels)
@@ -219,7 +218,7 @@ def _count_groups(dataset: tf.data.Dataset, num_classes: int) -> np.ndarray:
 
 
 def _apportion(total: int, shares: np.ndarray) -> np.ndarray:
-    """Shares out rows by the largest remainders, int64 of sum `total`."""
+    """Distributes rows over classes by the largest remainders; int64 [K] of sum `total`."""
     quotas = total * shares
     counts = np.floor(quotas).astype(np.int64)
     counts[np.argsort(counts - quotas, kind="stable")[: total - counts.sum()]] += 1

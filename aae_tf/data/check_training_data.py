@@ -1,4 +1,4 @@
-"""What is wrong with data although every number of them is valid."""
+"""Checks of training data whose numbers are valid one by one: equal rows, unscaled pixels."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _WHITE = 255.0
 def check_training_data(
     x: np.ndarray, y: np.ndarray | None, name: str, stacklevel: int = 2
 ) -> None:
-    """Refuses data that teach nothing, and warns of such as are rarely meant.
+    """Refuses data of equal rows, and warns of unscaled pixels and of contradictory labels.
 
     Args:
         x: float32 [n, ...], finite.
-        y: integers [n], -1 where unknown; None if there are none.
-        name: the argument's name in messages.
+        y: integers [n], -1 where a label is unknown; None without labels.
+        name: name of the argument in messages.
         stacklevel: as in `warnings.warn`.
 
     Raises:
         ValueError: if all of two or more rows are equal.
 
     Warns:
-        UserWarning: if values look like 8-bit pixels that were not scaled, or if equal rows have
-            different labels.
+        UserWarning: if values look like unscaled 8-bit pixels, or if equal rows have different
+            labels.
 
     Example:
         >>> check_training_data(np.eye(2, dtype="float32"), np.array([0, 1]), "x")
@@ -54,12 +54,12 @@ def check_training_data(
 
 
 def has_8_bit_range(x: np.ndarray) -> bool:
-    """Tells whether values look like 8-bit pixels that were not scaled.
+    """Tells whether values look like unscaled 8-bit pixels.
 
-    Beside the range, images [n, height, width, ...] or whole numbers are asked for: rows of a
-    table may lie in this range for other reasons.
+    They do if they lie in [0, 255] and are images [n, height, width, ...] or whole numbers: the
+    numbers of a table may lie in this range for other reasons.
     """
-    # Half of white: a table of small counts is no image.
+    # A maximum below half of white is rather that of a table of small counts.
     if not x.size or not _WHITE / 2 < x.max() <= _WHITE or x.min() < 0.0:
         return False
     return x.ndim > 2 or bool((x == np.rint(x)).all())

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_probability as tfp
 
 from aae_tf import data
-from aae_tf.data.multinomial_test import multinomial_test
+from aae_tf.data.class_frequencies import multinomial_test
 from aae_tf.evaluation.check_probabilities import check_probabilities
 
 

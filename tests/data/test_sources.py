@@ -138,3 +138,21 @@ def test_a_data_set_without_both_splits_is_refused(split, prepare, tmp_path):
     message = rf"Expected data set 'tiny' to have the splits .*Received: splits=\['{split}'\]"
     with pytest.raises(ValueError, match=message):
         data.load("tiny", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "package"),
+    [
+        ("digits", "sklearn", "scikit-learn"),
+        ("tiny", "tensorflow_datasets", "tensorflow-datasets"),
+    ],
+)
+def test_a_missing_package_is_an_error_that_names_the_extra(
+    tiny, monkeypatch, name, module, package
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError) as caught:
+        data.load(name, data_dir=tiny)
+    assert str(caught.value) == (
+        f'Expected {package} to be installed for data.load: pip install "aae_tf[data]".'
+    )

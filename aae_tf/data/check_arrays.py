@@ -1,12 +1,65 @@
-"""The checks of class labels, before a model learns from them."""
+"""Checks of arrays from outside, before anything is computed from them: inputs and class labels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from aae_tf.checks import check_choice
+
+
+def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) -> np.ndarray:
+    """Return `x` as a float32 array of finite numbers, or raise an error that names the fault.
+
+    Args:
+        x: array-like of floats, [n, ...].
+        name: str, the argument's name in messages.
+        shape: shape of one row, with None for a size that is free; by default any shape.
+
+    Returns:
+        NumPy float32 [n, ...]; `x` itself where it is one already.
+
+    Raises:
+        TypeError: if `x` is no array of floats.
+        ValueError: if it has no rows axis, rows of another shape, or NaN or infinite values.
+
+    Example:
+        >>> check_array([[0.0, 1.0]], "x", shape=[2]).dtype
+        dtype('float32')
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError:  # NumPy's error for rows of different lengths.
+        array = np.empty((), object)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"Expected `{name}` to be an array of floats (images: in [0, 1]). "
+            f"Received: {name} of type {type(x).__name__}, dtype={array.dtype}."
+            + (f" Scale 8-bit pixels: {name} / 255." if array.dtype == np.uint8 else "")
+        )
+    rows = "any shape" if shape is None else f"shape {tuple(shape)}"
+    if array.ndim == 0 or (
+        shape is not None
+        and (
+            array.ndim != len(shape) + 1
+            or any(size not in (None, n) for size, n in zip(shape, array.shape[1:], strict=True))
+        )
+    ):
+        raise ValueError(
+            f"Expected `{name}` to have rows of {rows}. Received: {name}.shape={array.shape}."
+        )
+    with np.errstate(over="ignore"):  # What overflows float32 is reported as infinite.
+        array = array.astype(np.float32, copy=False)
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
+        where = ", ".join(map(str, index))
+        raise ValueError(
+            f"Expected `{name}` to have finite values. Received: {name}[{where}]={array[index]}."
+        )
+    return array
 
 
 def check_labels(
@@ -17,7 +70,7 @@ def check_labels(
     every_class: bool | None = None,
     size: int | None = None,
 ) -> np.ndarray:
-    """Return class labels as an array, or say what is wrong with them.
+    """Return class labels as an array, or raise an error that names the fault.
 
     Args:
         labels: array-like of integers [n]: the class of each row, -1 where it is unknown.
@@ -42,19 +95,19 @@ def check_labels(
     check_choice("required", required, ("any", "some", "all"))
     try:
         array = np.asarray(labels)
-    except ValueError:  # NumPy's word for rows of different lengths.
+    except ValueError:  # NumPy's error for rows of different lengths.
         array = np.empty((), object)
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(
             f"Expected `{name}` to be an array of integers, the class of each row (-1: unknown). "
             f"Received: {name} of type {type(labels).__name__}, dtype={array.dtype}."
-            f"{_way_out(array, name)}"
+            f"{_suggest_conversion(array, name)}"
         )
     if array.ndim != 1 or size not in (None, len(array)):
         count = "n" if size is None else size
         raise ValueError(
             f"Expected `{name}` to have shape ({count},), the class of each row. "
-            f"Received: {name}.shape={array.shape}.{_way_out(array, name)}"
+            f"Received: {name}.shape={array.shape}.{_suggest_conversion(array, name)}"
         )
     array = array.astype(np.int64)
     _check_range(array, name, num_classes)
@@ -85,7 +138,7 @@ def check_label_spec(element_spec: Any, name: str) -> None:
         >>> batches = tf.data.Dataset.from_tensor_slices(([[0.5], [0.25]], [0, -1])).batch(2)
         >>> check_label_spec(batches.element_spec, "x")
     """
-    # Imported here: `aae-tf` looks at arrays before it starts TensorFlow.
+    # Imported here: `aae-tf` checks arrays before it imports TensorFlow.
     import keras
     import tensorflow as tf
 
@@ -105,18 +158,18 @@ def check_label_spec(element_spec: Any, name: str) -> None:
         )
 
 
-def _way_out(array: np.ndarray, name: str) -> str:
-    """Says how labels of a usual other form become what is asked for."""
+def _suggest_conversion(array: np.ndarray, name: str) -> str:
+    """Gives the expression that turns labels of another common form into integers [n]."""
     if array.ndim == 2 and array.shape[1] == 1:
         return f" This is a column: pass {name}[:, 0]."
-    if array.ndim == 2 and array.dtype.kind in "biuf" and _one_hot(array):
+    if array.ndim == 2 and array.dtype.kind in "biuf" and _is_one_hot(array):
         return f" These are one-hot vectors: pass {name}.argmax(axis=1)."
     if array.ndim == 1 and array.dtype.kind in "bf" and (array == np.rint(array)).all():
         return f" These are whole numbers: pass {name}.astype(int)."
     return ""
 
 
-def _one_hot(array: np.ndarray) -> bool:
+def _is_one_hot(array: np.ndarray) -> bool:
     return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
 
 

@@ -1,7 +1,8 @@
-"""Data sets that TensorFlow Datasets has prepared on this machine."""
+"""Readers of data sets: the digits of scikit-learn, and what TensorFlow Datasets has prepared."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator
@@ -10,12 +11,52 @@ from typing import Any
 
 import numpy as np
 
-from aae_tf.data.dataset_not_found_error import DatasetNotFoundError
-from aae_tf.data.source import Source
+from aae_tf.checks import import_extra
 
+_TEST_SIZE = 297
 _NAME = re.compile(r"\w+(/\w[\w.+-]*)?")
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _BATCH_SIZE = 1000
+
+
+class DatasetNotFoundError(FileNotFoundError):
+    """Raised where no prepared copy of a data set is found; the message says what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set as it is stored: a train and a test split of unscaled images.
+
+    Attributes:
+        x_train, x_test: [n, height, width, channels], in 0 ... `largest`.
+        y_train, y_test: int64 [n].
+        largest: the value of a white pixel.
+        class_names: the name of each class.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    largest: int
+    class_names: tuple[str, ...]
+
+
+def read_digits() -> Source:
+    """Read scikit-learn's 1,797 digits; the test split is always the same 297, stratified."""
+    datasets = import_extra("sklearn.datasets", "data", "data.load")
+    model_selection = import_extra("sklearn.model_selection", "data", "data.load")
+    digits = datasets.load_digits()
+    x_train, x_test, y_train, y_test = model_selection.train_test_split(
+        digits.images[..., np.newaxis],
+        digits.target.astype(np.int64),
+        test_size=_TEST_SIZE,
+        random_state=0,
+        stratify=digits.target,
+    )
+    return Source(
+        x_train, y_train, x_test, y_test, 16, tuple(str(name) for name in digits.target_names)
+    )
 
 
 def available(data_dir: str | os.PathLike[str] | None = None) -> list[str]:
@@ -76,12 +117,10 @@ def read_prepared(name: str, directory: Path) -> Source:
     Raises:
         ValueError: if it has no such splits, or no pairs of an image of one size and a class.
     """
-    # Imported here, since most uses of the package read no such data set.
-    import tensorflow_datasets as tfds
-
+    tfds = import_extra("tensorflow_datasets", "data", "data.load")
     builder = tfds.builder_from_directory(directory)
     info = builder.info
-    # What a data set names as its input and target may be nested, or be features of other kinds.
+    # The supervised keys of a data set may be nested, or name features of other kinds.
     features = [
         info.features[key] if isinstance(key, str) else key for key in info.supervised_keys or ()
     ]
@@ -111,7 +150,7 @@ def read_prepared(name: str, directory: Path) -> Source:
 
 
 def _read_split(builder: Any, split: str) -> tuple[np.ndarray, np.ndarray]:
-    # In batches: as fast as in one piece, and without a second copy of everything in TensorFlow.
+    # Reading in batches is as fast as in one piece, without a second copy of everything.
     batches = builder.as_dataset(split=split, batch_size=_BATCH_SIZE, as_supervised=True)
     images, labels = zip(*batches.as_numpy_iterator(), strict=True)
     return np.concatenate(images), np.concatenate(labels)

@@ -1,0 +1,228 @@
+"""Batches of arrays in an order that seed and epoch fix, with or without a share of labels."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aae_tf.checks import check_dimension, check_integer
+from aae_tf.data.check_arrays import check_array, check_labels
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def shuffled_batches(
+    x: Any, y: Any = None, batch_size: int = 100, seed: int = 0, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """Make batches in a new random order per epoch, each order a function of seed and epoch.
+
+    Keras shuffles arrays in an order that depends on how many random numbers were drawn before, so
+    a training that is resumed in a new process sees other batches. These batches are the same from
+    any epoch on, and with `Dataset.skip` from any batch of an epoch. Where a processor has several
+    threads, steps are also faster than on arrays, see docs/data.md.
+
+    An epoch shows every row once; its last batch holds the remaining rows. Rows are gathered from
+    memory batch by batch while the previous step runs; nothing is copied per epoch.
+
+    Args:
+        x: float array [n, ...], the inputs, at least one.
+        y: integer array [n], the class of each row, -1 where it is unknown; with None, batches
+            hold inputs alone.
+        batch_size: int, number of rows in a batch, at least 1.
+        seed: int, fixes the order of every epoch, at least 0.
+        first_epoch: int, number of the first epoch, counted from 0.
+
+    Returns:
+        `tf.data.Dataset` of inputs, float32 [batch_size, ...], or of pairs (inputs, labels), labels
+        int64 [batch_size]. Its cardinality is the number of batches of one epoch. The autotuning of
+        tf.data is off for it and for transformations of it.
+
+    Raises:
+        TypeError: if `x` holds no floats, `y` no integers, or another argument is no integer.
+        ValueError: if there is no row, if `y` is not one label per row, or if an argument is out of
+            its range.
+
+    Example:
+        >>> x = np.arange(5.0).reshape(5, 1)
+        >>> batches = shuffled_batches(x, batch_size=2, seed=0)
+        >>> epochs = [[batch.ravel().tolist() for batch in batches.as_numpy_iterator()]
+        ...           for _ in range(2)]
+        >>> [len(batch) for batch in epochs[0]], epochs[0] == epochs[1]
+        ([2, 2, 1], False)
+        >>> later = shuffled_batches(x, batch_size=2, seed=0, first_epoch=1)
+        >>> epochs[1] == [batch.ravel().tolist() for batch in later.as_numpy_iterator()]
+        True
+    """
+    import tensorflow as tf
+
+    x = check_array(x, "x")
+    if not len(x):
+        raise ValueError(f"Expected `x` to have at least one row. Received: x.shape={x.shape}.")
+    check_dimension("batch_size", batch_size)
+    check_integer("seed", seed)
+    check_integer("first_epoch", first_epoch)
+    columns = [x] if y is None else [x, check_labels(y, "y", size=len(x))]
+    steps = -(-len(x) // batch_size)
+
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng([seed, epoch]).permutation(len(x))
+
+    def batches(rows: tf.Tensor) -> tf.data.Dataset:
+        starts = tf.data.Dataset.range(0, len(x), batch_size)
+        return starts.map(lambda start: rows[start : start + batch_size])
+
+    # Tensors in the memory of the host, where the pipeline runs.
+    with tf.device("CPU:0"):
+        tensors = [tf.constant(column) for column in columns]
+
+    def gather(rows: tf.Tensor) -> Any:
+        gathered = tuple(tf.gather(tensor, rows) for tensor in tensors)
+        return gathered if len(gathered) > 1 else gathered[0]
+
+    orders = epoch_orders(order, [len(x)], first_epoch)
+    return _gather_batches(orders.flat_map(batches), gather, steps)
+
+
+def mix_labels(
+    x: Any,
+    y: Any,
+    labelled: int = 100,
+    unlabelled: int = 250,
+    seed: int = 0,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Make batches that each hold labelled rows, however few there are.
+
+    A batch is `labelled` rows with their labels, then `unlabelled` rows drawn from all rows,
+    labelled or not, with label -1. An epoch shows every row once among the unlabelled, in a new
+    random order; the last `n % unlabelled` rows of that order are left out, so that all batches
+    have one size. The labelled rows are shuffled and dealt out until fewer than `labelled` remain,
+    then all are shuffled again, so that no batch holds one of them twice.
+
+    The order of an epoch is a function of the arguments and of its number, so that a training
+    resumes at any epoch as if it had not stopped, and with `Dataset.skip` at any batch. Rows are
+    gathered from memory batch by batch while the previous step runs; nothing is copied per epoch.
+
+    Args:
+        x: float array [n, ...], the inputs.
+        y: integer array [n], the class of each row, -1 where it is unknown.
+        labelled: int, number of labelled rows in a batch; at most the number of known labels.
+        unlabelled: int, number of unlabelled rows in a batch; at most n.
+        seed: int, fixes the order of every epoch, at least 0.
+        first_epoch: int, number of the first epoch, counted from 0.
+
+    Returns:
+        `tf.data.Dataset` of pairs: inputs, float32 [labelled + unlabelled, ...], and labels, int64
+        [labelled + unlabelled]. Its cardinality is `n // unlabelled`, the batches of one epoch. The
+        autotuning of tf.data is off for it and for transformations of it.
+
+    Raises:
+        TypeError: if `x` holds no floats, `y` no integers, or another argument is no integer.
+        ValueError: if no label is known, if `y` is not one label per row, or if a size is out of
+            its range.
+
+    Example:
+        >>> x = np.arange(10.0).reshape(10, 1)
+        >>> y = np.array([3, -1, 5, -1, -1, -1, -1, -1, -1, -1])
+        >>> batches = mix_labels(x, y, labelled=2, unlabelled=4, seed=0)
+        >>> len(batches)
+        2
+        >>> inputs, labels = next(iter(batches))
+        >>> tuple(inputs.shape), sorted(labels.numpy()[:2].tolist()), labels.numpy()[2:].tolist()
+        ((6, 1), [3, 5], [-1, -1, -1, -1])
+
+    References:
+        Miyato et al. 2018, *Virtual Adversarial Training* (arXiv:1704.03976), train on 100
+        labelled and 250 unlabelled MNIST digits in every step.
+    """
+    import tensorflow as tf
+
+    x = check_array(x, "x")
+    y = check_labels(y, "y", required="some", size=len(x))
+    known = np.flatnonzero(y >= 0)
+    check_integer("labelled", labelled, minimum=1, maximum=len(known))
+    check_integer("unlabelled", unlabelled, minimum=1, maximum=len(x))
+    check_integer("seed", seed)
+    check_integer("first_epoch", first_epoch)
+    steps = len(x) // unlabelled
+
+    def order(epoch: int) -> np.ndarray:
+        rng = np.random.default_rng([seed, epoch])
+        everything = rng.permutation(len(x))[: steps * unlabelled].reshape(steps, unlabelled)
+        per_round = len(known) // labelled
+        rounds = np.tile(known, (-(-steps // per_round), 1))
+        dealt = rng.permuted(rounds, axis=1)[:, : per_round * labelled]
+        return np.hstack([dealt.reshape(-1, labelled)[:steps], everything])
+
+    # A tensor in the memory of the host, where the pipeline runs.
+    with tf.device("CPU:0"):
+        inputs, labels = tf.constant(x), tf.constant(y)
+
+    def gather(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        without_label = tf.fill([unlabelled], tf.constant(-1, tf.int64))
+        known_labels = tf.gather(labels, rows[:labelled])
+        return tf.gather(inputs, rows), tf.concat([known_labels, without_label], axis=0)
+
+    orders = epoch_orders(order, [steps, labelled + unlabelled], first_epoch)
+    rows = orders.flat_map(tf.data.Dataset.from_tensor_slices)
+    return _gather_batches(rows, gather, steps)
+
+
+def epoch_orders(
+    order: Callable[[int], np.ndarray], shape: Sequence[int], first_epoch: int
+) -> tf.data.Dataset:
+    """Makes a data set whose n-th iteration yields the order of the n-th epoch.
+
+    Args:
+        order: function from the number of an epoch, counted from 0, to row numbers, int64 of
+            `shape`.
+        shape: shape of an order.
+        first_epoch: number of the first epoch.
+
+    Returns:
+        `tf.data.Dataset` of one element, the order of the next epoch.
+    """
+    import tensorflow as tf
+
+    # Epochs are counted in Python, as a tf.data pipeline does not know how often it was iterated,
+    # and its own shuffling depends on TensorFlow's global seed. The iterator that Keras creates at
+    # the end of every epoch and never reads does not start the generator.
+    epochs = itertools.count(first_epoch)
+
+    def next_order() -> Iterator[np.ndarray]:
+        yield order(next(epochs))
+
+    return tf.data.Dataset.from_generator(
+        next_order, output_signature=tf.TensorSpec(shape, tf.int64)
+    )
+
+
+def _gather_batches(
+    rows: tf.data.Dataset, gather: Callable[[tf.Tensor], Any], steps: int
+) -> tf.data.Dataset:
+    """Gathers batches from memory, two ahead of the training step.
+
+    Args:
+        rows: `tf.data.Dataset` of row numbers, int64 [batch_size].
+        gather: function from row numbers to a batch.
+        steps: number of batches in an epoch.
+
+    Returns:
+        `tf.data.Dataset` of batches, of cardinality `steps`, without autotuning.
+    """
+    import tensorflow as tf
+
+    # Autotuning gains little on a gather, and it costs: while it ran, the training step often had
+    # one of TensorFlow's two threads (benchmarks/NOTES.md).
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return (
+        rows.apply(tf.data.experimental.assert_cardinality(steps))
+        .map(gather, num_parallel_calls=2)
+        .prefetch(2)
+        .with_options(options)
+    )

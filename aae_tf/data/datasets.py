@@ -1,0 +1,180 @@
+"""Data sets by name, in three splits, with all training labels or a few of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+
+from aae_tf.checks import check_integer, import_extra
+from aae_tf.data.check_arrays import check_labels
+from aae_tf.data.sources import find_prepared, read_digits, read_prepared
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Images and labels for training, validation and test.
+
+    Attributes:
+        name: str, the name given to `load`.
+        x_train, x_validation, x_test: float32 [n, height, width, channels] in [0, 1].
+        y_train, y_validation, y_test: int64 [n], classes 0 ... num_classes - 1; in `y_train`, -1
+            where the label is unknown.
+        num_classes: int.
+        class_names: tuple of str, the name of each class.
+
+    Example:
+        >>> from aae_tf import data
+        >>> digits = data.load("digits")
+        >>> digits.x_train.shape, digits.x_validation.shape, digits.x_test.shape
+        ((1250, 8, 8, 1), (250, 8, 8, 1), (297, 8, 8, 1))
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    num_classes: int
+    class_names: tuple[str, ...]
+
+
+def load(
+    name: str,
+    labels: int | None = None,
+    validation: float | int = 1 / 6,
+    seed: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+) -> Dataset:
+    """Load a data set of images and class labels, with images scaled to [0, 1].
+
+    `"digits"` are the 1,797 images of 8x8 pixels that scikit-learn bundles. Any other name is one
+    of TensorFlow Datasets, such as `"mnist"` or `"emnist/letters"`, which must have been prepared
+    on this machine: its highest version is read from the first of `data_dir`, `TFDS_DATA_DIR` and
+    `~/tensorflow_datasets` that holds it. Nothing is downloaded. Both packages come with the extra
+    `aae_tf[data]`.
+
+    The validation split is taken from the train split, at random and stratified by class. The test
+    split is the data set's own (of digits, 297 images) and does not depend on any argument.
+
+    Args:
+        name: str, the data set.
+        labels: int, number of training labels to keep, balanced over the classes (see
+            `labelled_subset`); the others become -1. By default all are kept.
+        validation: float in [0, 1), the fraction of the train split that becomes the validation
+            split, or int, its size. The default is 10,000 of MNIST's 60,000 images.
+        seed: int, seed of both random choices, 0 ... 2^32 - 1.
+        data_dir: directory of prepared data sets, searched first.
+
+    Returns:
+        `Dataset`.
+
+    Raises:
+        ImportError: if the extra `data` is not installed.
+        TypeError: if an argument is of the wrong type.
+        ValueError: if `name` is not of the form of a name, if the data set has no images with
+            labels or no test split, or if `labels` or `validation` do not fit it.
+        DatasetNotFoundError: a `FileNotFoundError`, if the data set is not on this machine.
+
+    Example:
+        >>> digits = load("digits", labels=100)
+        >>> digits.x_train.shape, int((digits.y_train >= 0).sum())
+        ((1250, 8, 8, 1), 100)
+    """
+    check_integer("seed", seed, maximum=2**32 - 1)
+    if labels is not None:
+        check_integer("labels", labels)
+    if not isinstance(validation, float):
+        check_integer("validation", validation)
+    elif not 0 <= validation < 1:
+        raise ValueError(
+            "Expected `validation` to be a fraction in [0, 1), or a number of images. "
+            f"Received: validation={validation}."
+        )
+    source = (
+        read_digits() if name == "digits" else read_prepared(name, find_prepared(name, data_dir))
+    )
+    train, held_out = _split(source.y_train, validation, seed)
+    y_train = source.y_train[train]
+    return Dataset(
+        name=name,
+        x_train=_scale(source.x_train[train], source.largest),
+        y_train=y_train if labels is None else labelled_subset(y_train, labels, seed),
+        x_validation=_scale(source.x_train[held_out], source.largest),
+        y_validation=source.y_train[held_out],
+        x_test=_scale(source.x_test, source.largest),
+        y_test=source.y_test,
+        num_classes=len(source.class_names),
+        class_names=source.class_names,
+    )
+
+
+def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
+    """Keep a random, class-balanced subset of the labels and set the others to -1.
+
+    Every class keeps `num_labels / num_classes` labels. With the same seed, a smaller subset is a
+    part of a larger one.
+
+    Args:
+        y: integer array [n], classes 0, 1, ...; -1 where a label is unknown already.
+        num_labels: int, number of labels to keep, a multiple of the number of classes in `y`.
+        seed: int, seed of the choice, at least 0.
+
+    Returns:
+        int64 [n], with -1 where the label is not kept.
+
+    Raises:
+        TypeError: if `y` holds no integers, or another argument is no integer.
+        ValueError: if `y` is no vector with known labels, if a class has too few of them, or if
+            `num_labels` cannot be shared equally.
+
+    Example:
+        >>> labelled_subset([0, 0, 1, 1, 1], num_labels=2, seed=0).tolist()
+        [0, -1, -1, -1, 1]
+
+    References:
+        Makhzani et al. 2016, *Adversarial Autoencoders*, section 5 (arXiv:1511.05644).
+    """
+    y = check_labels(y, "y", required="some")
+    check_integer("num_labels", num_labels)
+    check_integer("seed", seed)
+    classes, counts = np.unique(y[y >= 0], return_counts=True)
+    per_class, remainder = divmod(num_labels, len(classes))
+    if remainder or per_class > counts.min():
+        raise ValueError(
+            f"Expected `num_labels` to be a multiple of the {len(classes)} classes, and at most "
+            f"{len(classes) * counts.min()}, as the smallest class has {counts.min()} labels. "
+            f"Received: num_labels={num_labels}."
+        )
+    rng = np.random.default_rng(seed)
+    subset = np.full(y.shape, -1, np.int64)
+    for label in classes:
+        subset[rng.permutation(np.flatnonzero(y == label))[:per_class]] = label
+    return subset
+
+
+def _split(y: np.ndarray, validation: float | int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Divides the rows of the train split into training and validation, stratified by class."""
+    train_test_split = import_extra("sklearn.model_selection", "data", "data.load").train_test_split
+    rows = np.arange(len(y))
+    size = round(validation * len(y)) if isinstance(validation, float) else int(validation)
+    if size == 0:
+        return rows, rows[:0]
+    num_classes = len(np.unique(y))
+    if not num_classes <= size <= len(y) - num_classes:
+        raise ValueError(
+            f"Expected `validation` to leave each of {num_classes} classes an image of {len(y)} on "
+            f"both sides, or to be 0. Received: validation={validation}, which is {size} images."
+        )
+    train, held_out = train_test_split(rows, test_size=size, random_state=seed, stratify=y)
+    return train, held_out
+
+
+def _scale(images: np.ndarray, largest: int) -> np.ndarray:
+    scaled = images.astype(np.float32)
+    scaled /= largest
+    return scaled
