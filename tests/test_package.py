@@ -23,7 +23,7 @@ LAYERS = [
     {"mmd"},
     {"networks", "posteriors", "priors", "data", "losses"},
     {"replicas"},
-    {"checks"},
+    {"checks", "files"},
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 

@@ -18,8 +18,7 @@ from aae_tf.bulk.rows import Rows, find_files, name_row, open_rows
 from aae_tf.bulk.shard_writer import ShardWriter
 from aae_tf.bulk.shards import Shard, group_consecutive, plan_shards
 from aae_tf.checks import check_dimension, check_positive
-from aae_tf.export.directory_lock import has_locks, lock_directory
-from aae_tf.export.durable import make_directory
+from aae_tf.files import has_locks, lock_directory, make_directory
 from aae_tf.models import Generator
 
 # While one run waits for memory or for its last rows, the other has the cores.

@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from aae_tf.bulk.shard_writer import PARTIAL
-from aae_tf.export.durable import sync
+from aae_tf.files import PARTIAL, write_atomically
 
 MANIFEST = "manifest.json"
 
@@ -43,11 +42,8 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Writes it into a folder; it is never there half-written."""
-        partial = folder / f".{MANIFEST}{PARTIAL}"
-        partial.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-        sync(partial)
-        partial.rename(folder / MANIFEST)
-        sync(folder)
+        text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        write_atomically(folder / MANIFEST, text.encode())
 
     def begin(self, folder: Path) -> None:
         """Takes possession of a folder: a new one, an empty one, or one of the same job.

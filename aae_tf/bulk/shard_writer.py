@@ -11,9 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from aae_tf.bulk.shards import Output, Shard
-from aae_tf.export.durable import sync
-
-PARTIAL = ".partial"
+from aae_tf.files import PARTIAL, sync
 
 
 class ShardWriter:

@@ -10,7 +10,7 @@ import numpy as np
 
 from aae_tf.cli.errors import CommandError
 from aae_tf.cli.progress import Progress
-from aae_tf.export.durable import sync, sync_tree
+from aae_tf.files import sync, sync_tree
 
 if TYPE_CHECKING:
     from aae_tf.cli.workers import Workers

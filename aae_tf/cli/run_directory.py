@@ -95,7 +95,7 @@ def publish_run(finished: Path, out: Path) -> None:
         finished: directory beside or below that of `out`.
         out: directory of the run.
     """
-    from aae_tf.export.durable import sync, sync_tree
+    from aae_tf.files import sync, sync_tree
 
     sync_tree(finished)
     previous = None

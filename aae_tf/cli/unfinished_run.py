@@ -15,8 +15,7 @@ from aae_tf.cli.errors import CommandError
 from aae_tf.cli.progress import Progress
 from aae_tf.cli.recipe import Recipe
 from aae_tf.cli.run_directory import publish_run
-from aae_tf.export.directory_lock import has_locks, lock_directory
-from aae_tf.export.durable import make_directory
+from aae_tf.files import has_locks, lock_directory, make_directory
 
 _IDENTITY = "identity.json"
 _LOGS = "logs"

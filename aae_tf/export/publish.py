@@ -5,9 +5,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aae_tf.export.directory_lock import lock_directory
-from aae_tf.export.durable import sync, sync_tree
 from aae_tf.export.staging import staging_directory
+from aae_tf.files import lock_directory, rename_and_sync, sync_tree
 
 
 @contextlib.contextmanager
@@ -69,8 +68,7 @@ def _rename(stagings: Sequence[Path], targets: Sequence[Path]) -> None:
             _refuse(target)
         try:
             for staging, target in pairs:
-                staging.rename(target)
-                sync(target.parent)
+                rename_and_sync(staging, target)
         except BaseException:
             for staging, target in reversed(pairs):
                 if not staging.exists():

@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from aae_tf.export.durable import sync
 from aae_tf.export.errors import ExportError
 from aae_tf.export.model_card import read_model_card, verify_files
 from aae_tf.export.staging import Leftover, leftovers
 from aae_tf.export.versions import remove_retired
+from aae_tf.files import rename_and_sync
 
 
 def recover(servables: Sequence[Path]) -> None:
@@ -29,8 +29,7 @@ def recover(servables: Sequence[Path]) -> None:
             for leftover in found:
                 target = servable / str(leftover.version)
                 if _completes_export(leftover, servables) and not target.exists():
-                    leftover.path.rename(target)
-                    sync(servable)
+                    rename_and_sync(leftover.path, target)
                 elif leftover.may_be_removed:
                     shutil.rmtree(leftover.path, ignore_errors=True)
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from aae_tf.export.directory_lock import lock_directory
-from aae_tf.export.durable import make_directory
+from aae_tf.files import lock_directory, make_directory
 
 _UNLOCKED = "unlocked"
 _NAME = re.compile(r"tmp-([0-9]+)-([0-9a-f]{8})-\w{8}")

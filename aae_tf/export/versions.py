@@ -5,7 +5,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from aae_tf.export.durable import sync
+from aae_tf.files import rename_and_sync
 
 LARGEST_VERSION = 2**63 - 1
 _RETIRED = re.compile(r"retired-[0-9]+-[0-9a-f]{16}")
@@ -48,8 +48,7 @@ def retire_versions(servable: Path, keep: int, published: Path) -> None:
     for path in versions[:-keep]:
         if path != published:
             retired = servable / f"retired-{path.name}-{secrets.token_hex(8)}"
-            path.rename(retired)
-            sync(servable)
+            rename_and_sync(path, retired)
             shutil.rmtree(retired, ignore_errors=True)
 
 

@@ -58,13 +58,14 @@ def kill_at_step(step: int, counts: dict[str, int]) -> None:
             if steps == step:
                 os.kill(os.getpid(), signal.SIGKILL)
             steps += 1
-            counts["renames"] += name == "rename"
+            counts["renames"] += name in ("rename", "replace")
             return call(*args, **kwargs)
 
         setattr(owner, name, wrapper)
 
     counted(os, "fsync")
     counted(os, "rename")
+    counted(os, "replace")
     counted(os, "mkdir")
     counted(shard_writer.ShardWriter, "write")
 

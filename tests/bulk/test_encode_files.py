@@ -9,7 +9,7 @@ import pytest
 
 from aae_tf import AAE, GAN, export, networks, priors
 from aae_tf.bulk import encode_files
-from aae_tf.export.directory_lock import lock_directory
+from aae_tf.files import lock_directory
 from tests.bulk.records import content, example
 from tests.models.small import NUM_CLASSES, build, forward
 
@@ -310,7 +310,7 @@ class TestRefused:
                 encode_files(root, npy(x), tmp_path / "out")
             assert list((tmp_path / "out").iterdir()) == []
             # Where there are no locks, nobody can tell.
-            monkeypatch.setattr("aae_tf.export.directory_lock.fcntl", None)
+            monkeypatch.setattr("aae_tf.files.fcntl", None)
             encode_files(root, npy(x), tmp_path / "out")
 
 

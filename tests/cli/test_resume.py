@@ -308,7 +308,7 @@ class TestUnfinishedRun:
 
     def test_needs_no_locks(self, unfinished, monkeypatch):
         lock = unfinished_run.lock_directory
-        monkeypatch.setattr("aae_tf.export.directory_lock.fcntl", None)
+        monkeypatch.setattr("aae_tf.files.fcntl", None)
         with unfinished.held(), lock(unfinished.path) as locked:
             assert not locked
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from aae_tf import export
-from aae_tf.export.directory_lock import lock_directory
 from aae_tf.export.publish import publish, publish_in_order
 from aae_tf.export.recovery import recover
 from aae_tf.export.staging import leftovers, staging_directory
+from aae_tf.files import lock_directory
 
 NAMES = ("encoder", "decoder")
 
@@ -137,7 +137,7 @@ class TestLeftovers:
             assert found == []
 
     def test_without_locks_nothing_is_certain(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("aae_tf.export.directory_lock.fcntl", None)
+        monkeypatch.setattr("aae_tf.files.fcntl", None)
         with staging_directory(tmp_path / "encoder" / "3") as staging:
             assert staging.name.startswith("tmp-3-unlocked-")
             recover([tmp_path / "encoder"])
