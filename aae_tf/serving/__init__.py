@@ -1,10 +1,13 @@
-"""Serve exported models, and ask a server: the protocols are TensorFlow Serving's own."""
+"""Serve exported models, and call a server: the protocols are TensorFlow Serving's own."""
 
-from aae_tf.serving.client import AsyncClient, Client, Retries
-from aae_tf.serving.errors import ServerError, ServingError
-from aae_tf.serving.load_report import LoadReport
-from aae_tf.serving.load_test import run_load_test
-from aae_tf.serving.model_server import ModelServer
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aae_tf.serving.client import AsyncClient, Client, Retries
+    from aae_tf.serving.errors import ServerError, ServingError
+    from aae_tf.serving.load_generator import LoadReport, run_load_test
+    from aae_tf.serving.model_server import ModelServer
 
 __all__ = [
     "AsyncClient",
@@ -16,3 +19,28 @@ __all__ = [
     "ServingError",
     "run_load_test",
 ]
+
+# Imported when first used: the server needs TensorFlow, the clients do not.
+_MODULES = {
+    "AsyncClient": "client",
+    "Client": "client",
+    "Retries": "client",
+    "ServerError": "errors",
+    "ServingError": "errors",
+    "LoadReport": "load_generator",
+    "run_load_test": "load_generator",
+    "ModelServer": "model_server",
+}
+# What the extra [serving] installs, of which the clients use the first.
+_PACKAGES = ("grpc", "tensorflow_serving", "starlette", "uvicorn", "prometheus_client")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'aae_tf.serving' has no attribute {name!r}")
+    module = importlib.import_module(f"aae_tf.serving.{_MODULES[name]}")
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,13 @@
-"""What goes wrong: a server that cannot start, and a request that cannot be answered."""
+"""Errors of a server that cannot start, and of requests that fail, with their codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import grpc
-import tensorflow as tf
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -43,7 +49,7 @@ def invalid_argument(message: str) -> ServingError:
 
 
 def from_op_error(error: tf.errors.OpError) -> ServingError:
-    """Returns what the runtime reports as the protocol's error: the codes are the same."""
+    """Returns an error of the runtime as the protocol's, which has the same codes."""
     return ServingError(_CODES[error.error_code], error.message)
 
 

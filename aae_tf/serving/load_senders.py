@@ -1,4 +1,4 @@
-"""Requests of a load test, made once and sent many times."""
+"""Senders of a load test: requests that are serialized once and sent many times."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 import grpc
 import numpy as np
-import tensorflow as tf
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from aae_tf.serving.client.protocol import PredictRequest, write_tensor
 from aae_tf.serving.errors import HTTP_STATUS
 
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
@@ -144,7 +143,7 @@ def _message(model: str, signature_name: str, inputs: Arrays) -> bytes:
     request.model_spec.name = model
     request.model_spec.signature_name = signature_name
     for name, array in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+        request.inputs[name].CopyFrom(write_tensor(array))
     return request.SerializeToString()
 
 

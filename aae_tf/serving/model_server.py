@@ -16,11 +16,16 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.operator_protos import parse_text
-from aae_tf.serving.client.grpc_messages import address
+from aae_tf.serving.client.grpc_transport import address
 from aae_tf.serving.errors import ServerError, ServingError
-from aae_tf.serving.grpc_front import GrpcFront
-from aae_tf.serving.model_sources import FileSource, FolderSource, ModelSource, read_text_file
-from aae_tf.serving.rest_front import RestFront
+from aae_tf.serving.grpc.grpc_front import GrpcFront
+from aae_tf.serving.models.model_sources import (
+    FileSource,
+    FolderSource,
+    ModelSource,
+    read_text_file,
+)
+from aae_tf.serving.rest.rest_front import RestFront
 from aae_tf.serving.server_core import Batching, ServerCore
 
 _LOGGER = logging.getLogger("aae_tf.serving")

@@ -1,4 +1,4 @@
-"""What both protocols stand on: the models, batching and metrics of a server."""
+"""The parts of a server that both protocols share: models, batching and metrics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving.batching import BatchingSession, BatchThreadPool
-from aae_tf.serving.model_manager import ModelManager
-from aae_tf.serving.model_sources import ModelSource
-from aae_tf.serving.model_watcher import ModelWatcher
+from aae_tf.serving.models.model_manager import ModelManager
+from aae_tf.serving.models.model_sources import ModelSource
+from aae_tf.serving.models.model_watcher import ModelWatcher
+from aae_tf.serving.models.version_loader import VersionLoader
 from aae_tf.serving.server_metrics import ServerMetrics
-from aae_tf.serving.version_loader import VersionLoader
 
 # Requests of one protocol that may run at once: the real server's default.
 _NUM_REQUESTS = 4 * (os.cpu_count() or 1)
@@ -71,7 +71,7 @@ class ServerCore:
             self._pool = BatchThreadPool(parameters.num_threads, parameters.thread_pool_name)
             wrap = functools.partial(self._wrap, batching, self._pool)
         self.manager = ModelManager(VersionLoader(max_bytes, warm, wrap), labels_ahead)
-        self.metrics = ServerMetrics(self.manager.knows)
+        self.metrics = ServerMetrics(self.manager.has_model)
         self._watcher = ModelWatcher(self.manager, source, poll_interval)
 
     def start(self) -> None:

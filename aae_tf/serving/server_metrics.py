@@ -48,10 +48,10 @@ class ServerMetrics:
 
     def __init__(self, is_model: Callable[[str], bool]) -> None:
         self._is_model = is_model
-        self._found: dict[tuple[Any, tuple[str, ...]], Any] = {}
+        self._series_by_labels: dict[tuple[Any, tuple[str, ...]], Any] = {}
         self._registry = CollectorRegistry()
         registry = CollectorRegistry()
-        self._registry.register(_AsTheServerNamesThem(registry))
+        self._registry.register(_ServerNamesCollector(registry))
         self._requests = Counter(
             f"{_PREFIX}request_count",
             "The total number of requests.",
@@ -120,7 +120,7 @@ class ServerMetrics:
         self._series(self._runtime, model, api, "TF1").observe(_micros_since(start))
 
     def batch(self, thread_pool: str, report: BatchReport) -> None:
-        """Takes note of a batch that ran, and of how long its requests waited for it."""
+        """Counts a batch that ran, and times how long each of its requests waited for it."""
         self._runs.inc()
         queuing = self._series(self._queuing, thread_pool)
         for seconds in report.waits:
@@ -129,9 +129,9 @@ class ServerMetrics:
     def _series(self, metric: Any, *labels: str) -> Any:
         """Returns the series of a metric for labels, of which there are few."""
         key = (metric, labels)
-        series = self._found.get(key)
+        series = self._series_by_labels.get(key)
         if series is None:
-            series = self._found[key] = metric.labels(*labels)
+            series = self._series_by_labels[key] = metric.labels(*labels)
         return series
 
     def render(self) -> bytes:
@@ -140,8 +140,8 @@ class ServerMetrics:
         return _COUNTER_HEADER.sub(r"\1 ", generate_latest(self._registry).decode()).encode()
 
 
-class _AsTheServerNamesThem(Collector):
-    """Collects what the real server exposes: no `_total`, and no times of creation."""
+class _ServerNamesCollector(Collector):
+    """Collects under the real server's names: no `_total`, and no times of creation."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -11,7 +11,7 @@ from aae_tf.serving import ModelServer, ServingError
 from aae_tf.serving.client import AsyncClient, Client, Retries
 from aae_tf.serving.client.calls import PredictCall, make_target
 from aae_tf.serving.client.chunks import default_batch_size, join, split
-from aae_tf.serving.client.rest_messages import write_predict
+from aae_tf.serving.client.rest_transport import write_predict
 from tests.models.small import INPUTS, NUM_CLASSES, build
 from tests.serving.asking import WAYS, ask
 from tests.serving.fake_servers import SERVERS, Behaviour

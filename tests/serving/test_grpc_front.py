@@ -21,9 +21,11 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from aae_tf.export.saved_model_session import SavedModelSession
-from aae_tf.serving import ServingError, grpc_front, tensor_proto
-from aae_tf.serving.predict import run_signature
-from aae_tf.serving.servable import Servable
+from aae_tf.serving import ServingError
+from aae_tf.serving.grpc import grpc_front
+from aae_tf.serving.models import tensor_proto
+from aae_tf.serving.models.predict import run_signature
+from aae_tf.serving.models.servable import Servable
 
 X = {"x": np.float32([2.0, 3.0])}
 

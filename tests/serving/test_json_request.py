@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from aae_tf.serving.errors import ServingError
-from aae_tf.serving.json_request import parse_document, read_inputs, read_signature_name
+from aae_tf.serving.rest.json_request import parse_document, read_inputs, read_signature_name
 
 DT_FLOAT, DT_HALF = 1, 19
 

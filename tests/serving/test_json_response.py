@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from aae_tf.serving.errors import ServingError
-from aae_tf.serving.json_response import write_outputs
+from aae_tf.serving.rest.json_response import write_outputs
 
 
 def columns(**outputs) -> str:

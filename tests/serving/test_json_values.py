@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tensorflow.core.framework.types_pb2 import DataType
 
 from aae_tf.serving.errors import ServingError
-from aae_tf.serving.json_values import dtype_name, echo, is_base64, to_array
+from aae_tf.serving.rest.json_values import dtype_name, echo, is_base64, to_array
 
 
 def convert(value, dtype):

@@ -8,10 +8,9 @@ import grpc
 import pytest
 
 from aae_tf.serving.errors import ServingError
-from aae_tf.serving.model_config import ModelConfig
-from aae_tf.serving.model_manager import ModelManager
-from aae_tf.serving.servable import Servable
-from aae_tf.serving.version_policy import VersionPolicy
+from aae_tf.serving.models.model_config import ModelConfig, VersionPolicy
+from aae_tf.serving.models.model_manager import ModelManager
+from aae_tf.serving.models.servable import Servable
 
 START, LOADING, AVAILABLE, UNLOADING, END = 10, 20, 30, 40, 50
 
@@ -176,8 +175,8 @@ def test_74_a_model_that_is_not_listed_any_more_is_unloaded(disk):
     assert disk.serves("b") == 7
     with pytest.raises(ServingError, match=r"NOT_FOUND: .*Latest\(a\)"):
         disk.serves("a")
-    assert disk.manager.knows("a")
-    assert not disk.manager.knows("c")
+    assert disk.manager.has_model("a")
+    assert not disk.manager.has_model("c")
 
 
 def test_76_and_77_labels(disk):

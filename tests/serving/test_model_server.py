@@ -17,7 +17,7 @@ import pytest
 
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving import Client, ModelServer, ServerError, ServingError
-from aae_tf.serving.rest_front import RestFront
+from aae_tf.serving.rest.rest_front import RestFront
 
 
 def is_open(port: int) -> bool:

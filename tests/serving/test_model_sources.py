@@ -8,9 +8,8 @@ from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from aae_tf.serving import ServerError, ServingError
-from aae_tf.serving.model_config import ModelConfig, read_model_configs
-from aae_tf.serving.model_sources import FileSource, FolderSource
-from aae_tf.serving.version_policy import VersionPolicy
+from aae_tf.serving.models.model_config import ModelConfig, VersionPolicy, read_model_configs
+from aae_tf.serving.models.model_sources import FileSource, FolderSource
 
 EVERYTHING = """
 model_config_list {

@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
 from aae_tf.export.saved_model_session import SavedModelSession
-from aae_tf.serving.rest_front import RestFront
+from aae_tf.serving.rest.rest_front import RestFront
 
 HP2 = "/v1/models/hp2"
 LINEAR = "/v1/models/linear"

@@ -6,7 +6,7 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
 
 from aae_tf.serving.errors import ServingError
-from aae_tf.serving.tensor_proto import from_array, to_array
+from aae_tf.serving.models.tensor_proto import from_array, to_array
 
 LIMIT = 1000
 ARRAYS = [

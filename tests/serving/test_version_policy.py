@@ -4,7 +4,7 @@ from tensorflow_serving.config.file_system_storage_path_source_pb2 import (
     FileSystemStoragePathSourceConfig,
 )
 
-from aae_tf.serving.version_policy import VersionPolicy
+from aae_tf.serving.models.model_config import VersionPolicy
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.export.warmup import WARMUP_FILE
 from aae_tf.serving import ServingError
-from aae_tf.serving.servable import Servable
-from aae_tf.serving.version_loader import VersionLoader
-from aae_tf.serving.warmup_requests import warm_up
+from aae_tf.serving.models.servable import Servable
+from aae_tf.serving.models.version_loader import VersionLoader, warm_up
 
 
 class Recorder:

@@ -6,19 +6,49 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import grpc
 import numpy as np
 
 from aae_tf.export.batching_parameters import BatchingParameters
-from aae_tf.serving.batching.batch import Batch, call
+from aae_tf.serving.batching.batch import Batch, Request, call
 from aae_tf.serving.batching.batch_arrays import check_outputs, merge_inputs
-from aae_tf.serving.batching.batch_report import BatchReport
-from aae_tf.serving.batching.request import Request
 from aae_tf.serving.errors import ServingError
 
 # Runs merged inputs within a timeout in seconds, None for no limit.
 Run = Callable[[Mapping[str, np.ndarray], float | None], dict[str, np.ndarray]]
+
+
+class BatchReport(NamedTuple):
+    """A batch that ran, for metrics.
+
+    Attributes:
+        signature_name: The signature that ran.
+        request_rows: Rows of each request, in the order of the batch.
+        waits: How long each request waited in the queue, seconds, in the same order.
+        padding: Copies of a row that were added to reach an allowed size.
+        run_seconds: How long merging and running took.
+        error: What the requests got instead of outputs; None where the batch ran well.
+
+    Example:
+
+        >>> report = BatchReport("encode", (1, 2), (0.002, 0.001), 1, 0.004, None)
+        >>> report.processed_rows
+        4
+    """
+
+    signature_name: str
+    request_rows: tuple[int, ...]
+    waits: tuple[float, ...]
+    padding: int
+    run_seconds: float
+    error: Exception | None
+
+    @property
+    def processed_rows(self) -> int:
+        """Rows that the model saw."""
+        return sum(self.request_rows) + self.padding
 
 
 class BatchQueue:

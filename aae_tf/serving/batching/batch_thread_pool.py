@@ -1,4 +1,4 @@
-"""The threads that run batches, of all models."""
+"""The threads that run the batches of all models."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from collections.abc import Iterable
 import grpc
 
 from aae_tf.checks import check_integer
-from aae_tf.serving.batching.batch import Batch, call
+from aae_tf.serving.batching.batch import Batch, Request, call
 from aae_tf.serving.batching.batch_queue import BatchQueue
-from aae_tf.serving.batching.request import Request
 from aae_tf.serving.errors import ServingError
 
 
 class BatchThreadPool:
     """Runs the batches of many queues, taking turns between those that have one ready.
 
-    One more thread keeps deadlines: a request whose caller stops waiting gets RESOURCE_EXHAUSTED
+    One more thread watches deadlines: a request whose caller stops waiting gets RESOURCE_EXHAUSTED
     while its batch waits, and DEADLINE_EXCEEDED while it runs; the rest of the batch goes on.
 
     Args:
@@ -53,13 +52,13 @@ class BatchThreadPool:
             for index in range(num_threads)
         ]
         self._timer = threading.Thread(
-            target=self._keep_deadlines, name=f"{name}-deadlines", daemon=True
+            target=self._watch_deadlines, name=f"{name}-deadlines", daemon=True
         )
         for thread in (*self._workers, self._timer):
             thread.start()
 
     def submit(self, queue: BatchQueue, request: Request) -> None:
-        """Puts `request` into `queue`; a thread will tell it its outputs.
+        """Puts `request` into `queue`; a thread will call its `done` with its outputs.
 
         Raises:
             ServingError: UNAVAILABLE where the queue is full, or closed.
@@ -185,7 +184,7 @@ class BatchThreadPool:
             self._waiting.clear()
             return batches
 
-    def _keep_deadlines(self) -> None:
+    def _watch_deadlines(self) -> None:
         while True:
             with self._lock:
                 now = time.monotonic()

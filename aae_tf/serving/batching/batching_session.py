@@ -14,11 +14,10 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.meta_graph import check_call
 from aae_tf.export.saved_model_session import SavedModelSession
+from aae_tf.serving.batching.batch import Done, Request
 from aae_tf.serving.batching.batch_arrays import count_rows
-from aae_tf.serving.batching.batch_queue import BatchQueue
-from aae_tf.serving.batching.batch_report import BatchReport
+from aae_tf.serving.batching.batch_queue import BatchQueue, BatchReport
 from aae_tf.serving.batching.batch_thread_pool import BatchThreadPool
-from aae_tf.serving.batching.request import Done, Request
 from aae_tf.serving.errors import invalid_argument
 
 # Signature, names of inputs, names of outputs (None: all).

@@ -1,7 +1,7 @@
-"""Ask a server, from threads or from coroutines: one conversation over both protocols."""
+"""Clients of a model server, for threads and for asyncio, over gRPC or REST."""
 
 from aae_tf.serving.client.async_client import AsyncClient
 from aae_tf.serving.client.client import Client
-from aae_tf.serving.client.retries import Retries
+from aae_tf.serving.client.limits import Retries
 
 __all__ = ["AsyncClient", "Client", "Retries"]

@@ -1,4 +1,4 @@
-"""Ask a server from coroutines."""
+"""The client of a model server, for asyncio."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aae_tf.serving.client import questions
-from aae_tf.serving.client.async_grpc_transport import AsyncGrpcTransport
-from aae_tf.serving.client.asyncio_runtime import AsyncioRuntime
+from aae_tf.serving.client import calls
 from aae_tf.serving.client.base_client import BaseClient
 from aae_tf.serving.client.calls import PredictCall, make_target
+from aae_tf.serving.client.executors import AsyncioExecutor, AsyncTransport, ThreadedTransport
+from aae_tf.serving.client.grpc_transport import AsyncGrpcTransport
+from aae_tf.serving.client.protocol import Signatures
 from aae_tf.serving.client.rest_transport import RestTransport
-from aae_tf.serving.client.runtime import AsyncTransport
-from aae_tf.serving.client.signatures import Signatures
-from aae_tf.serving.client.threaded_transport import ThreadedTransport
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from aae_tf.serving.client.base_client import CallOptions
-    from aae_tf.serving.client.questions import Question
+    from aae_tf.serving.client.signature_calls import SignatureCall
 
 
 class AsyncClient(BaseClient):
@@ -62,13 +60,13 @@ class AsyncClient(BaseClient):
 
     async def encode(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
         """Encodes inputs; see `Client.encode`."""
-        return await self._ask(self.encoder, questions.encode(inputs), options)
+        return await self._call(self.encoder, calls.encode(inputs), options)
 
     async def classify(
         self, inputs: ArrayLike, **options: Unpack[CallOptions]
     ) -> dict[str, np.ndarray]:
         """Classifies inputs; see `Client.classify`."""
-        return await self._ask(self.encoder, questions.classify(inputs), options)
+        return await self._call(self.encoder, calls.classify(inputs), options)
 
     async def decode(
         self,
@@ -77,8 +75,8 @@ class AsyncClient(BaseClient):
         **options: Unpack[CallOptions],
     ) -> np.ndarray:
         """Decodes latents; see `Client.decode`."""
-        question = questions.decode(latents, class_probabilities)
-        return await self._ask(self.decoder, question, options)
+        signature_call = calls.decode(latents, class_probabilities)
+        return await self._call(self.decoder, signature_call, options)
 
     async def sample(
         self,
@@ -87,17 +85,17 @@ class AsyncClient(BaseClient):
         **options: Unpack[CallOptions],
     ) -> dict[str, np.ndarray]:
         """Samples, one row per seed; see `Client.sample`."""
-        return await self._ask(self.decoder, questions.sample(seeds, labels), options)
+        return await self._call(self.decoder, calls.sample(seeds, labels), options)
 
     async def reconstruct(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
         """Encodes inputs and decodes their codes; see `Client.reconstruct`."""
-        return await self._ask(self.autoencoder, questions.reconstruct(inputs), options)
+        return await self._call(self.autoencoder, calls.reconstruct(inputs), options)
 
     async def score(
         self, inputs: ArrayLike, **options: Unpack[CallOptions]
     ) -> dict[str, np.ndarray]:
         """Scores inputs; see `Client.score`."""
-        return await self._ask(self.autoencoder, questions.score(inputs), options)
+        return await self._call(self.autoencoder, calls.score(inputs), options)
 
     async def predict(
         self,
@@ -112,14 +110,14 @@ class AsyncClient(BaseClient):
     ) -> dict[str, np.ndarray]:
         """Runs a signature of a model; see `Client.predict`."""
         target = make_target(model, version, label)
-        call = PredictCall.of(target, signature_name, inputs)
-        return await self._conversation.predict(call, timeout, batch_size)
+        call = PredictCall.from_inputs(target, signature_name, inputs)
+        return await self._dispatcher.predict(call, timeout, batch_size)
 
     async def status(
         self, model: str, version: int | None = None, *, timeout: float | None = None
     ) -> dict[int, str]:
         """Returns the state of each version of a model; see `Client.status`."""
-        return await self._conversation.status(make_target(model, version), timeout)
+        return await self._dispatcher.status(make_target(model, version), timeout)
 
     async def metadata(
         self,
@@ -130,17 +128,17 @@ class AsyncClient(BaseClient):
         timeout: float | None = None,
     ) -> Signatures:
         """Returns the signatures of a model; see `Client.metadata`."""
-        return await self._conversation.metadata(make_target(model, version, label), timeout)
+        return await self._dispatcher.metadata(make_target(model, version, label), timeout)
 
     async def wait_until_ready(
         self, models: str | Sequence[str] | None = None, *, timeout: float = 60.0
     ) -> None:
         """Asks until each model is available; see `Client.wait_until_ready`."""
-        await self._conversation.wait_until_ready(self._targets(models), timeout)
+        await self._dispatcher.wait_until_ready(self._targets(models), timeout)
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._runtime.close()
+        await self._executor.close()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -153,13 +151,13 @@ class AsyncClient(BaseClient):
     ) -> None:
         await self.close()
 
-    def _make_runtime(self, protocol: str, host: str, port: int) -> AsyncioRuntime:
+    def _make_executor(self, protocol: str, host: str, port: int) -> AsyncioExecutor:
         transport: AsyncTransport
         if protocol == "grpc":
             transport = AsyncGrpcTransport(host, port)
         else:
             transport = ThreadedTransport(RestTransport(host, port))
-        return AsyncioRuntime(transport, self.max_in_flight)
+        return AsyncioExecutor(transport, self.max_in_flight)
 
-    async def _ask(self, model: str, question: Question, options: CallOptions) -> Any:
-        return await self._conversation.ask(model, question, **options)
+    async def _call(self, model: str, signature_call: SignatureCall, options: CallOptions) -> Any:
+        return await self._dispatcher.call_signature(model, signature_call, **options)

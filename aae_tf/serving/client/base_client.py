@@ -1,4 +1,4 @@
-"""What both clients are made of."""
+"""The base of both clients: their arguments, and what they send through."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from aae_tf.checks import check_choice, check_dimension
 from aae_tf.serving.client.calls import Target, make_target
-from aae_tf.serving.client.conversation import Conversation
-from aae_tf.serving.client.deadline import Deadline
-from aae_tf.serving.client.retries import Retries
+from aae_tf.serving.client.dispatcher import Dispatcher
+from aae_tf.serving.client.limits import Deadline, Retries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aae_tf.serving.client.runtime import Runtime
+    from aae_tf.serving.client.executors import Executor
 
 
 class CallOptions(TypedDict, total=False):
-    """What every named method takes by keyword; see `Client`."""
+    """Keywords of every method that runs a signature of an export; see `Client`."""
 
     version: int | None
     label: str | None
@@ -26,7 +25,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class BaseClient:
-    """Reads the arguments of a client; see `Client`."""
+    """Checks the arguments of a client and makes its parts; see `Client`."""
 
     def __init__(
         self,
@@ -58,15 +57,13 @@ class BaseClient:
         self.batch_size = None if batch_size is None else check_dimension("batch_size", batch_size)
         self.max_in_flight = check_dimension("max_in_flight", max_in_flight)
         self.retries = Retries() if retries is None else retries
-        self._runtime: Any = self._make_runtime(protocol, host, port)
-        self._conversation = Conversation(
-            self._runtime, self.timeout, self.retries, self.batch_size
-        )
+        self._executor: Any = self._make_executor(protocol, host, port)
+        self._dispatcher = Dispatcher(self._executor, self.timeout, self.retries, self.batch_size)
 
     def _targets(self, models: str | Sequence[str] | None) -> list[Target]:
         if models is None:
             models = (self.encoder, self.decoder)
         return [make_target(model) for model in ([models] if isinstance(models, str) else models)]
 
-    def _make_runtime(self, protocol: str, host: str, port: int) -> Runtime:
+    def _make_executor(self, protocol: str, host: str, port: int) -> Executor:
         raise NotImplementedError

@@ -1,12 +1,13 @@
-"""What can be asked of a server, whatever the protocol."""
+"""Calls of a server, whatever the protocol: of a model's signatures, its status, its metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from aae_tf.checks import check_integer
 
@@ -28,7 +29,7 @@ class Target(NamedTuple):
 
 
 class PredictCall(NamedTuple):
-    """Run a signature; answered with arrays by output name.
+    """Runs a signature; the answer is arrays by output name.
 
     Attributes:
         target: The model.
@@ -41,16 +42,16 @@ class PredictCall(NamedTuple):
     inputs: Arrays
 
     @classmethod
-    def of(
+    def from_inputs(
         cls, target: Target, signature_name: str, inputs: Mapping[str, ArrayLike]
     ) -> PredictCall:
-        """Returns a call with inputs of any kind, in the dtype that NumPy gives them."""
+        """Returns a call with inputs in the dtype that NumPy gives them."""
         arrays = {name: np.asarray(value) for name, value in inputs.items()}
         return cls(target, signature_name, arrays)
 
 
 class StatusCall(NamedTuple):
-    """Ask for the state of each version; answered with states by version number.
+    """Asks for the state of each version; the answer is states by version number.
 
     Attributes:
         target: The model.
@@ -60,7 +61,7 @@ class StatusCall(NamedTuple):
 
 
 class MetadataCall(NamedTuple):
-    """Ask for the signatures; answered as `signatures.to_python` writes them.
+    """Asks for the signatures; the answer is as `protocol.describe_signatures` has it.
 
     Attributes:
         target: The model.
@@ -73,7 +74,7 @@ Call: TypeAlias = PredictCall | StatusCall | MetadataCall
 
 
 def make_target(model: str, version: int | None = None, label: str | None = None) -> Target:
-    """Returns a target, or says what is wrong with it.
+    """Returns a target, checked.
 
     Args:
         model: The model's name, not empty.
@@ -101,3 +102,76 @@ def make_target(model: str, version: int | None = None, label: str | None = None
                 f"Received: version={version}, label={label!r}."
             )
     return Target(model, version, label)
+
+
+class SignatureCall(NamedTuple):
+    """Runs a signature of an export, of the model that the client names for it.
+
+    Attributes:
+        signature_name: The signature.
+        inputs: Arrays [batch, ...] by input name, at least one row.
+        read: Makes what the caller gets from the outputs.
+    """
+
+    signature_name: str
+    inputs: Arrays
+    read: Callable[[Arrays], Any] = dict
+
+
+def encode(inputs: ArrayLike) -> SignatureCall:
+    """Returns the call for latents; see `Client.encode`."""
+    return SignatureCall("encode", _float_rows(inputs=inputs), itemgetter("latents"))
+
+
+def classify(inputs: ArrayLike) -> SignatureCall:
+    """Returns the call for classes; see `Client.classify`."""
+    return SignatureCall("classify", _float_rows(inputs=inputs))
+
+
+def reconstruct(inputs: ArrayLike) -> SignatureCall:
+    """Returns the call for reconstructions; see `Client.reconstruct`."""
+    return SignatureCall("reconstruct", _float_rows(inputs=inputs), itemgetter("outputs"))
+
+
+def score(inputs: ArrayLike) -> SignatureCall:
+    """Returns the call for scores of anomaly; see `Client.score`."""
+    return SignatureCall("score", _float_rows(inputs=inputs))
+
+
+def decode(latents: ArrayLike, class_probabilities: ArrayLike | None = None) -> SignatureCall:
+    """Returns the call for outputs; see `Client.decode`."""
+    rows = _float_rows(latents=latents)
+    if class_probabilities is not None:
+        rows |= _float_rows(class_probabilities=class_probabilities)
+    return SignatureCall("decode", rows, itemgetter("outputs"))
+
+
+def sample(seeds: ArrayLike, labels: ArrayLike | None = None) -> SignatureCall:
+    """Returns the call for samples; see `Client.sample`."""
+    rows = {"seed": _integers("seeds", seeds)}
+    if labels is not None:
+        labels = np.full(len(rows["seed"]), labels) if np.ndim(labels) == 0 else labels
+        rows["label"] = _integers("labels", labels)
+    return SignatureCall("sample", rows)
+
+
+def _float_rows(**arrays: ArrayLike) -> Arrays:
+    return {name: _rows(name, array, np.float32) for name, array in arrays.items()}
+
+
+def _integers(argument: str, value: ArrayLike) -> np.ndarray:
+    kind = np.asarray(value).dtype.kind
+    if kind not in "iu" and np.size(value):
+        raise TypeError(f"Expected `{argument}` to be integers. Received: {argument}={value!r}.")
+    return _rows(argument, value, np.int64)
+
+
+def _rows(argument: str, value: ArrayLike, dtype: DTypeLike) -> np.ndarray:
+    # Servers differ on empty batches: JSON loses their shape, and batching may fail on them.
+    rows = np.asarray(value, dtype)
+    if rows.ndim == 0 or len(rows) == 0:
+        raise ValueError(
+            f"Expected `{argument}` to have at least one row. "
+            f"Received: {argument} of shape {rows.shape}."
+        )
+    return rows

@@ -1,4 +1,4 @@
-"""Many rows as several requests, and their answers as one."""
+"""Many rows as several requests, and the answers put together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Chunk(NamedTuple):
 
 
 def default_batch_size(inputs: Mapping[str, np.ndarray]) -> int:
-    """Returns how many rows a request gets where nobody says: 512, or 4 MiB if that is less.
+    """Returns how many rows a request gets by default: 512, or 4 MiB if that is less.
 
     Args:
         inputs: Arrays [batch, ...] by name, at least one row.
@@ -88,7 +88,7 @@ def join(chunks: Sequence[Chunk], answers: Sequence[Arrays]) -> Arrays:
     """Puts the answers to chunks together.
 
     Args:
-        chunks: What was asked.
+        chunks: The requests.
         answers: Arrays [rows of the chunk, ...] by output name, one answer per chunk.
 
     Returns:

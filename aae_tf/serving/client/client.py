@@ -1,4 +1,4 @@
-"""Ask a server for codes, decodings and samples."""
+"""The client of a model server, for threads."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aae_tf.serving.client import questions
+from aae_tf.serving.client import calls
 from aae_tf.serving.client.base_client import BaseClient
-from aae_tf.serving.client.blocking_runtime import BlockingRuntime, run_blocking
 from aae_tf.serving.client.calls import PredictCall, make_target
+from aae_tf.serving.client.executors import ThreadExecutor, run_blocking
 from aae_tf.serving.client.grpc_transport import GrpcTransport
+from aae_tf.serving.client.protocol import Signatures
 from aae_tf.serving.client.rest_transport import RestTransport
-from aae_tf.serving.client.signatures import Signatures
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from aae_tf.serving.client.base_client import CallOptions
-    from aae_tf.serving.client.questions import Question
+    from aae_tf.serving.client.signature_calls import SignatureCall
 
 
 class Client(BaseClient):
@@ -37,7 +37,7 @@ class Client(BaseClient):
 
     `encode`, `classify`, `decode`, `sample`, `reconstruct` and `score` send many rows as several
     requests, `max_in_flight` at a time, and put the answers together in order. If one fails, the
-    others are given up, and the error names its rows. A server that changes versions meanwhile
+    others are cancelled, and the error names its rows. A server that changes versions meanwhile
     may answer rows of one call by either: give `version` where that matters.
 
     These methods take by keyword, for one call:
@@ -94,7 +94,7 @@ class Client(BaseClient):
         Returns:
             Latents [batch, d], float32; for class probabilities see `classify`.
         """
-        return self._ask(self.encoder, questions.encode(inputs), options)
+        return self._call(self.encoder, calls.encode(inputs), options)
 
     def classify(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
         """Classifies inputs, for models with a classifier.
@@ -107,7 +107,7 @@ class Client(BaseClient):
             `class_probabilities` [batch, classes], float32, and `class_id` [batch], int64, the
             most probable one.
         """
-        return self._ask(self.encoder, questions.classify(inputs), options)
+        return self._call(self.encoder, calls.classify(inputs), options)
 
     def decode(
         self,
@@ -126,7 +126,7 @@ class Client(BaseClient):
         Returns:
             Outputs [batch, ...], float32.
         """
-        return self._ask(self.decoder, questions.decode(latents, class_probabilities), options)
+        return self._call(self.decoder, calls.decode(latents, class_probabilities), options)
 
     def sample(
         self,
@@ -149,7 +149,7 @@ class Client(BaseClient):
         Raises:
             TypeError: seeds or labels are no integers.
         """
-        return self._ask(self.decoder, questions.sample(seeds, labels), options)
+        return self._call(self.decoder, calls.sample(seeds, labels), options)
 
     def reconstruct(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
         """Encodes inputs and decodes their codes.
@@ -161,7 +161,7 @@ class Client(BaseClient):
         Returns:
             Outputs [batch, ...], float32, of the shape of the inputs.
         """
-        return self._ask(self.autoencoder, questions.reconstruct(inputs), options)
+        return self._call(self.autoencoder, calls.reconstruct(inputs), options)
 
     def score(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
         """Scores inputs: what is unlike the training data has a large error or a rare code.
@@ -175,7 +175,7 @@ class Client(BaseClient):
             reconstruction, and `prior_log_prob` [batch], float32, nats, the log density of the
             code under the prior, where that has one.
         """
-        return self._ask(self.autoencoder, questions.score(inputs), options)
+        return self._call(self.autoencoder, calls.score(inputs), options)
 
     def predict(
         self,
@@ -209,8 +209,8 @@ class Client(BaseClient):
                 output has other rows.
         """
         target = make_target(model, version, label)
-        call = PredictCall.of(target, signature_name, inputs)
-        return run_blocking(self._conversation.predict(call, timeout, batch_size))
+        call = PredictCall.from_inputs(target, signature_name, inputs)
+        return run_blocking(self._dispatcher.predict(call, timeout, batch_size))
 
     def status(
         self, model: str, version: int | None = None, *, timeout: float | None = None
@@ -223,7 +223,7 @@ class Client(BaseClient):
             timeout: Seconds, in place of the client's.
         """
         target = make_target(model, version)
-        return run_blocking(self._conversation.status(target, timeout))
+        return run_blocking(self._dispatcher.status(target, timeout))
 
     def metadata(
         self,
@@ -247,7 +247,7 @@ class Client(BaseClient):
             free, or None if the rank is.
         """
         target = make_target(model, version, label)
-        return run_blocking(self._conversation.metadata(target, timeout))
+        return run_blocking(self._dispatcher.metadata(target, timeout))
 
     def wait_until_ready(
         self, models: str | Sequence[str] | None = None, *, timeout: float = 60.0
@@ -262,11 +262,11 @@ class Client(BaseClient):
             ServingError: DEADLINE_EXCEEDED after `timeout`, with what stood in the way last.
         """
         targets = self._targets(models)
-        run_blocking(self._conversation.wait_until_ready(targets, timeout))
+        run_blocking(self._dispatcher.wait_until_ready(targets, timeout))
 
     def close(self) -> None:
         """Closes the connections."""
-        self._runtime.close()
+        self._executor.close()
 
     def __enter__(self) -> Client:
         return self
@@ -279,9 +279,9 @@ class Client(BaseClient):
     ) -> None:
         self.close()
 
-    def _make_runtime(self, protocol: str, host: str, port: int) -> BlockingRuntime:
+    def _make_executor(self, protocol: str, host: str, port: int) -> ThreadExecutor:
         transport = GrpcTransport if protocol == "grpc" else RestTransport
-        return BlockingRuntime(transport(host, port), self.max_in_flight)
+        return ThreadExecutor(transport(host, port), self.max_in_flight)
 
-    def _ask(self, model: str, question: Question, options: CallOptions) -> Any:
-        return run_blocking(self._conversation.ask(model, question, **options))
+    def _call(self, model: str, signature_call: SignatureCall, options: CallOptions) -> Any:
+        return run_blocking(self._dispatcher.call_signature(model, signature_call, **options))

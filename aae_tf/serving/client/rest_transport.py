@@ -1,24 +1,36 @@
-"""The client's side of REST, for threads."""
+"""REST for the client: a transport for threads, and calls as paths and JSON."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
+import json
 import socket
+from collections.abc import Mapping
 from queue import Empty, SimpleQueue
 from typing import Any
+from urllib.parse import quote
 
 import grpc
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+import numpy as np
+from google.protobuf.json_format import ParseDict
 
-from aae_tf.serving.client import rest_messages
-from aae_tf.serving.client.calls import Arrays, Call, MetadataCall, PredictCall
-from aae_tf.serving.client.cancellation import Cancellation
-from aae_tf.serving.client.deadline import Deadline
-from aae_tf.serving.client.signatures import to_python
-from aae_tf.serving.errors import ServingError
+from aae_tf.serving.client.calls import Arrays, Call, MetadataCall, PredictCall, Target
+from aae_tf.serving.client.limits import Cancellation, Deadline
+from aae_tf.serving.client.protocol import (
+    SignatureDefMap,
+    describe_signatures,
+    dtype_name,
+    numpy_dtype,
+)
+from aae_tf.serving.errors import HTTP_STATUS, ServingError
 
 _PIECE = 2**18
+# Where several codes share a status, the first: INVALID_ARGUMENT for 400, UNKNOWN for 500.
+_CODES = {status: code for code, status in reversed(HTTP_STATUS.items())}
+# What gRPC answers to a request that is too large.
+_CODES[413] = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class RestTransport:
@@ -36,19 +48,19 @@ class RestTransport:
         self._host = host
         self._port = port
         self._idle: SimpleQueue[http.client.HTTPConnection] = SimpleQueue()
-        self._signatures: dict[str, dict[str, SignatureDef]] = {}
+        self._signatures: dict[str, dict[str, Any]] = {}
         self._closed = False
 
     def send(self, call: Call, deadline: Deadline, cancellation: Cancellation | None = None) -> Any:
         """Sends one request; see `Transport`."""
         cancellation = cancellation or Cancellation()
-        path = rest_messages.path(call.target)
+        path = model_path(call.target)
         if isinstance(call, PredictCall):
             return self._predict(path, call, deadline, cancellation)
         if isinstance(call, MetadataCall):
-            return to_python(self._fetch_signatures(path, deadline, cancellation))
-        answer = self._exchange("GET", path, None, deadline, cancellation)
-        return rest_messages.read_states(answer)
+            return describe_signatures(self._fetch_signatures(path, deadline, cancellation))
+        answer = self._request_json("GET", path, None, deadline, cancellation)
+        return read_states(answer)
 
     def close(self) -> None:
         """Closes the connections, those in use once they are no more."""
@@ -67,17 +79,17 @@ class RestTransport:
         # is unknown is the server's to refuse.
         if name not in self._signatures.get(path, ()):
             self._signatures[path] = self._fetch_signatures(path, deadline, cancellation)
-        body = rest_messages.write_predict(call)
-        answer = self._exchange("POST", f"{path}:predict", body, deadline, cancellation)
-        return rest_messages.read_outputs(answer, self._signatures[path][name].outputs)
+        body = write_predict(call)
+        answer = self._request_json("POST", f"{path}:predict", body, deadline, cancellation)
+        return read_outputs(answer, self._signatures[path][name].outputs)
 
     def _fetch_signatures(
         self, path: str, deadline: Deadline, cancellation: Cancellation
-    ) -> dict[str, SignatureDef]:
-        answer = self._exchange("GET", f"{path}/metadata", None, deadline, cancellation)
-        return rest_messages.read_signatures(answer)
+    ) -> dict[str, Any]:
+        answer = self._request_json("GET", f"{path}/metadata", None, deadline, cancellation)
+        return read_signatures(answer)
 
-    def _exchange(
+    def _request_json(
         self,
         method: str,
         path: str,
@@ -86,14 +98,14 @@ class RestTransport:
         cancellation: Cancellation,
     ) -> dict[str, Any]:
         try:
-            status, content = self._converse(method, path, body, deadline, cancellation)
+            status, content = self._send_and_retry_once(method, path, body, deadline, cancellation)
         except TimeoutError as error:
             raise deadline.exceeded() from error
         except (OSError, http.client.HTTPException) as error:
-            raise self._failure(error) from error
-        return rest_messages.read_answer(status, content)
+            raise self._to_serving_error(error) from error
+        return read_answer(status, content)
 
-    def _converse(
+    def _send_and_retry_once(
         self,
         method: str,
         path: str,
@@ -124,7 +136,7 @@ class RestTransport:
             self.close()  # by another thread meanwhile
         return answer
 
-    def _failure(self, error: Exception) -> ServingError:
+    def _to_serving_error(self, error: Exception) -> ServingError:
         # What is no HTTP may be long, and of many lines.
         message = f"{self._host}:{self._port}: {' '.join(str(error).split())[:256]}"
         # Nobody listens, or the connection was lost. The request may have been executed then,
@@ -171,3 +183,108 @@ def _shut(connection: http.client.HTTPConnection) -> None:
     if connection.sock is not None:
         with contextlib.suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def model_path(target: Target) -> str:
+    """Returns the path of a model, its status."""
+    path = f"/v1/models/{quote(target.model, safe='')}"
+    if target.version is not None:
+        return f"{path}/versions/{target.version}"
+    if target.label is not None:
+        return f"{path}/labels/{quote(target.label, safe='')}"
+    return path
+
+
+def write_predict(call: PredictCall) -> bytes:
+    """Writes the body that runs a signature, in columnar form."""
+    document = {
+        "signature_name": call.signature_name,
+        "inputs": {name: _to_json(array) for name, array in call.inputs.items()},
+    }
+    return json.dumps(document).encode()
+
+
+def read_answer(status: int, content: bytes) -> dict[str, Any]:
+    """Reads any response.
+
+    Args:
+        status: The HTTP status.
+        content: The body.
+
+    Returns:
+        The JSON object.
+
+    Raises:
+        ServingError: With the code of the status if it is not 200, UNKNOWN if there is none or
+            the body is not of this protocol.
+    """
+    try:
+        answer = json.loads(content.decode("utf-8", "surrogateescape"))
+        message = answer.get("error", "")
+    except (AttributeError, ValueError):  # not an answer of this protocol
+        answer = None
+        message = content[:256].decode("utf-8", "replace")
+    if status != 200 or answer is None:
+        code = _CODES.get(status, grpc.StatusCode.UNKNOWN)
+        raise ServingError(code, message or f"HTTP status {status}")
+    return answer
+
+
+def read_signatures(answer: dict[str, Any]) -> dict[str, Any]:
+    """Reads the answer to a request for metadata."""
+    message = ParseDict(
+        answer["metadata"]["signature_def"], SignatureDefMap(), ignore_unknown_fields=True
+    )
+    return dict(message.signature_def)
+
+
+def read_states(answer: dict[str, Any]) -> dict[int, str]:
+    """Reads the answer to a request for the status."""
+    return {int(status["version"]): status["state"] for status in answer["model_version_status"]}
+
+
+def read_outputs(answer: dict[str, Any], infos: Mapping[str, Any]) -> Arrays:
+    """Reads the answer to a predict request.
+
+    Args:
+        answer: The JSON object.
+        infos: What the signature says of each output: JSON carries neither dtypes nor the name
+            of a single output.
+
+    Returns:
+        Arrays by output name.
+    """
+    outputs = answer["outputs"]
+    if len(infos) == 1:
+        outputs = dict.fromkeys(infos, outputs)
+    return {name: _from_json(outputs[name], info) for name, info in infos.items()}
+
+
+def _to_json(array: np.ndarray) -> Any:
+    if array.dtype.kind in "OSU":
+        return _encode_strings(array.tolist())
+    return array.tolist()
+
+
+def _encode_strings(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_encode_strings(item) for item in value]
+    data = value.encode() if isinstance(value, str) else value
+    return {"b64": base64.b64encode(data).decode()}
+
+
+def _from_json(value: Any, info: Any) -> np.ndarray:
+    name = dtype_name(info.dtype)
+    array = np.array(_decode_strings(value) if name == "string" else value, numpy_dtype(name))
+    if array.shape == (0,) and not info.tensor_shape.unknown_rank:
+        # An empty list does not tell the sizes within.
+        array = array.reshape([0, *(max(dim.size, 0) for dim in info.tensor_shape.dim[1:])])
+    return array
+
+
+def _decode_strings(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decode_strings(item) for item in value]
+    if isinstance(value, dict):
+        return base64.b64decode(value["b64"])
+    return value.encode("utf-8", "surrogateescape")

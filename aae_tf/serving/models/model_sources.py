@@ -1,4 +1,4 @@
-"""Where a server's list of models comes from: a folder, or TensorFlow Serving's models.config."""
+"""Sources of a server's list of models: a folder, or TensorFlow Serving's models.config."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Protocol
 
 from aae_tf.export.operator_protos import parse_text
 from aae_tf.serving.errors import ServerError, ServingError
-from aae_tf.serving.model_config import ModelConfig, read_model_configs
-from aae_tf.serving.version_folders import version_folders
+from aae_tf.serving.models.model_config import ModelConfig, read_model_configs, version_folders
 
 
 class ModelSource(Protocol):
-    """Says which models there are, whenever it is asked.
+    """Returns the list of models as it is now.
 
     Attributes:
-        interval: Seconds after which to ask again; 0: never.
+        interval: Seconds after which to read again; 0: never.
     """
 
     interval: float
@@ -25,7 +24,7 @@ class ModelSource(Protocol):
         """Returns the models.
 
         Raises:
-            ServerError: in one line, if they cannot be told.
+            ServerError: in one line, if the list cannot be read.
         """
         ...
 

@@ -6,11 +6,14 @@ import asyncio
 import json
 import logging
 import math
+import re
 import socket
 import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import unquote
 
 import grpc
 import uvicorn
@@ -20,19 +23,28 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
+from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from aae_tf.export.saved_model import DEFAULT_SIGNATURE
 from aae_tf.serving.errors import HTTP_STATUS, ServingError, invalid_argument
-from aae_tf.serving.json_request import parse_document, read_inputs, read_signature_name
-from aae_tf.serving.json_response import write_outputs
-from aae_tf.serving.model_manager import ModelManager
-from aae_tf.serving.model_queries import model_metadata, model_status, use_servable
-from aae_tf.serving.predict import run_signature
-from aae_tf.serving.rest_call import RestCall, parse_rest_call
+from aae_tf.serving.models.model_manager import ModelManager
+from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
+from aae_tf.serving.models.predict import run_signature
+from aae_tf.serving.rest.json_request import parse_document, read_inputs, read_signature_name
+from aae_tf.serving.rest.json_response import write_outputs
 from aae_tf.serving.server_metrics import CONTENT_TYPE, ServerMetrics
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 _NOT_FOUND_PAGE = "<html><head><title>404 Not Found</title></head><body>Not Found</body></html>"
+
+_VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_NAME = r"/(?P<name>[^/:]+)"
+_PATTERNS = {
+    "POST": re.compile(
+        rf"/v1/models{_NAME}{_VERSION}:(?P<verb>predict|classify|regress)", re.IGNORECASE
+    ),
+    "GET": re.compile(rf"/v1/models(?:{_NAME})?{_VERSION}(?:/(?P<verb>metadata))?", re.IGNORECASE),
+}
 
 
 class RestFront:
@@ -135,7 +147,7 @@ class RestFront:
                 message = f"Expected a body of at most {self._max_body_bytes} bytes."
                 return _error_response(413, message)
             loop = asyncio.get_running_loop()
-            content = await loop.run_in_executor(self._executor, self._answer, call, body)
+            content = await loop.run_in_executor(self._executor, self._run_call, call, body)
             return Response(content, media_type="application/json")
         except ServingError as error:
             return _error_response(HTTP_STATUS[error.code], error.message)
@@ -158,7 +170,7 @@ class RestFront:
             size += len(chunk)
             if size <= self._max_body_bytes:
                 body += chunk
-        # The rest was read, not kept: a client that is still sending would miss the answer.
+        # All was read, though not stored: a client that is still sending would miss the answer.
         if size > self._max_body_bytes:
             return None
         if "gzip" not in request.headers.get("content-encoding", ""):
@@ -172,7 +184,7 @@ class RestFront:
             return None
         return inflated if inflater.eof else b""
 
-    def _answer(self, call: RestCall, body: bytes) -> bytes:
+    def _run_call(self, call: RestCall, body: bytes) -> bytes:
         if call.verb == "predict":
             with self._metrics.request(call.spec.name, "predict", "REST"):
                 return self._predict(call, body)
@@ -210,6 +222,57 @@ class RestFront:
                 "metadata": {"signature_def": _to_dict(signatures)},
             }
         )
+
+
+@dataclass(frozen=True)
+class RestCall:
+    """The parts of a request's address.
+
+    Args:
+        verb: "predict", "classify", "regress", "metadata" or "status".
+        spec: The model, with the version or label where the address has one.
+    """
+
+    verb: str
+    spec: ModelSpec
+
+
+def parse_rest_call(method: str, path: str) -> RestCall:
+    """Parses the address of a request.
+
+    Args:
+        method: The HTTP method.
+        path: The path as sent, still percent-encoded, with the query if there is one.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if the real server has no such address.
+
+    Example:
+
+        >>> call = parse_rest_call("POST", "/v1/models/encoder/versions/3:predict")
+        >>> call.verb, call.spec.name, call.spec.version.value
+        ('predict', 'encoder', 3)
+    """
+    pattern = _PATTERNS.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    if match is None:
+        raise invalid_argument(f"Malformed request: {method} {path}")
+    name, version, label, verb = match.group("name", "version", "label", "verb")
+    spec = ModelSpec(name=unquote(name or ""))
+    if version is not None:
+        if len(version.lstrip("0")) > 19 or int(version) >= 2**63:
+            raise invalid_argument(f"Failed to convert version: {version} to numeric.")
+        spec.version.value = int(version)
+    if label is not None:
+        spec.version_label = unquote(label)
+    # The pattern ignores case, the server's choice among the verbs does not.
+    if method == "POST" and verb != verb.lower():
+        raise invalid_argument(f"Malformed request: {method} {path}")
+    if method == "GET" and verb != "metadata":
+        verb = "status"
+    if not name:
+        raise invalid_argument("Missing model name in request.")
+    return RestCall(verb, spec)
 
 
 def _error_response(status: int, message: str) -> Response:

@@ -15,7 +15,7 @@ import numpy as np
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from aae_tf.serving.errors import ServingError, invalid_argument
-from aae_tf.serving.json_values import echo, is_base64, to_array
+from aae_tf.serving.rest.json_values import echo, is_base64, to_array
 
 # A tensor has at most 254 dimensions; the document adds two levels.
 _MAX_DEPTH = 256
@@ -204,10 +204,10 @@ def _depth(body: bytes) -> int:
 
 
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        found.update(reversed(pairs))
-    return found
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        values.update(reversed(pairs))
+    return values
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_first_wins)

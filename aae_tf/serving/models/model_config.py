@@ -1,17 +1,54 @@
-"""What an operator says of one model."""
+"""The configuration of a model: its name, its folder, which of its versions to serve."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from aae_tf.export.versions import version_number
 from aae_tf.serving.errors import invalid_argument
-from aae_tf.serving.version_policy import VersionPolicy
 
+_LOGGER = logging.getLogger("aae_tf.serving")
 _PLATFORM = "tensorflow"
 _TENSORFLOW_TYPE = 1  # of the older field `model_type`
+
+
+@dataclass(frozen=True)
+class VersionPolicy:
+    """TensorFlow Serving's `model_version_policy`.
+
+    Args:
+        kind: "latest" serves the highest `num_versions`, "all" every version that is there,
+            "specific" those of `versions` that are there.
+        num_versions: of "latest", >= 1.
+        versions: of "specific".
+
+    Example:
+
+        >>> VersionPolicy("latest", num_versions=2).choose([1, 20, 3])
+        {3, 20}
+    """
+
+    kind: Literal["latest", "all", "specific"] = "latest"
+    num_versions: int = 1
+    versions: tuple[int, ...] = ()
+
+    @classmethod
+    def from_proto(cls, message: Any) -> VersionPolicy:
+        """Reads a `ServableVersionPolicy`; one that says nothing is the default."""
+        kind: Any = message.WhichOneof("policy_choice") or "latest"
+        return cls(kind, max(message.latest.num_versions, 1), tuple(message.specific.versions))
+
+    def choose(self, there: Iterable[int]) -> set[int]:
+        """Returns those of the versions on disk that should be served."""
+        if self.kind == "all":
+            return set(there)
+        if self.kind == "specific":
+            return set(self.versions) & set(there)
+        return set(sorted(there)[-self.num_versions :])
 
 
 @dataclass(frozen=True)
@@ -47,6 +84,39 @@ def read_model_configs(config: Any) -> list[ModelConfig]:
     configs = [_read(entry) for entry in config.model_config_list.config]
     _refuse_duplicates(configs)
     return configs
+
+
+def version_folders(base_path: Path) -> dict[int, Path]:
+    """Returns the path of each version under `base_path`, by number.
+
+    A version is an entry whose whole name is a number, leading zeros or not; other names, such
+    as those of exports still being written, are none. Of two names for one number one is taken.
+
+    Raises:
+        OSError: the folder cannot be read.
+
+    Example:
+
+        >>> import tempfile
+        >>> base = Path(tempfile.mkdtemp())
+        >>> for name in ("0012", "tmp-13", "7"):
+        ...     (base / name).mkdir()
+        >>> sorted(version_folders(base))
+        [7, 12]
+    """
+    versions: dict[int, Path] = {}
+    for entry in sorted(base_path.iterdir()):
+        number = version_number(entry.name)
+        if number is not None:
+            if number in versions:
+                _LOGGER.warning(
+                    "%s and %s are both version %d; the latter is taken",
+                    versions[number],
+                    entry,
+                    number,
+                )
+            versions[number] = entry
+    return versions
 
 
 def _read(entry: Any) -> ModelConfig:

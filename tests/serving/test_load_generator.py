@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from aae_tf.cli.app import app
 from aae_tf.serving import LoadReport, ModelServer, ServingError, run_load_test
-from aae_tf.serving.predict import run_signature
+from aae_tf.serving.models.predict import run_signature
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def runs(monkeypatch):
             runs.append((name, inputs))
         return run_signature(servable, name, inputs, *arguments, **keywords)
 
-    monkeypatch.setattr("aae_tf.serving.predict.run_signature", note)
-    monkeypatch.setattr("aae_tf.serving.rest_front.run_signature", note)
+    monkeypatch.setattr("aae_tf.serving.models.predict.run_signature", note)
+    monkeypatch.setattr("aae_tf.serving.rest.rest_front.run_signature", note)
     return runs
 
 
@@ -73,7 +73,7 @@ def test_failures_are_counted_by_code(ports, monkeypatch, protocol):
 
         raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
 
-    for module in ("predict", "rest_front"):
+    for module in ("models.predict", "rest.rest_front"):
         monkeypatch.setattr(f"aae_tf.serving.{module}.run_signature", refuse)
     report = run_load_test("encoder", **ports, protocol=protocol, concurrency=2, max_requests=7)
     assert report.errors == {"RESOURCE_EXHAUSTED": 7}
@@ -87,9 +87,9 @@ def test_timeouts(ports, monkeypatch, protocol):
         time.sleep(0.4)
         return {}
 
-    for module in ("predict", "rest_front"):
+    for module in ("models.predict", "rest.rest_front"):
         monkeypatch.setattr(f"aae_tf.serving.{module}.run_signature", dawdle)
-    monkeypatch.setattr("aae_tf.serving.load_test._WARM_UP", 0)
+    monkeypatch.setattr("aae_tf.serving.load_generator._WARM_UP", 0)
     report = run_load_test(
         "encoder", **ports, protocol=protocol, concurrency=1, max_requests=1, timeout=0.1
     )
@@ -114,8 +114,8 @@ def test_an_open_loop_counts_from_when_a_request_was_due(ports, monkeypatch):
         time.sleep(0.02)
         return {}
 
-    monkeypatch.setattr("aae_tf.serving.predict.run_signature", slow)
-    monkeypatch.setattr("aae_tf.serving.load_test._WARM_UP", 0)
+    monkeypatch.setattr("aae_tf.serving.models.predict.run_signature", slow)
+    monkeypatch.setattr("aae_tf.serving.load_generator._WARM_UP", 0)
     report = run_load_test("encoder", **ports, rate=1e4, concurrency=1, max_requests=20)
     # All are due at once and run one after the other: the last waits for the 19 before it.
     assert report.latencies.max() > 19 * 0.02

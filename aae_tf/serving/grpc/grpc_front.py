@@ -13,8 +13,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
-from aae_tf.serving.grpc_services import ModelService, PredictionService
-from aae_tf.serving.model_manager import ModelManager
+from aae_tf.serving.grpc.grpc_services import ModelService, PredictionService
+from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.server_metrics import ServerMetrics
 
 

@@ -1,4 +1,4 @@
-"""What a model is and how it does: metadata and status, for both protocols."""
+"""The metadata and the status of a model, for both protocols."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from aae_tf.serving.errors import ServingError
-from aae_tf.serving.model_manager import ModelManager
-from aae_tf.serving.servable import Servable
+from aae_tf.serving.models.model_manager import ModelManager
+from aae_tf.serving.models.servable import Servable
 
 
 def use_servable(manager: ModelManager, spec: ModelSpec) -> AbstractContextManager[Servable]:
@@ -46,21 +46,21 @@ def model_status(manager: ModelManager, spec: ModelSpec) -> GetModelStatusRespon
     name = spec.name
     versions = manager.status(name)
     if spec.HasField("version"):
-        wanted = spec.version.value
-        if wanted not in versions:
+        version = spec.version.value
+        if version not in versions:
             raise ServingError(
-                grpc.StatusCode.NOT_FOUND, f"Could not find version {wanted} of model {name}"
+                grpc.StatusCode.NOT_FOUND, f"Could not find version {version} of model {name}"
             )
-        versions = {wanted: versions[wanted]}
+        versions = {version: versions[version]}
     if not versions:
         raise ServingError(
             grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}"
         )
     response = GetModelStatusResponse()
-    for version, found in sorted(versions.items(), reverse=True):
-        entry = response.model_version_status.add(version=version, state=found.state)
+    for number, status in sorted(versions.items(), reverse=True):
+        entry = response.model_version_status.add(version=number, state=status.state)
         entry.status.SetInParent()  # a present, empty status is OK
-        if found.error is not None:
-            entry.status.error_code = found.error.code.value[0]
-            entry.status.error_message = found.error.message
+        if status.error is not None:
+            entry.status.error_code = status.error.code.value[0]
+            entry.status.error_message = status.error.message
     return response

@@ -13,7 +13,7 @@ from aae_tf.export.saved_model_session import SavedModelSession
 
 
 class Runner(Protocol):
-    """What runs signatures: a session, or batches over one."""
+    """Runs signatures: a session, or batches over one."""
 
     def run(
         self,
@@ -26,12 +26,12 @@ class Runner(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes it."""
         ...
 
 
 class Servable:
-    """One version of one model, ready to run, and kept as long as requests use it.
+    """One version of one model, ready to run; it stays loaded while requests use it.
 
     Args:
         name: The model's name.
@@ -57,12 +57,12 @@ class Servable:
         return self.session.signature_defs
 
     def acquire(self) -> None:
-        """Keeps it from being closed until `release`."""
+        """Prevents closing until `release`."""
         with self._lock:
             self._users += 1
 
     def release(self) -> None:
-        """Ends what `acquire` began."""
+        """Undoes one `acquire`."""
         with self._lock:
             self._users -= 1
             last = self._users == 0 and self._on_unused is not None

@@ -1,33 +1,33 @@
-"""How a server bears many requests at once."""
+"""A load generator: many requests at once to a server, and what was measured."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import ipaddress
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import grpc
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
-from tensorflow_serving.apis.get_model_metadata_pb2 import (
-    GetModelMetadataRequest,
-    SignatureDefMap,
-)
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from aae_tf.checks import check_integer
-from aae_tf.serving.client.grpc_messages import address
+from aae_tf.serving.client.grpc_transport import address, methods
+from aae_tf.serving.client.protocol import (
+    GetModelMetadataRequest,
+    SignatureDefMap,
+    dtype_name,
+    numpy_dtype,
+)
 from aae_tf.serving.errors import ServingError, invalid_argument
-from aae_tf.serving.load_report import LoadReport
 from aae_tf.serving.load_senders import GrpcSender, RestSender, Sender
 
 # Different requests, so that no cache of a processor or a server answers them.
 _NUM_BODIES = 16
 _WARM_UP = 8
+_PERCENTILES = (50, 95, 99)
 
 
 def run_load_test(
@@ -110,6 +110,62 @@ def run_load_test(
             await sender.close()
 
     return asyncio.run(test())
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadReport:
+    """Latencies and throughput of a load test.
+
+    Args:
+        latencies: Seconds that each request took that was answered well, [n]. With a fixed rate
+            they count from when the request was due, so that a server which falls behind does not
+            hide it.
+        errors: Number of requests that failed, by the name of their code.
+        seconds: How long the test took.
+        rows: Rows of each request.
+
+    Example:
+
+        >>> report = LoadReport(np.array([0.001, 0.002, 0.003]), {"UNAVAILABLE": 1}, 2.0, rows=8)
+        >>> report.percentile(50), report.requests_per_second, report.rows_per_second
+        (0.002, 1.5, 12.0)
+    """
+
+    latencies: np.ndarray
+    errors: Mapping[str, int]
+    seconds: float
+    rows: int
+
+    @property
+    def requests_per_second(self) -> float:
+        """Requests that were answered well, per second."""
+        return len(self.latencies) / self.seconds
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows that were answered well, per second."""
+        return self.rows * self.requests_per_second
+
+    def percentile(self, percent: float) -> float:
+        """Returns the latency that `percent` of the requests stay below, seconds; NaN of none."""
+        if not len(self.latencies):
+            return float("nan")
+        return float(np.percentile(self.latencies, percent))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the figures, latencies in milliseconds, ready for JSON."""
+        milliseconds = {
+            f"p{percent}_ms": 1e3 * self.percentile(percent) if len(self.latencies) else None
+            for percent in _PERCENTILES
+        }
+        return {
+            "answered": len(self.latencies),
+            "errors": dict(self.errors),
+            "seconds": self.seconds,
+            **milliseconds,
+            "requests_per_second": self.requests_per_second,
+            "rows_per_second": self.rows_per_second,
+        }
 
 
 class _Run:
@@ -197,16 +253,15 @@ def _gaps(rate: float, generator: np.random.Generator) -> Iterator[float]:
         yield from generator.exponential(1.0 / rate, 1024)
 
 
-def _signature(target: str, model: str, signature_name: str, timeout: float) -> SignatureDef:
+def _signature(target: str, model: str, signature_name: str, timeout: float) -> Any:
     request = GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = model
     with grpc.insecure_channel(target) as channel:
         try:
-            answer = PredictionServiceStub(channel).GetModelMetadata(request, timeout=timeout)
+            answer = methods(channel)["GetModelMetadata"](request, timeout=timeout)
         except grpc.RpcError as error:
             raise ServingError(error.code(), error.details()) from error
-    signatures = SignatureDefMap()
-    answer.metadata["signature_def"].Unpack(signatures)
+    signatures = SignatureDefMap.FromString(answer.metadata["signature_def"].value)
     if signature_name not in signatures.signature_def:
         known = sorted(name for name in signatures.signature_def if not name.startswith("__"))
         raise invalid_argument(
@@ -216,22 +271,19 @@ def _signature(target: str, model: str, signature_name: str, timeout: float) -> 
     return signatures.signature_def[signature_name]
 
 
-def _draw(
-    signature: SignatureDef, rows: int, generator: np.random.Generator
-) -> Mapping[str, np.ndarray]:
+def _draw(signature: Any, rows: int, generator: np.random.Generator) -> Mapping[str, np.ndarray]:
     return {name: _tensor(name, info, rows, generator) for name, info in signature.inputs.items()}
 
 
-def _tensor(name: str, info: TensorInfo, rows: int, generator: np.random.Generator) -> np.ndarray:
+def _tensor(name: str, info: Any, rows: int, generator: np.random.Generator) -> np.ndarray:
     # What else is unknown of a shape is taken as 1.
     shape = [rows, *(max(dim.size, 1) for dim in info.tensor_shape.dim[1:])]
-    dtype = tf.as_dtype(info.dtype)
-    if dtype.is_floating:
-        return generator.random(shape).astype(dtype.as_numpy_dtype)
+    kind = dtype_name(info.dtype)
+    if kind in ("float16", "bfloat16", "float32", "float64"):
+        return generator.random(shape).astype(numpy_dtype(kind))
     if name == "label":  # -1 draws it, and is a label of every model
-        return np.full(shape, -1, dtype.as_numpy_dtype)
-    if dtype.is_integer:
-        return generator.integers(
-            0, np.iinfo(dtype.as_numpy_dtype).max, shape, dtype.as_numpy_dtype
-        )
-    raise invalid_argument(f"Expected numbers as inputs. Received: input {name!r} of {dtype.name}.")
+        return np.full(shape, -1, numpy_dtype(kind))
+    if kind.startswith(("int", "uint")):
+        dtype = numpy_dtype(kind)
+        return generator.integers(0, np.iinfo(dtype).max, shape, dtype)
+    raise invalid_argument(f"Expected numbers as inputs. Received: input {name!r} of {kind}.")

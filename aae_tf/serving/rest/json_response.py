@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf.serving.errors import invalid_argument
-from aae_tf.serving.json_values import dtype_name
+from aae_tf.serving.rest.json_values import dtype_name
 
 _INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64)
 _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

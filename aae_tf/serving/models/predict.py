@@ -1,4 +1,4 @@
-"""What a predict request does, whichever protocol brought it."""
+"""Requests that run a signature, of either protocol or of a warm-up file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from aae_tf.export.saved_model import DEFAULT_SIGNATURE
-from aae_tf.serving import tensor_proto
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
-from aae_tf.serving.servable import Servable
+from aae_tf.serving.models import tensor_proto
+from aae_tf.serving.models.servable import Servable
 
 Timer = AbstractContextManager[None]
 
@@ -129,7 +129,7 @@ def prepare_inputs(
     output_filter: Sequence[str],
     timeout: float | None,
 ) -> Mapping[str, np.ndarray]:
-    """Checks what `run_signature` is asked to do, and adds the defaults of inputs left out.
+    """Checks the arguments of `run_signature`, and adds the defaults of inputs left out.
 
     Raises:
         ServingError: INVALID_ARGUMENT for a signature of the loader, an unknown or a repeated

@@ -1,4 +1,4 @@
-"""What a client says to a server, whoever waits for the answer."""
+"""The dispatch of calls: deadlines, retries and batches, for both clients and both protocols."""
 
 from __future__ import annotations
 
@@ -13,66 +13,65 @@ from aae_tf.serving.client.calls import (
     Call,
     MetadataCall,
     PredictCall,
+    SignatureCall,
     StatusCall,
     Target,
     make_target,
 )
 from aae_tf.serving.client.chunks import Chunk, default_batch_size, join, split
-from aae_tf.serving.client.deadline import Deadline
-from aae_tf.serving.client.questions import Question
-from aae_tf.serving.client.retries import Retries
-from aae_tf.serving.client.runtime import Runtime
+from aae_tf.serving.client.executors import Executor
+from aae_tf.serving.client.limits import Deadline, Retries
 from aae_tf.serving.errors import ServingError
 
 _POLL_INTERVAL = 0.1
 # A server that accepts connections and then hangs must not use up all the time for polls.
 _POLL_TIMEOUT = 5.0
-# What a server that is starting answers, or what its absence does.
-_NOT_YET = (
+# Codes of a server that is starting, or absent.
+_NOT_READY = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.DEADLINE_EXCEEDED,
 )
 
 
-class Conversation:
-    """Deadlines, retries and batches, once for both clients and both protocols.
+class Dispatcher:
+    """Sends calls with deadlines, retries and batches.
 
-    Written as coroutines, which wait by `runtime` alone: on a `BlockingRuntime` they never
+    Its methods are coroutines that wait only through `executor`: on a `ThreadExecutor` they never
     suspend, and `run_blocking` runs them like functions.
 
     Args:
-        runtime: Sends requests and waits.
+        executor: Sends requests and waits.
         timeout: Seconds that a call may take where it brings no timeout of its own.
         retries: When a request is sent again.
-        batch_size: Rows per request of `ask`, or None for `default_batch_size`.
+        batch_size: Rows per request of `call_signature`, or None for `default_batch_size`.
     """
 
     def __init__(
-        self, runtime: Runtime, timeout: float, retries: Retries, batch_size: int | None
+        self, executor: Executor, timeout: float, retries: Retries, batch_size: int | None
     ) -> None:
-        self._runtime = runtime
+        self._executor = executor
         self._timeout = timeout
         self._retries = retries
         self._batch_size = batch_size
 
-    async def ask(
+    async def call_signature(
         self,
         model: str,
-        question: Question,
+        signature_call: SignatureCall,
         *,
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
         batch_size: int | None = None,
     ) -> Any:
-        """Asks a model, in batches, and returns what `question` reads from the outputs."""
+        """Runs a signature of a model in batches, and returns what the call reads of it."""
         if batch_size is None:
             batch_size = self._batch_size
         if batch_size is None:
-            batch_size = default_batch_size(question.inputs)
-        call = PredictCall(make_target(model, version, label), *question[:2])
-        return question.read(await self.predict(call, timeout, batch_size))
+            batch_size = default_batch_size(signature_call.inputs)
+        call = PredictCall(make_target(model, version, label), *signature_call[:2])
+        return signature_call.read(await self.predict(call, timeout, batch_size))
 
     async def predict(
         self, call: PredictCall, timeout: float | None, batch_size: int | None
@@ -80,60 +79,60 @@ class Conversation:
         """Runs a signature; in one request unless `batch_size` says how many rows one gets."""
         deadline = self._deadline(timeout)
         if batch_size is None:
-            return await self._deliver(call, deadline)
+            return await self._send_with_retries(call, deadline)
         chunks = split(call.inputs, batch_size)
         if len(chunks) == 1:
-            return await self._deliver(call, deadline)
-        jobs = [partial(self._deliver_chunk, call, chunk, deadline) for chunk in chunks]
-        return join(chunks, await self._runtime.gather(jobs))
+            return await self._send_with_retries(call, deadline)
+        jobs = [partial(self._send_chunk, call, chunk, deadline) for chunk in chunks]
+        return join(chunks, await self._executor.gather(jobs))
 
     async def status(self, target: Target, timeout: float | None) -> dict[int, str]:
         """Returns the state of each version."""
-        return await self._deliver(StatusCall(target), self._deadline(timeout))
+        return await self._send_with_retries(StatusCall(target), self._deadline(timeout))
 
     async def metadata(self, target: Target, timeout: float | None) -> dict[str, Any]:
         """Returns the signatures."""
-        return await self._deliver(MetadataCall(target), self._deadline(timeout))
+        return await self._send_with_retries(MetadataCall(target), self._deadline(timeout))
 
     async def wait_until_ready(self, targets: Sequence[Target], timeout: float) -> None:
         """Returns when each target has a version that is available."""
         deadline = Deadline(timeout)
         for target in targets:
-            while obstacle := await self._obstacle(target, deadline):
+            while reason := await self._reason_not_ready(target, deadline):
                 if deadline.left() <= _POLL_INTERVAL:
                     raise ServingError(
                         grpc.StatusCode.DEADLINE_EXCEEDED,
-                        f"Model {target.model} is not ready after {timeout:g} s: {obstacle}",
+                        f"Model {target.model} is not ready after {timeout:g} s: {reason}",
                     )
-                await self._runtime.sleep(_POLL_INTERVAL)
+                await self._executor.sleep(_POLL_INTERVAL)
 
     def _deadline(self, timeout: float | None) -> Deadline:
         return Deadline(self._timeout if timeout is None else timeout)
 
-    async def _deliver(self, call: Call, deadline: Deadline) -> Any:
+    async def _send_with_retries(self, call: Call, deadline: Deadline) -> Any:
         for delay in self._retries.delays():
             try:
-                return await self._runtime.send(call, deadline)
+                return await self._executor.send(call, deadline)
             except ServingError as error:
                 if error.code is not grpc.StatusCode.UNAVAILABLE or delay >= deadline.left():
                     raise
-            await self._runtime.sleep(delay)
-        return await self._runtime.send(call, deadline)
+            await self._executor.sleep(delay)
+        return await self._executor.send(call, deadline)
 
-    async def _deliver_chunk(self, call: PredictCall, chunk: Chunk, deadline: Deadline) -> Arrays:
+    async def _send_chunk(self, call: PredictCall, chunk: Chunk, deadline: Deadline) -> Arrays:
         try:
-            return await self._deliver(call._replace(inputs=chunk.inputs), deadline)
+            return await self._send_with_retries(call._replace(inputs=chunk.inputs), deadline)
         except ServingError as error:
             raise ServingError(
                 error.code, f"Rows {chunk.start} to {chunk.stop - 1}: {error.message}"
             ) from error
 
-    async def _obstacle(self, target: Target, deadline: Deadline) -> str:
+    async def _reason_not_ready(self, target: Target, deadline: Deadline) -> str:
         poll = Deadline(min(_POLL_TIMEOUT, deadline.remaining()))
         try:
-            states = await self._runtime.send(StatusCall(target), poll)
+            states = await self._executor.send(StatusCall(target), poll)
         except ServingError as error:
-            if error.code not in _NOT_YET:
+            if error.code not in _NOT_READY:
                 raise
             return str(error)
         return "" if "AVAILABLE" in states.values() else f"its versions are {states}"

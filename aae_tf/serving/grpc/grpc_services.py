@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
+import tensorflow as tf
 from google.protobuf.message import Message
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
@@ -29,14 +31,13 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 
-from aae_tf.serving import tensor_proto
-from aae_tf.serving.batch_waiter import BatchWaiter
 from aae_tf.serving.batching import BatchingSession
-from aae_tf.serving.errors import ServingError, invalid_argument
-from aae_tf.serving.model_manager import ModelManager
-from aae_tf.serving.model_queries import model_metadata, model_status, use_servable
-from aae_tf.serving.predict import prepare_inputs, read_request, run_request
-from aae_tf.serving.reload_config import reload_config
+from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
+from aae_tf.serving.models import tensor_proto
+from aae_tf.serving.models.model_manager import ModelManager
+from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
+from aae_tf.serving.models.model_watcher import reload_config
+from aae_tf.serving.models.predict import prepare_inputs, read_request, run_request
 from aae_tf.serving.server_metrics import ServerMetrics
 
 _LOGGER = logging.getLogger("aae_tf.serving")
@@ -46,12 +47,14 @@ _MAX_MESSAGE = 1024
 # milliseconds.
 _MANY = 2**16
 
+Outputs = dict[str, np.ndarray]
 
-def _answer(handle: Callable[[Any, Any, Any], Awaitable[Message]]) -> Callable:
+
+def _abort_on_error(handle: Callable[[Any, Any, Any], Awaitable[Message]]) -> Callable:
     """Turns what `handle` raises into the status of the call."""
 
     @functools.wraps(handle)
-    async def answer(service: Any, request: Message, context: grpc.aio.ServicerContext) -> Message:
+    async def respond(service: Any, request: Message, context: grpc.aio.ServicerContext) -> Message:
         try:
             return await handle(service, request, context)
         except ServingError as error:
@@ -63,7 +66,7 @@ def _answer(handle: Callable[[Any, Any, Any], Awaitable[Message]]) -> Callable:
             message = message[:_MAX_MESSAGE] + "...TRUNCATED"
         return await context.abort(code, message)
 
-    return answer
+    return respond
 
 
 def _require_spec(request: Message) -> None:
@@ -74,7 +77,7 @@ def _require_spec(request: Message) -> None:
 class PredictionService(PredictionServiceServicer):
     """Answers requests to run a model, and for its signatures.
 
-    To be made in the thread of the event loop that calls it.
+    Made in the thread of the event loop that calls it.
 
     Args:
         manager: The models.
@@ -96,7 +99,7 @@ class PredictionService(PredictionServiceServicer):
         self._executor = executor
         self._batches = BatchWaiter()
 
-    @_answer
+    @_abort_on_error
     async def Predict(
         self, request: PredictRequest, context: grpc.aio.ServicerContext
     ) -> PredictResponse:
@@ -111,13 +114,13 @@ class PredictionService(PredictionServiceServicer):
                     outputs = request.output_filter
                     inputs = prepare_inputs(servable, name, given, outputs, timeout)
                     with self._metrics.runtime(servable.name, "Predict"):
-                        found = await self._batches.run(
+                        values = await self._batches.run(
                             session, name, inputs, tuple(outputs) or None, timeout
                         )
-                    return await self._respond(servable.name, servable.version, name, found)
+                    return await self._respond(servable.name, servable.version, name, values)
             return await self._in_thread(self._predict_alone, request, timeout)
 
-    @_answer
+    @_abort_on_error
     async def GetModelMetadata(
         self, request: GetModelMetadataRequest, context: grpc.aio.ServicerContext
     ) -> GetModelMetadataResponse:
@@ -132,19 +135,19 @@ class PredictionService(PredictionServiceServicer):
                 raise invalid_argument(f"Metadata field {field} is not supported")
         return model_metadata(self._manager, request.model_spec)
 
-    @_answer
+    @_abort_on_error
     async def Classify(self, request: Message, context: grpc.aio.ServicerContext) -> Message:
-        """Is for signatures of tf.Example."""
+        """Refuses: signatures of tf.Example are not served."""
         raise _unimplemented("Classify")
 
-    @_answer
+    @_abort_on_error
     async def Regress(self, request: Message, context: grpc.aio.ServicerContext) -> Message:
-        """Is for signatures of tf.Example."""
+        """Refuses: signatures of tf.Example are not served."""
         raise _unimplemented("Regress")
 
-    @_answer
+    @_abort_on_error
     async def MultiInference(self, request: Message, context: grpc.aio.ServicerContext) -> Message:
-        """Is for signatures of tf.Example."""
+        """Refuses: signatures of tf.Example are not served."""
         raise _unimplemented("MultiInference")
 
     def _predict_alone(self, request: PredictRequest, timeout: float | None) -> PredictResponse:
@@ -167,7 +170,7 @@ class PredictionService(PredictionServiceServicer):
 
 
 class ModelService(ModelServiceServicer):
-    """Tells how models do, and replaces their list.
+    """Answers requests for the status of models, and those that replace the list of them.
 
     Args:
         manager: The models.
@@ -182,15 +185,15 @@ class ModelService(ModelServiceServicer):
         self._reload_root = reload_root
         self._executor = executor
 
-    @_answer
+    @_abort_on_error
     async def GetModelStatus(
         self, request: GetModelStatusRequest, context: grpc.aio.ServicerContext
     ) -> GetModelStatusResponse:
-        """Tells the state of a model's versions."""
+        """Returns the state of a model's versions."""
         _require_spec(request)
         return model_status(self._manager, request.model_spec)
 
-    @_answer
+    @_abort_on_error
     async def HandleReloadConfigRequest(
         self, request: ReloadConfigRequest, context: grpc.aio.ServicerContext
     ) -> ReloadConfigResponse:
@@ -201,6 +204,65 @@ class ModelService(ModelServiceServicer):
         response = ReloadConfigResponse()
         response.status.SetInParent()  # a present, empty status is OK
         return response
+
+
+class BatchWaiter:
+    """Hands the answers of batch threads to an event loop, which is woken once per batch.
+
+    Made in the loop's thread.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._answers: deque[tuple[asyncio.Future[Outputs], Outputs | None, Exception | None]]
+        self._answers = deque()
+        self._woken = False
+
+    async def run(
+        self,
+        session: BatchingSession,
+        signature_name: str,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None,
+        timeout: float | None,
+    ) -> Outputs:
+        """Runs a signature as part of a batch; see `BatchingSession.run`.
+
+        Raises:
+            ServingError: what batching or the runtime reports.
+        """
+        future: asyncio.Future[Outputs] = self._loop.create_future()
+
+        def done(outputs: Outputs | None, error: Exception | None) -> None:
+            self._answers.append((future, outputs, error))
+            if not self._woken:
+                self._woken = True
+                self._wake()
+
+        session.submit(signature_name, inputs, outputs, timeout, done)
+        return await future
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:
+            # The loop ended first, and with it whoever waited.
+            if not self._loop.is_closed():
+                raise
+
+    def _deliver(self) -> None:
+        # Before the answers are taken: one that comes meanwhile wakes the loop once more.
+        self._woken = False
+        while self._answers:
+            future, outputs, error = self._answers.popleft()
+            if future.done():  # its client has gone
+                continue
+            if isinstance(error, tf.errors.OpError):
+                error = from_op_error(error)
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(outputs or {})
 
 
 def _response(

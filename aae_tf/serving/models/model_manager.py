@@ -1,4 +1,4 @@
-"""Which models and versions there are, and which one answers a request."""
+"""The models and versions of a server: loading, switching, unloading, and lookup for requests."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ import grpc
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from aae_tf.serving.errors import ServingError, invalid_argument
-from aae_tf.serving.model_config import ModelConfig
-from aae_tf.serving.servable import Servable
-from aae_tf.serving.version_folders import version_folders
+from aae_tf.serving.models.model_config import ModelConfig, version_folders
+from aae_tf.serving.models.servable import Servable
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 _State = ModelVersionStatus.State
@@ -26,7 +25,7 @@ Load = Callable[[str, int, Path], Servable]
 
 @dataclass
 class VersionStatus:
-    """What became of one version.
+    """The state of one version.
 
     Args:
         state: START, LOADING, AVAILABLE, UNLOADING or END, the protocol's numbers.
@@ -41,7 +40,7 @@ class VersionStatus:
 
 @dataclass
 class _Model:
-    """A model: what should be served of it, and what was."""
+    """A model: the versions that it should serve, and the state of all that it had."""
 
     config: ModelConfig
     aspired: dict[int, Path] = field(default_factory=dict)
@@ -70,8 +69,8 @@ class ModelManager:
         self._labels_ahead = labels_ahead
         self._models: dict[str, _Model] = {}
         self._listed: dict[str, ModelConfig] = {}
-        self._complaint = ""
-        # Of the state, held for moments; of changing what is served, held while loading.
+        self._poll_error = ""
+        # _lock guards the state and is held for moments; _work is held while versions are loaded.
         self._lock = threading.Lock()
         self._work = threading.RLock()
 
@@ -82,12 +81,12 @@ class ModelManager:
             models = {name: model.available() for name, model in self._models.items()}
         return {name: max(versions) for name, versions in models.items() if versions}
 
-    def knows(self, name: str) -> bool:
+    def has_model(self, name: str) -> bool:
         """Whether a model of that name is or was configured."""
         return name in self._models
 
     def configure(self, configs: Sequence[ModelConfig]) -> None:
-        """Replaces the list of models, and makes it so; models not listed are unloaded.
+        """Replaces the list of models, and loads and unloads to match it.
 
         Args:
             configs: The models.
@@ -117,11 +116,11 @@ class ModelManager:
                     name: version_folders(config.base_path) for name, config in self._listed.items()
                 }
             except OSError as error:
-                if str(error) != self._complaint:
+                if str(error) != self._poll_error:
                     _LOGGER.warning("Nothing is changed while a folder cannot be read: %s", error)
-                self._complaint, there = str(error), {}
+                self._poll_error, there = str(error), {}
             else:
-                self._complaint = ""
+                self._poll_error = ""
             with self._lock:
                 for name, folders in there.items():
                     chosen = self._listed[name].policy.choose(folders)
@@ -177,7 +176,7 @@ class ModelManager:
             servable.release()
 
     def status(self, name: str) -> dict[int, VersionStatus]:
-        """Returns what became of every version of a model so far, by number; {} if unknown."""
+        """Returns the state of every version of a model so far, by number; {} if unknown."""
         with self._lock:
             return dict(self._models[name].versions) if name in self._models else {}
 
@@ -204,9 +203,9 @@ class ModelManager:
             versions = model.available() if model else {}
             number = max(versions, default=-1) if version is None else version
             if number not in versions:
-                wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+                target = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                 raise ServingError(
-                    grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {wanted}"
+                    grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {target}"
                 )
             servable = versions[number]
             servable.acquire()
@@ -231,7 +230,7 @@ class ModelManager:
         for version, path in sorted(model.aspired.items(), reverse=True):
             with self._lock:
                 status = model.versions.setdefault(version, VersionStatus())
-                # One that was unloaded is welcome again; one that failed is not.
+                # One that was unloaded may be loaded again; one that failed may not.
                 if status.error or status.state not in (_State.START, _State.END):
                     continue
                 status.state = _State.LOADING
