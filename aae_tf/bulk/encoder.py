@@ -20,7 +20,6 @@ from aae_tf.export.export_model import write_servable
 from aae_tf.export.export_options import ExportOptions
 from aae_tf.export.meta_graph import callable_signatures, read_meta_graph
 from aae_tf.export.model_card import hash_files
-from aae_tf.export.signatures import model_signatures
 from aae_tf.export.versions import list_versions
 from aae_tf.models import Generator
 
@@ -96,7 +95,7 @@ def open_encoder(model: Generator | str | os.PathLike[str], signature: str) -> I
     with contextlib.ExitStack() as stack:
         if isinstance(model, Generator):
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            signatures = model_signatures(model)
+            signatures = model.signatures()
             if signature not in signatures:
                 raise _unknown(signature, signatures, type(model).__name__)
             wanted = {signature: signatures[signature]}

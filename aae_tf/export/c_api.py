@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from aae_tf.export.errors import ExportError
+from aae_tf.export.exportable import ExportError
 
 
 class Buffer(ctypes.Structure):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.export.signatures import Signature
+from aae_tf.export.exportable import Signature
 
 # What an integer input may be: a class that is drawn, or one that every model with classes has.
 _RANGES = {"seed": (-(2**63), 2**63 - 1), "label": (-1, 2)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
 from aae_tf.export.export_options import ExportOptions
+from aae_tf.export.exportable import Exportable, Signature
 from aae_tf.export.full_precision import full_precision
 from aae_tf.export.graph_checks import check_graph
 from aae_tf.export.loader_comparison import compare_loaders
@@ -14,14 +15,12 @@ from aae_tf.export.model_card import write_model_card
 from aae_tf.export.publish import publish
 from aae_tf.export.recovery import recover
 from aae_tf.export.saved_model import write_saved_model
-from aae_tf.export.signatures import Signature, model_signatures
 from aae_tf.export.verification import verify_saved_model
 from aae_tf.export.warmup import write_warmup_requests
-from aae_tf.models import Generator
 
 
 def export_model(
-    model: Generator,
+    model: Exportable,
     path: str | os.PathLike[str],
     *,
     batching: BatchingParameters | None = None,
@@ -58,7 +57,7 @@ def export_model(
             older server; nothing is left then.
     """
     options = ExportOptions(batching, data, metrics, verify)
-    signatures = model_signatures(model)
+    signatures = model.signatures()
     options.check(signatures)
     recover([Path(path).parent])
     with publish(path) as staging:
@@ -68,7 +67,7 @@ def export_model(
 
 def write_servable(
     staging: Path,
-    model: Generator,
+    model: Exportable,
     signatures: dict[str, Signature],
     options: ExportOptions,
     name: str | None = None,

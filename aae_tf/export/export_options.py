@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aae_tf.export.batching_parameters import BatchingParameters
+from aae_tf.export.exportable import Signature
 from aae_tf.export.model_card import check_json
-from aae_tf.export.signatures import Signature
 from aae_tf.export.warmup import check_num_requests
 
 

@@ -9,25 +9,21 @@ from aae_tf.checks import check_integer, is_positive_integer
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.export_model import write_servable
 from aae_tf.export.export_options import ExportOptions
+from aae_tf.export.exportable import Exportable, Signature
 from aae_tf.export.publish import publish_in_order
 from aae_tf.export.recovery import recover
-from aae_tf.export.signatures import (
-    Signature,
-    decoder_signatures,
-    encoder_signatures,
-    model_signatures,
-)
 from aae_tf.export.versions import LARGEST_VERSION, list_versions, retire_versions
-from aae_tf.models import BaseAAE, Generator
 
-# In the order in which their versions appear; they go in the reverse. A code without a decoder is
-# good for nothing, while a decoder is good for samples: wherever there is a version of the encoder
-# there is the same of the decoder.
+# Versions appear in this order and are removed in the reverse: wherever there is a version of the
+# encoder there is the same of the decoder. Nobody can use codes without a decoder, while a decoder
+# alone gives samples.
 _SERVABLES = ("decoder", "encoder", "autoencoder")
+_DECODER = ("decode", "sample")
+_ENCODER = ("encode", "classify")
 
 
 def export_servables(
-    model: Generator,
+    model: Exportable,
     root: str | os.PathLike[str],
     version: int | None = None,
     *,
@@ -112,18 +108,20 @@ def export_servables(
     return {name: str(path) for name, path in paths.items()}
 
 
-def _signatures(model: Generator, combined: bool) -> dict[str, dict[str, Signature]]:
+def _signatures(model: Exportable, combined: bool) -> dict[str, dict[str, Signature]]:
     """Gives the signatures of each servable, in the order of `_SERVABLES`."""
-    servables = {"decoder": decoder_signatures(model)}
-    if isinstance(model, BaseAAE):
-        servables["encoder"] = encoder_signatures(model)
+    signatures = model.signatures()
+    servables = {"decoder": {name: signatures[name] for name in _DECODER}}
+    has_encoder = "encode" in signatures
+    if has_encoder:
+        servables["encoder"] = {name: signatures[name] for name in _ENCODER if name in signatures}
     if combined:
-        if not isinstance(model, BaseAAE):
+        if not has_encoder:
             raise ValueError(
                 "Expected `combined` to be False for a model without an encoder. "
                 f"Received: combined={combined!r}, model={type(model).__name__}."
             )
-        servables["autoencoder"] = model_signatures(model)
+        servables["autoencoder"] = signatures
     return servables
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -9,7 +10,7 @@ _MIXED = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
 
 
 @contextlib.contextmanager
-def full_precision(model: keras.Model) -> Iterator[None]:
+def full_precision(model: Any) -> Iterator[None]:
     """Lets the layers of a mixed-precision model compute in float32 until the end of the block.
 
     A mixed policy keeps weights in float32 and rounds them before each product. What is traced
@@ -17,7 +18,8 @@ def full_precision(model: keras.Model) -> Iterator[None]:
     casts that a layer of the user's own writes out, stay as they are.
 
     Args:
-        model: what is traced in the block, and is not used by another thread meanwhile.
+        model: what is traced in the block; no other thread may use it meanwhile. An object that
+            is no Keras layer is left as it is.
 
     Example:
 
@@ -29,9 +31,10 @@ def full_precision(model: keras.Model) -> Iterator[None]:
     >>> layer.compute_dtype
     'bfloat16'
     """
+    layers = model._flatten_layers() if isinstance(model, keras.Layer) else ()
     mixed = [
         (layer, _MIXED[layer.compute_dtype])
-        for layer in model._flatten_layers()
+        for layer in layers
         if layer.compute_dtype in _MIXED
         and layer.variable_dtype == "float32"
         and layer.quantization_mode is None

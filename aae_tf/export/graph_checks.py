@@ -8,7 +8,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-from aae_tf.export.errors import ExportError
+from aae_tf.export.exportable import ExportError
 from aae_tf.export.meta_graph import all_nodes, callable_signatures, read_meta_graph
 from aae_tf.export.operations import OPERATIONS
 

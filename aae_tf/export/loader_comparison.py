@@ -6,11 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf.export.c_api_session import CApiSession
-from aae_tf.export.errors import ExportError
 from aae_tf.export.example_inputs import example_inputs
+from aae_tf.export.exportable import ExportError, Signature
 from aae_tf.export.meta_graph import all_nodes, read_meta_graph
 from aae_tf.export.saved_model_session import SavedModelSession
-from aae_tf.export.signatures import Signature
 from aae_tf.export.verification import ABSOLUTE, RELATIVE
 
 # What the rewriting of a graph, which the loaders are configured for apart, may change where it

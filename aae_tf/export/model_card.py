@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
-from aae_tf import priors
-from aae_tf.export.errors import ExportError
+from aae_tf.export.exportable import Exportable, ExportError
 from aae_tf.export.meta_graph import callable_signatures, read_meta_graph
 from aae_tf.export.package_versions import package_versions
-from aae_tf.models import Generator
 
 MODEL_CARD = "MODEL_CARD.json"
 _CHUNK = 2**20
 
 
 def write_model_card(
-    path: Path, model: Generator, data: Any = None, metrics: Any = None, **more: Any
+    path: Path, model: Exportable, data: Any = None, metrics: Any = None, **more: Any
 ) -> None:
     """Writes `MODEL_CARD.json`, the last file of an export, at its root.
 
@@ -40,7 +37,7 @@ def write_model_card(
     card = {
         **more,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        **describe_model(model),
+        **model.describe(),
         "data": data,
         "metrics": metrics,
         "signatures": {
@@ -101,25 +98,6 @@ def verify_files(path: str | os.PathLike[str]) -> None:
         )
 
 
-def describe_model(model: Generator) -> dict[str, Any]:
-    """Gives a model's class, priors, classes and seed.
-
-    Returns:
-        JSON types; a prior that has no JSON form is described in words.
-    """
-    arguments = {name: getattr(model, name) for name in model.config_arguments}
-    return {
-        "variant": type(model).__name__,
-        "priors": {
-            name: _describe_prior(value)
-            for name, value in arguments.items()
-            if isinstance(value, tfp.distributions.Distribution)
-        },
-        "num_classes": model.num_classes,
-        "seed": model.seed,
-    }
-
-
 def check_json(argument: str, value: Mapping[str, Any] | None) -> None:
     """Refuses what a card cannot hold.
 
@@ -156,13 +134,6 @@ def _sha256(file: Path) -> str:
         while chunk := content.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _describe_prior(prior: tfp.distributions.Distribution) -> Any:
-    try:
-        return priors.serialize(prior)
-    except ValueError:
-        return repr(prior)
 
 
 def _describe_signature(signature: SignatureDef) -> dict[str, Any]:

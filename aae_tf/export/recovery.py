@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from aae_tf.export.errors import ExportError
+from aae_tf.export.exportable import ExportError
 from aae_tf.export.model_card import read_model_card, verify_files
 from aae_tf.export.staging import Leftover, leftovers
 from aae_tf.export.versions import remove_retired

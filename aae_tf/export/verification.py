@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.export.errors import ExportError
 from aae_tf.export.example_inputs import example_inputs
+from aae_tf.export.exportable import ExportError, Signature, Tensors
 from aae_tf.export.saved_model_session import SavedModelSession
-from aae_tf.export.signatures import Signature, Tensors
 
 # Sums may be taken in another order, no more.
 RELATIVE = 1e-4

@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from aae_tf.export.signatures import Signature
+from aae_tf.export.exportable import Signature
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 # A server refuses a version with more.

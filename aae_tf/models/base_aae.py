@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import data, posteriors, priors
+from aae_tf.export.exportable import Signature
 from aae_tf.models.base_model import BaseModel
 from aae_tf.models.check_prior import check_prior
 from aae_tf.models.code import Code, weight_seeds
@@ -187,12 +188,57 @@ class BaseAAE(BaseModel):
         """
         return self._in_batches("reconstruct", self.call, [self._check_inputs(x)], batch_size)
 
+    def signatures(self) -> dict[str, Signature]:
+        """Returns the functions that an export serves, by name, `reconstruct` first.
+
+        They are `reconstruct`, `encode`, `classify` where there is a classifier, `decode`,
+        `sample`, and `score`, which gives what tells an anomaly: `reconstruction_error`, half the
+        squared distance |x - x'|^2, float32 [batch], and `prior_log_prob`, the log density of the
+        code under the prior, nats, float32 [batch], left out where the prior has no density.
+        """
+
+        def reconstruct(inputs: tf.Tensor) -> Tensors:
+            return {"outputs": self.decode_codes(self.complete_codes(inputs))}
+
+        def classify(inputs: tf.Tensor) -> Tensors:
+            probabilities = self.encode_codes(inputs)["class_probabilities"]
+            class_id = tf.argmax(probabilities, axis=1, output_type=tf.int64)
+            return {"class_probabilities": probabilities, "class_id": class_id}
+
+        def score(inputs: tf.Tensor) -> Tensors:
+            codes = self.complete_codes(inputs)
+            error = tf.math.squared_difference(inputs, self.decode_codes(codes))
+            axes = tuple(range(1, len(error.shape)))
+            scores = {"reconstruction_error": 0.5 * tf.reduce_sum(error, axis=axes)}
+            if self._has_density():
+                scores["prior_log_prob"] = tf.cast(self.prior_log_prob(codes), tf.float32)
+            return scores
+
+        shape = [None, *self.encoder.input_shape[1:]]
+        inputs = {"inputs": tf.TensorSpec(shape, tf.float32, "inputs")}
+        signatures = {
+            "reconstruct": Signature(reconstruct, inputs),
+            "encode": Signature(lambda inputs: self.encode_codes(inputs), inputs),
+        }
+        if self.classifies:
+            signatures["classify"] = Signature(classify, inputs)
+        return {**signatures, **super().signatures(), "score": Signature(score, inputs)}
+
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, as they are in use; see `Generator.get_config`."""
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
         }
+
+    def _has_density(self) -> bool:
+        # In eager mode, so that a prior without a density leaves nothing in the graph of `score`.
+        with tf.init_scope():
+            try:
+                self.prior_log_prob(self.seed_codes(tf.zeros([1], tf.int64)))
+            except NotImplementedError:
+                return False
+        return True
 
     def _features(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.encoder(inputs, training=training)

@@ -7,13 +7,15 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
-from aae_tf import data
+from aae_tf import data, priors
 from aae_tf.checks import check_dimension, check_integer
+from aae_tf.export.export_model import export_model
+from aae_tf.export.exportable import Signature, Tensors
+from aae_tf.export.full_precision import full_precision
 from aae_tf.models.row_arguments import row_labels, row_seeds
 from aae_tf.models.serialization import deserialize_argument, serialize_argument
-
-Tensors = dict[str, tf.Tensor]
 
 
 class Generator(keras.Model):
@@ -210,17 +212,57 @@ class Generator(keras.Model):
             FileExistsError: if `filepath` exists.
             aae_tf.export.ExportError: if the export does not verify.
         """
-        # Keras' verb lives on the model, the writer in the layer above it.
-        from aae_tf import export
-        from aae_tf.export.full_precision import full_precision
-
         if format != "tf_saved_model":
             with full_precision(self):
                 super().export(filepath, format=format, verbose=verbose, **kwargs)
             return
-        export.export_model(self, filepath, **kwargs)
+        export_model(self, filepath, **kwargs)
         if verbose is None or verbose:
             print(f"Saved every signature at '{filepath}'.")
+
+    def signatures(self) -> dict[str, Signature]:
+        """Returns the functions that an export serves, by name, the default first.
+
+        A model without an encoder has `decode` and `sample`.
+        """
+
+        def sample(seed: tf.Tensor, label: tf.Tensor | None = None) -> Tensors:
+            codes = self.seed_codes(seed, label)
+            return {"outputs": self.decode_codes(codes), **codes}
+
+        rows = {"seed": tf.TensorSpec([None], tf.int64, "seed")}
+        if self.num_classes is not None:
+            rows["label"] = tf.TensorSpec([None], tf.int64, "label")
+        codes = {
+            name: tf.TensorSpec([None, width], tf.float32, name)
+            for name, width in self.code_widths().items()
+        }
+        return {
+            "decode": Signature(lambda **codes: {"outputs": self.decode_codes(codes)}, codes),
+            "sample": Signature(sample, rows),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Describes the model for the `MODEL_CARD.json` of an export.
+
+        Returns:
+            `variant`, `priors` by argument, `num_classes` and `seed`, in JSON types; a prior that
+            `priors.serialize` refuses is given by its `repr`.
+        """
+        arguments = {name: getattr(self, name) for name in self.config_arguments}
+        described: dict[str, Any] = {}
+        for name, value in arguments.items():
+            if isinstance(value, tfp.distributions.Distribution):
+                try:
+                    described[name] = priors.serialize(value)
+                except ValueError:
+                    described[name] = repr(value)
+        return {
+            "variant": type(self).__name__,
+            "priors": described,
+            "num_classes": self.num_classes,
+            "seed": self.seed,
+        }
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, as they are in use.

@@ -25,7 +25,6 @@ import tensorflow as tf
 import values
 
 from aae_tf import AAE, networks, priors
-from aae_tf.export.signatures import decoder_signatures, encoder_signatures
 
 DTYPES = {"f32": "float32", "f64": "float64", "s32": "int32", "s64": "int64", "pred": "bool"}
 # Steps of the reference, whose logs are means over these, and up to which batch there is one: a
@@ -146,7 +145,7 @@ def _function(case: Case, model: AAE) -> tuple[Any, list[str]]:
             jit_compile=True,
         )
         return lambda inputs: model.train_step(inputs), ["inputs"]
-    signature = {**encoder_signatures(model), **decoder_signatures(model)}[case.function]
+    signature = model.signatures()[case.function]
     # By name, and without the labels that this model does not know.
     return lambda **given: signature.function(**given), list(signature.inputs)
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 from aae_tf import export
 from aae_tf.export.c_api import open_library
 from aae_tf.export.c_api_session import CApiSession
+from aae_tf.export.exportable import Signature
 from aae_tf.export.loader_comparison import compare_loaders
-from aae_tf.export.signatures import Signature, model_signatures
 from tests.models.rows import MODELS
 
 X = np.float32([[2.0, 4.0], [6.0, 8.0], [1.0, 0.0]])
@@ -249,7 +249,7 @@ def test_both_loaders_sample_by_label_and_score(tmp_path, name):
         inputs["label"] = np.array([0, 1, 2, -1, 1])
     images = np.random.default_rng(0).random((5, 8, 8, 1), dtype="float32")
     with CApiSession(tmp_path / "1") as other, export.SavedModelSession(tmp_path / "1") as session:
-        assert set(other.signatures) == set(session.signatures) > set(model_signatures(model))
+        assert set(other.signatures) == set(session.signatures) > set(model.signatures())
         samples = other.run("sample", inputs)
         for output, value in session.run("sample", inputs).items():
             np.testing.assert_array_equal(samples[output], value, err_msg=output)

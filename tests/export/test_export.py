@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from tensorflow_serving.apis import prediction_log_pb2
 
 from aae_tf import export, networks
-from aae_tf.export import signatures
+from aae_tf.export.exportable import Signature
 from aae_tf.export.publish import publish
 from tests.models.rows import MODELS
 
@@ -249,7 +249,7 @@ def _written(tmp_path, functions, variables=()):
 
 
 def _twice(function=lambda x: {"y": 2.0 * x}):
-    return {"twice": signatures.Signature(function, {"x": tf.TensorSpec([None, 3], name="x")})}
+    return {"twice": Signature(function, {"x": tf.TensorSpec([None, 3], name="x")})}
 
 
 @pytest.mark.parametrize(
@@ -294,9 +294,7 @@ def test_verification_refuses_seeds_that_depend_on_the_batch(tmp_path):
     def sample(seed):
         return {"latents": tf.cast(tf.cumsum(seed % 7), tf.float32)}
 
-    functions = {
-        "sample": signatures.Signature(sample, {"seed": tf.TensorSpec([None], tf.int64, "seed")})
-    }
+    functions = {"sample": Signature(sample, {"seed": tf.TensorSpec([None], tf.int64, "seed")})}
     with pytest.raises(export.ExportError, match="different latents in another batch"):
         export.verify_saved_model(_written(tmp_path, functions), functions)
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 from aae_tf import export, networks, posteriors
 from aae_tf.export.full_precision import full_precision
 from aae_tf.export.meta_graph import all_nodes, read_meta_graph
-from aae_tf.export.signatures import model_signatures
 from tests.models.rows import MODELS
 
 HALF = {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}
@@ -26,7 +25,7 @@ def _in_half(nodes):
 
 
 def _nodes(model):
-    for signature in model_signatures(model).values():
+    for signature in model.signatures().values():
         yield from all_nodes(signature.graph.graph.as_graph_def())
 
 
@@ -75,7 +74,7 @@ def test_layers_of_any_kind_compute_in_float32(make_aae, images):
     x = keras.layers.Dense(16, "gelu")(x)
     model = make_aae(encoder=keras.Model(inputs, x))
     with full_precision(model):
-        graph = model_signatures(model)["encode"].graph
+        graph = model.signatures()["encode"].graph
     assert not _in_half(all_nodes(graph.graph.as_graph_def()))
     codes, own = graph(inputs=tf.constant(images))["latents"].numpy(), model.encode(images)
     np.testing.assert_allclose(codes, own, rtol=2.0**-4, atol=2.0**-5)

@@ -13,7 +13,6 @@ from aae_tf import AAE, export, networks, priors
 from aae_tf.export.graph_checks import check_graph, reached_operations
 from aae_tf.export.meta_graph import all_nodes, callable_signatures, read_meta_graph
 from aae_tf.export.operations import OPERATIONS
-from aae_tf.export.signatures import model_signatures
 from tests.models.rows import MODELS
 
 tfd = tfp.distributions
@@ -59,7 +58,7 @@ def _mlp(activation):
 
 def _operations(model):
     """Types of operation of every signature, without the cost of writing them."""
-    for name, signature in model_signatures(model).items():
+    for name, signature in model.signatures().items():
         traced = tf.function(signature.function).get_concrete_function(**signature.inputs)
         graph = traced.graph.as_graph_def()
         nodes = [node.op for function in graph.library.function for node in function.node_def]
@@ -94,7 +93,7 @@ def test_mixed_precision_keeps_to_the_list_and_to_float32(tmp_path, policy):
     model.export(tmp_path / "1", verbose=False)
     meta_graph = read_meta_graph(tmp_path / "1")
     signatures = callable_signatures(meta_graph)
-    assert set(signatures) == {"serving_default", *model_signatures(model)}
+    assert set(signatures) == {"serving_default", *model.signatures()}
     for name, signature in signatures.items():
         inputs = {key: tf.as_dtype(value.dtype) for key, value in signature.inputs.items()}
         outputs = {key: tf.as_dtype(value.dtype) for key, value in signature.outputs.items()}

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 import aae_tf
 from aae_tf import export, priors
-from aae_tf.export.model_card import describe_model, verify_files
+from aae_tf.export.model_card import verify_files
 
 tfd = tfp.distributions
 
@@ -56,7 +56,7 @@ def test_a_prior_without_json_form_is_described(make_aae):
         forward_fn=tf.abs, forward_min_event_ndims=0, is_constant_jacobian=True
     )
     prior = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 2), bijector)
-    text = describe_model(make_aae(prior=prior))["priors"]["prior"]
+    text = make_aae(prior=prior).describe()["priors"]["prior"]
     assert isinstance(text, str) and "event_shape=[2]" in text
 
 

@@ -8,7 +8,6 @@ from grpc import StatusCode
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.saved_model import write_saved_model
 from aae_tf.export.saved_model_session import SavedModelSession
-from aae_tf.export.signatures import decoder_signatures
 from aae_tf.serving.batching import BatchingSession, BatchThreadPool
 from tests.serving.batching.fakes import PATIENCE, ask, ask_for, hold, refused
 
@@ -162,7 +161,7 @@ def test_every_kind_of_tensor_passes(batch_model, fake):
 
 def test_case_90_a_seed_draws_the_same_whatever_runs_beside_it(make_aae, pool, tmp_path):
     model = make_aae()
-    sample = {"sample": decoder_signatures(model)["sample"]}
+    sample = {"sample": model.signatures()["sample"]}
     write_saved_model(tmp_path / "1", sample, model.variables)
     reports = []
     seeds = [7, -3, 2**62, 11]
