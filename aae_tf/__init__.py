@@ -1,9 +1,9 @@
 """Adversarial autoencoders for Keras 3 on TensorFlow: train, export, serve."""
 
 import importlib
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from aae_tf.registered_classes import register_when_keras_is_imported
 
 __version__ = "0.1.0"
 
@@ -33,12 +33,23 @@ __all__ = [
     "serving",
 ]
 
-# `import aae_tf` registers the models with Keras, so that saved ones load. The command line waits:
-# its help needs no TensorFlow, and each command imports what it uses.
-_IS_COMMAND_LINE = Path(sys.argv[0] if sys.argv else "").stem == "aae-tf"
-
-if TYPE_CHECKING or not _IS_COMMAND_LINE:
-    from aae_tf import data, divergences, losses, mmd, models, networks, posteriors, priors
+if TYPE_CHECKING:
+    from aae_tf import (
+        bulk,
+        callbacks,
+        data,
+        divergences,
+        evaluation,
+        export,
+        losses,
+        mmd,
+        models,
+        networks,
+        posteriors,
+        priors,
+        replicas,
+        serving,
+    )
     from aae_tf.models import (
         AAE,
         GAN,
@@ -51,11 +62,20 @@ if TYPE_CHECKING or not _IS_COMMAND_LINE:
         SupervisedAAE,
     )
 
+register_when_keras_is_imported()
+
 
 def __getattr__(name: str) -> Any:
-    # The upper layers bring Matplotlib, gRPC and an HTTP server: imported when first used.
-    if name in __all__ and name[0].isupper():
-        return getattr(importlib.import_module("aae_tf.models"), name)
-    if name in __all__:
-        return importlib.import_module(f"aae_tf.{name}")
-    raise AttributeError(f"module 'aae_tf' has no attribute {name!r}")
+    """Imports a public name when it is first used: `import aae_tf` itself needs no TensorFlow."""
+    if name not in __all__:
+        raise AttributeError(f"module 'aae_tf' has no attribute {name!r}")
+    if name[0].isupper():
+        value = getattr(importlib.import_module("aae_tf.models"), name)
+    else:
+        value = importlib.import_module(f"aae_tf.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from aae_tf.registered_classes import find_registered_class
+
 tfk = tfp.math.psd_kernels
 
 _NAMESPACES = {
@@ -116,7 +118,7 @@ def _encode_object(value: Any) -> dict[str, Any]:
     name = _public_name(cls)
     if name is None:
         registered = keras.saving.get_registered_name(cls)
-        if keras.saving.get_registered_object(registered) is not cls:
+        if find_registered_class(registered) is not cls:
             raise ValueError(
                 f"Expected {cls.__module__}.{cls.__qualname__} to be a public class of "
                 f"{', '.join(_NAMESPACES)}, or a class with `get_config` that is registered with "
@@ -237,7 +239,7 @@ def _decode_object(config: dict[str, Any]) -> Any:
 def _find_class(name: Any) -> Any:
     cls: Any = None
     if isinstance(name, str) and name.startswith(_REGISTERED):
-        cls = keras.saving.get_registered_object(name.removeprefix(_REGISTERED))
+        cls = find_registered_class(name.removeprefix(_REGISTERED))
     elif isinstance(name, str):
         cls = _CLASSES.get(name)
     if not (isinstance(cls, type) and issubclass(cls, _BASES)):
