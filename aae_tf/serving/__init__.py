@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from aae_tf.checks import import_extra
+
 if TYPE_CHECKING:
     from aae_tf.serving.client import AsyncClient, Client, Retries
     from aae_tf.serving.errors import ServerError, ServingError
@@ -31,15 +33,18 @@ _MODULES = {
     "run_load_test": "load_generator",
     "ModelServer": "model_server",
 }
-# What the extra [serving] installs, of which the clients use the first.
-_PACKAGES = ("grpc", "tensorflow_serving", "starlette", "uvicorn", "prometheus_client")
+# Packages of the extra [serving], which the modules above import at their top.
+_CLIENT_PACKAGES = ("grpc",)
+_SERVER_PACKAGES = ("grpc", "tensorflow_serving", "starlette", "uvicorn", "prometheus_client")
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'aae_tf.serving' has no attribute {name!r}")
-    module = importlib.import_module(f"aae_tf.serving.{_MODULES[name]}")
-    return getattr(module, name)
+    module = _MODULES[name]
+    for package in _SERVER_PACKAGES if module == "model_server" else _CLIENT_PACKAGES:
+        import_extra(package, "serving", f"aae_tf.serving.{name}")
+    return getattr(importlib.import_module(f"aae_tf.serving.{module}"), name)
 
 
 def __dir__() -> list[str]:
