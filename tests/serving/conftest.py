@@ -1,5 +1,8 @@
+import contextlib
 import http.client
 import json
+import random
+import socket
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +11,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from aae_tf import SemiSupervisedAAE, export, priors
 from aae_tf.serving import ModelServer
+from tests.models.small import NUM_CLASSES, build
+from tests.serving.asking import WAYS
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -119,8 +125,9 @@ def root(tmp_path_factory, odd_name) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def server(root):
+@pytest.fixture(scope="package")
+def server(root, _as_for_users):
+    """A server of `root`, for tests that only read."""
     with ModelServer(root, max_body_bytes=2**20, request_timeout=2.0) as server:
         yield server
 
@@ -204,3 +211,53 @@ def aae_root(tmp_path_factory) -> Path:
         },
     )
     return root
+
+
+@pytest.fixture(scope="package")
+def aae_server(aae_root, _as_for_users):
+    """A server of `aae_root`, for tests that only read."""
+    with ModelServer(aae_root, file_system_poll_wait_seconds=0) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
+def classifier() -> SemiSupervisedAAE:
+    """A model with classes, untrained."""
+    return build(
+        SemiSupervisedAAE,
+        2 + NUM_CLASSES,
+        style_prior=priors.gaussian(2),
+        num_classes=NUM_CLASSES,
+        style_divergence="mmd",
+        class_divergence="mmd",
+    )
+
+
+@pytest.fixture(scope="package")
+def classifier_server(classifier, tmp_path_factory, _as_for_users):
+    """A server of `classifier`, all its signatures in one model `everything`."""
+    root = tmp_path_factory.mktemp("combined")
+    export.export_model(classifier, root / "everything" / "1")
+    with ModelServer(root, file_system_poll_wait_seconds=0) as server:
+        yield server
+
+
+@pytest.fixture
+def fixed_ports() -> dict[str, int]:
+    """Ports for a server that comes back on them.
+
+    They lie below those that the system hands out, so that nobody gets them in between.
+    """
+    ports: list[int] = []
+    while len(ports) < 2:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
+    return {"grpc_port": ports[0], "rest_port": ports[1]}
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: "-".join(way))
+def way(request):
+    """A kind of client and a protocol."""
+    return request.param

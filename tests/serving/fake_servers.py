@@ -1,6 +1,8 @@
-"""Servers that fail on purpose, over either protocol, and tell what they were asked."""
+"""Servers that fail on purpose, over either protocol, and record what they were asked."""
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +45,7 @@ class Asked(NamedTuple):
 class Behaviour:
     """What a fake server does, and what happened to it.
 
-    `given_up` is set by a request that its client gave up before the answer.
+    `cancelled` is set by a request that its client cancelled before the answer.
 
     Args:
         answer: From the number of the predict request, from 0, and its values to a status code,
@@ -55,9 +57,15 @@ class Behaviour:
         self.states = []  # of version 1, one per status request, the last forever
         self.asked = []
         self.most_at_once = 0
-        self.given_up = threading.Event()
+        self.cancelled = threading.Event()
         self._at_once = 0
         self._lock = threading.Lock()
+        self._arrival = threading.Condition(self._lock)
+
+    def wait_for_predicts(self, number: int) -> None:
+        """Returns once `number` predict requests have arrived."""
+        with self._arrival:
+            assert self._arrival.wait_for(lambda: len(self.predicts) >= number, 60.0)
 
     @property
     def predicts(self) -> list[Asked]:
@@ -69,6 +77,7 @@ class Behaviour:
             self.asked.append(Asked("predict", values, version, time.monotonic()))
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
+            self._arrival.notify_all()
         try:
             return self.answer(number, values)
         finally:
@@ -78,6 +87,15 @@ class Behaviour:
     def status(self, version: object) -> str | None:
         self.asked.append(Asked("status", [], version, time.monotonic()))
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+
+@contextmanager
+def reserved_port():
+    """A port of which connections are refused until one of the servers below takes it."""
+    with socket.socket() as reservation:
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reservation.bind(("127.0.0.1", 0))
+        yield reservation.getsockname()[1]
 
 
 def _version(spec) -> object:
@@ -91,9 +109,10 @@ def grpc_server(behaviour: Behaviour, port: int = 0):
     class Prediction(PredictionServiceServicer):
         def Predict(self, request, context):
             array = tf.make_ndarray(request.inputs["inputs"])
+            answered = threading.Event()
+            context.add_callback(lambda: answered.is_set() or behaviour.cancelled.set())
             code = behaviour.predict(array.tolist(), _version(request.model_spec))
-            if not context.is_active():
-                behaviour.given_up.set()
+            answered.set()
             if code is not None:
                 context.abort(code, f"on purpose: {code.name}")
             return PredictResponse(outputs={"latents": tf.make_tensor_proto(array)})
@@ -133,7 +152,10 @@ def rest_server(behaviour: Behaviour, port: int = 0):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             values = body["inputs"]["inputs"]
+            answered = threading.Event()
+            threading.Thread(target=self.watch, args=(answered,), daemon=True).start()
             code = behaviour.predict(values, self.version())
+            answered.set()
             if code is not None:
                 self.reply(HTTP_STATUS[code], {"error": f"on purpose: {code.name}"})
             else:
@@ -159,8 +181,13 @@ def rest_server(behaviour: Behaviour, port: int = 0):
                 self.end_headers()
                 self.wfile.write(content)
             except ConnectionError:
-                behaviour.given_up.set()
                 self.close_connection = True
+
+        def watch(self, answered):
+            """Waits for what comes next over the connection: its end, if it is cancelled."""
+            with contextlib.suppress(OSError):
+                if not self.connection.recv(1, socket.MSG_PEEK) and not answered.is_set():
+                    behaviour.cancelled.set()
 
         def log_message(self, *arguments):
             pass
@@ -168,8 +195,12 @@ def rest_server(behaviour: Behaviour, port: int = 0):
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
+        def server_bind(self):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            super().server_bind()
+
         def handle_error(self, request, client_address):
-            behaviour.given_up.set()
+            """Prints nothing: the client has gone."""
 
     with Server(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

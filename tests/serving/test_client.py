@@ -8,18 +8,11 @@ import grpc
 import numpy as np
 import pytest
 
-from aae_tf import SemiSupervisedAAE, export, priors
 from aae_tf.serving import Client, ModelServer, ServingError
-from tests.models.small import INPUTS, NUM_CLASSES, build
+from tests.models.small import INPUTS, NUM_CLASSES
 
 X = np.ones(1, np.float32)
 KERNEL = np.float32(0.1) * np.arange(12, dtype=np.float32).reshape(4, 3)
-
-
-@pytest.fixture(scope="module")
-def aae_server(aae_root):
-    with ModelServer(aae_root) as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=["grpc", "rest"])
@@ -63,29 +56,10 @@ def test_sample(client):
     assert large.shape == (1, 2)
 
 
-@pytest.fixture(scope="module")
-def classifier():
-    return build(
-        SemiSupervisedAAE,
-        2 + NUM_CLASSES,
-        style_prior=priors.gaussian(2),
-        num_classes=NUM_CLASSES,
-        style_divergence="mmd",
-        class_divergence="mmd",
-    )
-
-
-@pytest.fixture(scope="module")
-def class_server(classifier, tmp_path_factory):
-    root = tmp_path_factory.mktemp("classes")
-    export.export_servables(classifier, root)
-    with ModelServer(root) as server:
-        yield server
-
-
 @pytest.mark.parametrize("argument", ["grpc_port", "rest_port"])
-def test_a_model_with_classes_is_asked_for_them(classifier, class_server, argument):
-    with Client(**{argument: getattr(class_server, argument)}) as client:
+def test_a_model_with_classes_is_asked_for_them(classifier, classifier_server, argument):
+    port = {argument: getattr(classifier_server, argument)}
+    with Client(**port, encoder="everything", decoder="everything") as client:
         answer = client.classify(INPUTS)
         probabilities = classifier.classify(INPUTS)
         assert answer.keys() == {"class_probabilities", "class_id"}
@@ -263,13 +237,15 @@ def test_a_client_is_for_many_threads(any_client):
             np.testing.assert_array_equal(y, np.full([4], i / 2 + 2, np.float32))
 
 
-def test_connections_are_kept_and_replaced_when_the_server_closed_them(aae_root, monkeypatch):
+def test_connections_are_kept_and_replaced_when_the_server_closed_them(
+    aae_root, fixed_ports, monkeypatch
+):
     connects = []
     connect = socket.create_connection
     monkeypatch.setattr(
         socket, "create_connection", lambda *a, **k: connects.append(a) or connect(*a, **k)
     )
-    server = ModelServer(aae_root)
+    server = ModelServer(aae_root, **fixed_ports)
     with server, Client(rest_port=server.rest_port) as client:
         client.status("encoder")
         client.encode(np.zeros([1, 2, 2]))

@@ -6,43 +6,17 @@ import grpc
 import numpy as np
 import pytest
 
-from aae_tf import SemiSupervisedAAE, export, priors
-from aae_tf.serving import ModelServer, ServingError
+from aae_tf.serving import ServingError
 from aae_tf.serving.client import AsyncClient, Client, Retries
 from aae_tf.serving.client.calls import PredictCall, make_target
 from aae_tf.serving.client.chunks import default_batch_size, join, split
 from aae_tf.serving.client.rest_transport import write_predict
-from tests.models.small import INPUTS, NUM_CLASSES, build
-from tests.serving.asking import WAYS, ask
+from tests.models.small import INPUTS, NUM_CLASSES
+from tests.serving.asking import ask
 from tests.serving.fake_servers import SERVERS, Behaviour
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 ROWS = np.arange(20, dtype=np.float32).reshape(10, 2)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return build(
-        SemiSupervisedAAE,
-        2 + NUM_CLASSES,
-        style_prior=priors.gaussian(2),
-        num_classes=NUM_CLASSES,
-        style_divergence="mmd",
-        class_divergence="mmd",
-    )
-
-
-@pytest.fixture(scope="module")
-def model_server(model, tmp_path_factory):
-    root = tmp_path_factory.mktemp("combined")
-    export.export_model(model, root / "everything" / "1")
-    with ModelServer(root) as server:
-        yield server
-
-
-@pytest.fixture(params=WAYS, ids=lambda way: "-".join(way))
-def way(request):
-    return request.param
 
 
 def names(way, server):
@@ -57,27 +31,27 @@ def names(way, server):
 class TestAgainstTheServer:
     """Every method in batches of 3 gives what the model gives at once."""
 
-    def test_every_method(self, way, model, model_server):
-        kind, arguments = way[0], {**names(way, model_server), "batch_size": 3}
+    def test_every_method(self, way, classifier, classifier_server):
+        kind, arguments = way[0], {**names(way, classifier_server), "batch_size": 3}
 
         def close(answer, expected):
             np.testing.assert_allclose(answer, expected, atol=1e-5)
 
         x = INPUTS[:10]
-        latents, probabilities = model.encode(x), model.classify(x)
+        latents, probabilities = classifier.encode(x), classifier.classify(x)
         close(ask(kind, arguments, "encode", x), latents)
         classes = ask(kind, arguments, "classify", x)
         close(classes["class_probabilities"], probabilities)
         np.testing.assert_array_equal(classes["class_id"], probabilities.argmax(axis=1))
         one_hot = np.eye(NUM_CLASSES)[np.arange(10) % NUM_CLASSES]
-        close(ask(kind, arguments, "decode", latents, one_hot), model.decode(latents, one_hot))
+        close(ask(kind, arguments, "decode", latents, one_hot), classifier.decode(latents, one_hot))
         seeds, labels = np.arange(10), np.arange(10) % NUM_CLASSES
         samples = ask(kind, arguments, "sample", seeds, labels)
-        close(samples["outputs"], model.sample(labels=labels, seed=seeds))
+        close(samples["outputs"], classifier.sample(labels=labels, seed=seeds))
         np.testing.assert_array_equal(samples["class_probabilities"], one_hot)
 
         outputs = ask(kind, arguments, "reconstruct", x)
-        close(outputs, model.reconstruct(x))
+        close(outputs, classifier.reconstruct(x))
         scores = ask(kind, arguments, "score", x)
         error = 0.5 * ((x - outputs) ** 2).reshape(10, -1).sum(axis=1)
         np.testing.assert_allclose(scores["reconstruction_error"], error, rtol=1e-4)
@@ -101,15 +75,22 @@ class TestRequests:
         return run
 
     def test_rows_come_back_in_order(self, encode):
-        # The first batch is the last to be answered.
-        behaviour = Behaviour(lambda _, values: time.sleep(0.2 if values[0][0] == 0 else 0.02))
+        def answer(_, values):  # the first of the four batches is the last to be answered
+            if values[0][0] == 0:
+                behaviour.wait_for_predicts(4)
+
+        behaviour = Behaviour(answer)
         np.testing.assert_array_equal(encode(behaviour, ROWS, batch_size=3), ROWS)
         sizes = sorted(len(asked.values) for asked in behaviour.predicts)
         assert sizes == [1, 3, 3, 3]
 
     @pytest.mark.parametrize("limit", [1, 3])
     def test_no_more_are_in_flight_than_asked_for(self, encode, limit):
-        behaviour = Behaviour(lambda *_: time.sleep(0.05))
+        def answer(*_):
+            behaviour.wait_for_predicts(limit)  # so many do come at once
+            time.sleep(0.02)  # time for one too many
+
+        behaviour = Behaviour(answer)
         encode(behaviour, ROWS, batch_size=1, max_in_flight=limit)
         assert len(behaviour.predicts) == 10
         assert behaviour.most_at_once == limit
@@ -126,30 +107,31 @@ class TestRequests:
 
         def answer(_, values):
             if values[0][0] == 4:  # rows 2 and 3
-                time.sleep(0.1)
+                behaviour.wait_for_predicts(2)
                 return grpc.StatusCode.INVALID_ARGUMENT
-            hold.wait(10)
+            hold.wait(60)
             return None
 
         behaviour = Behaviour(answer)
         started = time.monotonic()
         with pytest.raises(ServingError, match=r"^INVALID_ARGUMENT: Rows 2 to 3: on purpose"):
-            encode(behaviour, ROWS, batch_size=2, max_in_flight=2, held=hold)
-        assert time.monotonic() - started < 5
+            encode(behaviour, ROWS, batch_size=2, max_in_flight=2, held=hold, timeout=120)
+        assert time.monotonic() - started < 30
         assert len(behaviour.predicts) == 2  # of 5
 
     def test_a_pause_ends_when_another_batch_fails(self, encode):
         def answer(_, values):
             if values[0][0] == 0:
                 return UNAVAILABLE
-            time.sleep(0.2)
+            behaviour.wait_for_predicts(2)
+            time.sleep(0.1)  # time for the pause to begin
             return grpc.StatusCode.NOT_FOUND
 
         behaviour = Behaviour(answer)
         started = time.monotonic()
         with pytest.raises(ServingError, match=r"^NOT_FOUND: Rows 5 to 9: "):
-            encode(behaviour, ROWS, batch_size=5, retries=Retries(1, 20.0, 20.0))
-        assert time.monotonic() - started < 5
+            encode(behaviour, ROWS, batch_size=5, retries=Retries(1, 200.0, 200.0), timeout=600)
+        assert time.monotonic() - started < 60
         assert len(behaviour.predicts) == 2
 
     def test_by_default_512_rows(self, encode):
@@ -158,23 +140,23 @@ class TestRequests:
         assert encode(behaviour, rows).shape == (1025, 1)
         assert sorted(len(asked.values) for asked in behaviour.predicts) == [1, 512, 512]
 
-    def test_what_is_in_flight_is_given_up(self, way):
+    def test_what_is_in_flight_is_cancelled(self, way):
         def answer(_, values):
             if values[0][0] == 0:
-                time.sleep(0.1)
+                behaviour.wait_for_predicts(2)
                 return grpc.StatusCode.INVALID_ARGUMENT
-            behaviour.given_up.wait(0.5)
+            behaviour.cancelled.wait(60)
             return None
 
-        def given_up():
-            # Before the client is closed. Over REST the server learns of it when it writes.
-            return behaviour.given_up.wait(5)
+        def cancelled():
+            # Before the client is closed.
+            return behaviour.cancelled.wait(60)
 
         async def run(arguments):
             async with AsyncClient(**arguments) as client:
                 with pytest.raises(ServingError, match="Rows 0 to 4"):
                     await client.encode(ROWS, batch_size=5)
-                return given_up()
+                return cancelled()
 
         behaviour = Behaviour(answer)
         kind, protocol = way
@@ -186,7 +168,7 @@ class TestRequests:
                 with Client(**arguments) as client:
                     with pytest.raises(ServingError, match="Rows 0 to 4"):
                         client.encode(ROWS, batch_size=5)
-                    assert given_up()
+                    assert cancelled()
 
 
 class TestPredict:

@@ -11,8 +11,9 @@ import pytest
 
 from aae_tf.serving import ServingError
 from aae_tf.serving.client import Client, Retries
+from aae_tf.serving.client.executors import AsyncioExecutor, ThreadExecutor
 from tests.serving.asking import WAYS, ask
-from tests.serving.fake_servers import SERVERS, Behaviour
+from tests.serving.fake_servers import SERVERS, Behaviour, reserved_port
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 ROWS = [[1.0, 2.0], [3.0, 4.0]]
@@ -24,20 +25,26 @@ def encode(way, behaviour, rows=ROWS, **arguments):
         return ask(kind, {f"{protocol}_port": port, **arguments}, "encode", rows)
 
 
-def gaps(behaviour):
-    return np.diff([asked.time for asked in behaviour.predicts])
-
-
 @pytest.mark.parametrize("way", WAYS)
 class TestRetries:
-    def test_unavailable_is_asked_again_after_the_pauses(self, way):
+    def test_unavailable_is_asked_again_after_the_pauses(self, way, monkeypatch):
+        pauses = []
+        for executor in (ThreadExecutor, AsyncioExecutor):
+            sleep = executor.sleep
+
+            async def record(self, seconds, sleep=sleep):
+                pauses.append(seconds)
+                await sleep(self, seconds)
+
+            monkeypatch.setattr(executor, "sleep", record)
         behaviour = Behaviour(lambda number, _: UNAVAILABLE if number < 2 else None)
         retries = Retries(2, 0.05, generator=np.random.default_rng(1))
         latents = encode(way, behaviour, retries=retries)
         np.testing.assert_array_equal(latents, ROWS)
         u = np.random.default_rng(1).uniform(0.5, 1.0, 2)
-        assert (gaps(behaviour) >= [0.05, 0.1] * u - 0.001).all()
-        assert gaps(behaviour).max() < 1
+        np.testing.assert_allclose(pauses, [0.05, 0.1] * u)
+        gaps = np.diff([asked.time for asked in behaviour.predicts])
+        assert (gaps >= np.array(pauses) - 0.001).all()
 
     def test_the_number_is_bounded(self, way):
         behaviour = Behaviour(lambda *_: UNAVAILABLE)
@@ -58,35 +65,36 @@ class TestRetries:
         behaviour = Behaviour(lambda *_: UNAVAILABLE)
         started = time.monotonic()
         with pytest.raises(ServingError, match=r"^UNAVAILABLE: on purpose"):
-            encode(way, behaviour, timeout=2.0, retries=Retries(3, 30.0, 30.0))
+            encode(way, behaviour, timeout=60.0, retries=Retries(3, 300.0, 300.0))
         assert len(behaviour.predicts) == 1
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 30
 
     def test_the_deadline_is_that_of_all_retries(self, way):
         behaviour = Behaviour(lambda *_: time.sleep(0.15) or UNAVAILABLE)
         started = time.monotonic()
         with pytest.raises(ServingError, match=r"^(DEADLINE_EXCEEDED|UNAVAILABLE): "):
             encode(way, behaviour, timeout=0.5, retries=Retries(100, 0.01, 0.01))
-        assert 2 <= len(behaviour.predicts) <= 4
-        assert time.monotonic() - started < 2
+        assert 1 <= len(behaviour.predicts) <= 4  # each takes 0.15 s
+        assert time.monotonic() - started < 30
 
     def test_the_deadline_is_that_of_all_batches(self, way):
         behaviour = Behaviour(lambda *_: time.sleep(0.1))
         rows = np.zeros([40, 2])
         with pytest.raises(ServingError, match=r"^DEADLINE_EXCEEDED: Rows \d+ to \d+: "):
             encode(way, behaviour, rows, timeout=0.5, batch_size=1, max_in_flight=2)
-        assert 4 <= len(behaviour.predicts) <= 12
+        assert 1 <= len(behaviour.predicts) <= 12  # two at a time, each 0.1 s
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_has_a_timeout_of_its_own(way):
     kind, protocol = way
-    with SERVERS[protocol](Behaviour(lambda *_: time.sleep(0.5))) as port:
-        arguments = {f"{protocol}_port": port, "timeout": 30.0}
+    behaviour = Behaviour(lambda *_: None if behaviour.cancelled.wait(120) else UNAVAILABLE)
+    with SERVERS[protocol](behaviour) as port:
+        arguments = {f"{protocol}_port": port, "timeout": 100.0}
         started = time.monotonic()
         with pytest.raises(ServingError, match=r"^DEADLINE_EXCEEDED: "):
             ask(kind, arguments, "encode", ROWS, timeout=0.1)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 50
         with pytest.raises(ValueError, match=r"`timeout` to be above 0 .*timeout=-1"):
             ask(kind, arguments, "encode", ROWS, timeout=-1)
 
@@ -94,26 +102,12 @@ def test_a_call_has_a_timeout_of_its_own(way):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_appears_while_a_call_is_retried(way):
     kind, protocol = way
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    stop = threading.Event()
-
-    def serve():
-        time.sleep(0.3)
+    with reserved_port() as port, ThreadPoolExecutor(1) as pool:
+        arguments = {f"{protocol}_port": port, "retries": Retries(1000, 0.05, 0.05)}
+        call = pool.submit(ask, kind, arguments, "encode", ROWS)
+        time.sleep(0.3)  # time to fail
         with SERVERS[protocol](Behaviour(), port):
-            stop.wait(30)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        started = time.monotonic()
-        arguments = {f"{protocol}_port": port, "retries": Retries(100, 0.05, 0.05)}
-        np.testing.assert_array_equal(ask(kind, arguments, "encode", ROWS), ROWS)
-        assert time.monotonic() - started < 3  # the channel reconnects by then
-    finally:
-        stop.set()
-        thread.join()
+            np.testing.assert_array_equal(call.result(), ROWS)
 
 
 def _http_server(answers):
@@ -155,12 +149,14 @@ def test_what_is_no_http_is_not_asked_again():
 
 
 def test_an_answer_in_drops_does_not_outlast_the_deadline():
-    listener, thread = _http_server([[HEAD, *(STATUS[i : i + 1] for i in range(40))]])
+    drops = [STATUS[i : i + 1] for i in range(len(STATUS))] * 10
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(drops)
+    listener, thread = _http_server([[head, *drops]])  # for 13 s, unless the client leaves
     with listener, Client(rest_port=listener.getsockname()[1], timeout=0.3) as client:
         started = time.monotonic()
         with pytest.raises(ServingError, match=r"^DEADLINE_EXCEEDED: No answer within 0\.3 s"):
             client.status("encoder")
-        assert time.monotonic() - started < 0.7
+        assert time.monotonic() - started < 10
         thread.join()
 
 
@@ -217,12 +213,12 @@ def test_a_connection_in_use_while_the_client_is_closed_is_closed_afterwards(mon
 
     def answer(*_):
         arrived.set()
-        go_on.wait(5)
+        go_on.wait(60)
 
     with SERVERS["rest"](Behaviour(answer)) as port, ThreadPoolExecutor(1) as pool:
         client = Client(rest_port=port)
         call = pool.submit(client.encode, ROWS)
-        arrived.wait(5)
+        arrived.wait(60)
         client.close()
         assert closed == []
         go_on.set()

@@ -2,23 +2,12 @@ import grpc
 import numpy as np
 import pytest
 
-from aae_tf.serving import ModelServer, ServingError
+from aae_tf.serving import ServingError
 from aae_tf.serving.client.calls import make_target
-from tests.serving.asking import WAYS, ask
+from tests.serving.asking import ask
 from tests.serving.fake_servers import SERVERS, Behaviour
 
 ROWS = np.ones([1, 2], np.float32)
-
-
-@pytest.fixture(scope="module")
-def aae_server(aae_root):
-    with ModelServer(aae_root) as server:
-        yield server
-
-
-@pytest.fixture(params=WAYS, ids=lambda way: "-".join(way))
-def way(request):
-    return request.param
 
 
 @pytest.mark.parametrize("batch_size", [None, 1])

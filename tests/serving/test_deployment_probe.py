@@ -10,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from aae_tf.serving import ModelServer
 from tests.serving.deployment import FOLDER, MODELS, load_yaml
 
 PROBE_SECONDS = 3.0  # that the script gives a model
@@ -150,7 +149,7 @@ def test_not_ready_when_no_answer_comes():
         result = probe(silent.getsockname()[1])
         seconds = time.monotonic() - start
     assert result.returncode == 1
-    assert PROBE_SECONDS <= seconds < PROBE_SECONDS + 5.0
+    assert seconds >= PROBE_SECONDS  # and below the timeout of `probe`
 
 
 def test_a_probe_of_no_model_is_refused():
@@ -170,9 +169,3 @@ def test_a_model_that_the_embedded_server_lacks_is_not_ready(aae_server):
     result = probe(aae_server.rest_port, [*commands()["readiness"], "third"])
     assert result.returncode == 1
     assert result.stderr == "No version of third is AVAILABLE.\n"
-
-
-@pytest.fixture(scope="module")
-def aae_server(aae_root):
-    with ModelServer(aae_root) as server:
-        yield server

@@ -13,12 +13,6 @@ from aae_tf.serving import LoadReport, ModelServer, ServingError, run_load_test
 from aae_tf.serving.models.predict import run_signature
 
 
-@pytest.fixture(scope="module")
-def aae_server(aae_root):
-    with ModelServer(aae_root, file_system_poll_wait_seconds=0) as server:
-        yield server
-
-
 @pytest.fixture
 def ports(aae_server):
     return {"grpc_port": aae_server.grpc_port, "rest_port": aae_server.rest_port}
@@ -29,13 +23,13 @@ def runs(monkeypatch):
     """Every run of a signature by the server: its inputs."""
     runs, lock = [], threading.Lock()
 
-    def note(servable, name, inputs, *arguments, **keywords):
+    def record(servable, name, inputs, *arguments, **keywords):
         with lock:
             runs.append((name, inputs))
         return run_signature(servable, name, inputs, *arguments, **keywords)
 
-    monkeypatch.setattr("aae_tf.serving.models.predict.run_signature", note)
-    monkeypatch.setattr("aae_tf.serving.rest.rest_front.run_signature", note)
+    monkeypatch.setattr("aae_tf.serving.models.predict.run_signature", record)
+    monkeypatch.setattr("aae_tf.serving.rest.rest_front.run_signature", record)
     return runs
 
 
@@ -83,12 +77,12 @@ def test_failures_are_counted_by_code(ports, monkeypatch, protocol):
 
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_timeouts(ports, monkeypatch, protocol):
-    def dawdle(*arguments, **keywords):
+    def respond_late(*arguments, **keywords):
         time.sleep(0.4)
         return {}
 
     for module in ("models.predict", "rest.rest_front"):
-        monkeypatch.setattr(f"aae_tf.serving.{module}.run_signature", dawdle)
+        monkeypatch.setattr(f"aae_tf.serving.{module}.run_signature", respond_late)
     monkeypatch.setattr("aae_tf.serving.load_generator._WARM_UP", 0)
     report = run_load_test(
         "encoder", **ports, protocol=protocol, concurrency=1, max_requests=1, timeout=0.1
@@ -98,14 +92,14 @@ def test_timeouts(ports, monkeypatch, protocol):
 
 def test_time_bounds_a_closed_loop(ports):
     report = run_load_test("encoder", **ports, concurrency=2, max_seconds=0.2)
-    assert 0.2 <= report.seconds < 5.0
+    assert 0.2 <= report.seconds < 60.0
     assert 0 < len(report.latencies) < 10_000
 
 
 def test_an_open_loop_keeps_its_rate(ports):
     report = run_load_test("encoder", **ports, rate=200.0, max_requests=100)
     # The time of 100 exponential gaps of 5 ms: 0.5 s, deviation 0.05 s.
-    assert 0.3 < report.seconds < 5.0
+    assert 0.3 < report.seconds < 60.0
     assert len(report.latencies) == 100
 
 
@@ -119,7 +113,8 @@ def test_an_open_loop_counts_from_when_a_request_was_due(ports, monkeypatch):
     report = run_load_test("encoder", **ports, rate=1e4, concurrency=1, max_requests=20)
     # All are due at once and run one after the other: the last waits for the 19 before it.
     assert report.latencies.max() > 19 * 0.02
-    np.testing.assert_allclose(np.median(report.latencies), 0.5 * report.latencies.max(), rtol=0.3)
+    # Each waits longer than the one before by a run, less the gap, of 0.1 ms in the mean.
+    assert np.diff(np.sort(report.latencies)).min() > 0.02 - 0.002
 
 
 def test_report_against_numpy():

@@ -17,6 +17,7 @@ import pytest
 
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving import Client, ModelServer, ServerError, ServingError
+from aae_tf.serving.grpc.grpc_front import GrpcFront
 from aae_tf.serving.rest.rest_front import RestFront
 
 
@@ -62,13 +63,13 @@ def test_ports_are_chosen_opened_on_loopback_only_and_closed(hp2_root):
     assert server.models == {}
 
 
-def test_a_stopped_server_starts_again_on_its_ports(hp2_root):
-    server = ModelServer(hp2_root)
+def test_a_stopped_server_starts_again_on_its_ports(hp2_root, fixed_ports):
+    server = ModelServer(hp2_root, **fixed_ports)
     for _ in range(2):
         with server, Client(grpc_port=server.grpc_port) as client:
             ports = (server.grpc_port, server.rest_port)
             assert client.status("hp2") == {123: "AVAILABLE"}
-    assert ports == (server.grpc_port, server.rest_port)
+    assert ports == tuple(fixed_ports.values())
     server.stop()  # once more does nothing
 
 
@@ -157,17 +158,20 @@ def test_a_version_that_is_a_file(hp2_root):
 
 
 def test_what_started_is_stopped_when_the_rest_fails(hp2_root, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    ports = []
+    start = GrpcFront.start
 
     def fail(self, listener):
         raise OSError("no more files")
 
     monkeypatch.setattr(RestFront, "start", fail)
-    server = ModelServer(hp2_root, grpc_port=port)
+    monkeypatch.setattr(
+        GrpcFront, "start", lambda *arguments: ports.append(start(*arguments)) or ports[0]
+    )
+    server = ModelServer(hp2_root)
     with pytest.raises(ServerError, match=r"^Expected both protocols to start\. .*no more files"):
         server.start()
+    (port,) = ports
     assert not is_open(port)
 
 
@@ -221,12 +225,15 @@ def test_stop_answers_running_requests_and_refuses_new_ones(held):
     server, finish, answers = held
     stopping = threading.Thread(target=server.stop)
     stopping.start()
-    time.sleep(0.3)
-    assert stopping.is_alive()
     for port in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):
+        end = time.monotonic() + 60.0
+        while is_open(*port.values()):  # until `stop` has got so far
+            assert time.monotonic() < end
+            time.sleep(0.01)
         with Client(**port) as client, pytest.raises(ServingError) as caught:
             client.status("hp2")
         assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    assert stopping.is_alive()
     finish()
     stopping.join()
     assert answers == [[3.0]]
@@ -236,7 +243,7 @@ def test_stop_cuts_off_what_outlasts_the_grace(held):
     server, finish, answers = held
     start = time.monotonic()
     server.stop(grace=0.2)
-    assert time.monotonic() - start < 10.0
+    assert time.monotonic() - start < 25.0  # the request is held for 30 s
     finish()
     (answer,) = answers
     assert isinstance(answer, ServingError)
@@ -295,10 +302,16 @@ def test_signals_stop_the_server_and_get_their_handlers_back(hp2_root, number):
     before = signal.getsignal(number)
     server = ModelServer(hp2_root)
     server.start()
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), number))
-    timer.start()
+
+    def send():
+        while signal.getsignal(number) is before:  # or the signal would end the tests
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
     server.run_until_signal(grace=1.0)
-    timer.join()
+    sender.join()
     assert signal.getsignal(number) is before
     assert server.models == {}
 

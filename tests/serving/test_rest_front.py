@@ -229,7 +229,7 @@ def test_an_internal_error_tells_the_log_not_the_client(http_call, monkeypatch, 
     def fail(self, call, body):
         raise OSError("secret")
 
-    monkeypatch.setattr(RestFront, "_answer", fail)
+    monkeypatch.setattr(RestFront, "_run_call", fail)
     answer = http_call("GET", HP2)
     assert answer.status == 500
     assert answer.json == {"error": "Internal error; the server's log has it"}
