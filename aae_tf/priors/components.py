@@ -1,4 +1,4 @@
-"""What a mixture consists of."""
+"""The components of a prior, and the one that a label names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+from aae_tf.priors.arguments import check_labels_of
+from aae_tf.priors.row_families import known_row_family, seeds_of_rows
 
 tfd = tfp.distributions
 
@@ -61,3 +64,88 @@ def split(prior: Any) -> tuple[tf.Tensor, Any]:
         return prior.mixture_distribution.probs_parameter(), prior.components_distribution
     weights = prior.probs_parameter()
     return weights, tfd.VectorDeterministic(tf.eye(weights.shape[-1], dtype=weights.dtype))
+
+
+def conditional(prior: tfp.distributions.Distribution, labels: Any) -> Any:
+    """Give each labelled row its own component of the prior, and the others the whole.
+
+    A sample costs what one component costs, however many there are; a log density costs all.
+
+    Args:
+        prior: `tfd.MixtureSameFamily` with batch_shape [] and event_shape [d], whose component k
+            belongs to class k; or `tfd.OneHotCategorical`, whose component k is the one-hot
+            vector of class k.
+        labels: integers [n], the class of each row, -1 where it is unknown. A known value of any
+            other kind is refused; one that only a running graph knows counts as unknown.
+
+    Returns:
+        `tfd.Distribution` with batch_shape [n] and event_shape [d]: p(z | label). Eagerly or in a
+        `tf.function`, XLA included; `log_prob` is differentiable.
+
+    Raises:
+        TypeError: if `labels` are no integers.
+        ValueError: if the prior has no components, or `labels` have another shape or are out of
+            range.
+
+    Example:
+        >>> from aae_tf import priors
+        >>> prior = priors.ring_mixture(4, radius=9.0, radial_scale=0.1)
+        >>> samples = conditional(prior, [1, 1, 2]).sample(seed=[0, 1])
+        >>> samples.numpy().round().astype(int).tolist()
+        [[0, 9], [0, 9], [-9, 0]]
+
+    References:
+        Makhzani et al. 2016, *Adversarial Autoencoders*, section 2.3 (arXiv:1511.05644).
+    """
+    count = check_components("prior", prior)
+    return _Conditional(prior, check_labels_of("labels", labels, count))
+
+
+class _Conditional(tfp.distributions.Distribution):
+    """Mixtures of the same components; the weights that a label excludes are zero."""
+
+    def __init__(self, prior: Any, labels: tf.Tensor) -> None:
+        super().__init__(
+            dtype=prior.dtype,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters={"prior": prior, "labels": labels},
+            name="Conditional",
+        )
+        self._prior, self._labels = prior, labels
+        weights, self._components = split(prior)
+        certain = tf.eye(weights.shape[-1], dtype=weights.dtype)
+        table = tf.concat([weights[tf.newaxis], certain], axis=0)
+        self._log_weights = tf.gather(tf.math.log(table), labels + 1)
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self._labels.shape
+
+    def _batch_shape_tensor(self) -> tf.Tensor:
+        return tf.shape(self._labels)
+
+    def _event_shape(self) -> tf.TensorShape:
+        return self._prior.event_shape
+
+    def _event_shape_tensor(self) -> tf.Tensor:
+        return self._prior.event_shape_tensor()
+
+    def _sample_n(self, n: Any, seed: Any) -> tf.Tensor:
+        family = known_row_family(self._prior)
+        shape = tf.concat([[n], tf.shape(self._labels)], axis=0)
+        if family is not None:
+            seeds = seeds_of_rows(shape, seed)
+            labels = tf.reshape(tf.broadcast_to(self._labels, shape), [-1])
+            rows = family.sample(tf.reshape(seeds, [-1]), labels)
+            rows = tf.reshape(rows, tf.concat([shape, self._event_shape_tensor()], axis=0))
+        else:
+            chosen = tfd.Categorical(logits=self._log_weights).sample(n, seed=seed)
+            every = self._components.sample(shape, seed=tfp.random.split_seed(seed)[1])
+            rows = tf.gather(every, chosen, batch_dims=2)
+        return tf.cast(rows, self.dtype)
+
+    def _log_prob(self, value: tf.Tensor) -> tf.Tensor:
+        points = tf.cast(value, self._components.dtype)[..., tf.newaxis, :]
+        log_probs = self._components.log_prob(points) + self._log_weights
+        return tf.reduce_logsumexp(log_probs, axis=-1)
