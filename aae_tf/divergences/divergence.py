@@ -1,19 +1,37 @@
 """The interface of a divergence between the aggregated posterior and a prior."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import priors
-from aae_tf.divergences.terms import DivergenceTerms
 from aae_tf.losses.weights import (
     Weight,
     check_weight,
     deserialize_weight,
     serialize_weight,
 )
+
+
+class DivergenceTerms(NamedTuple):
+    """The two sides of one comparison of codes with their prior.
+
+    Attributes:
+        encoder_loss: scalar; the encoder lowers it to move q towards the prior.
+        discriminator_loss: scalar, or None where no discriminator is trained.
+        discriminator_accuracy: share of codes and prior samples told apart, in [0, 1], or None.
+
+    Example:
+
+    >>> DivergenceTerms(encoder_loss=tf.constant(0.7)).discriminator_loss is None
+    True
+    """
+
+    encoder_loss: tf.Tensor
+    discriminator_loss: tf.Tensor | None = None
+    discriminator_accuracy: tf.Tensor | None = None
 
 
 class Divergence(keras.layers.Layer):

@@ -8,11 +8,10 @@ import tensorflow_probability as tfp
 
 from aae_tf import mmd, priors
 from aae_tf.checks import check_bool, check_choice, check_dimension
-from aae_tf.divergences.divergence import Divergence
-from aae_tf.divergences.terms import DivergenceTerms
+from aae_tf.divergences.divergence import Divergence, DivergenceTerms
 from aae_tf.losses.weights import Weight
-from aae_tf.mmd.check_widths import check_widths
-from aae_tf.mmd.pair_noise import inverse_noise
+from aae_tf.mmd.arguments import check_widths
+from aae_tf.mmd.null_distribution import inverse_noise
 
 _TERMS = ("closed_form", "sampled")
 

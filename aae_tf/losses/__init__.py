@@ -1,11 +1,9 @@
 """Terms of the loss beside reconstruction and divergence, and the weights that all terms share."""
 
-from aae_tf.losses.classification import accuracy, cross_entropy
-from aae_tf.losses.gaussian_kl import gaussian_kl
+from aae_tf.losses.classification import MutualInformation, accuracy, cross_entropy
 from aae_tf.losses.head_distance import HeadDistance
-from aae_tf.losses.kullback_leibler import KullbackLeibler
+from aae_tf.losses.kullback_leibler import KullbackLeibler, gaussian_kl
 from aae_tf.losses.loss_term import LossTerm
-from aae_tf.losses.mutual_information import MutualInformation
 from aae_tf.losses.virtual_adversarial import VirtualAdversarial
 from aae_tf.losses.weights import check_weight, deserialize_weight, serialize_weight, weight_at
 

@@ -1,14 +1,18 @@
-"""Checks of what callers pass; every message names the argument."""
+"""Types of the arguments of `aae_tf.mmd`, and checks whose messages name the argument."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.check_widths import check_widths
+Distribution: TypeAlias = tfp.distributions.Distribution
+Kernel: TypeAlias = tfp.math.psd_kernels.PositiveSemidefiniteKernel
+GaussianKernel: TypeAlias = tfp.math.psd_kernels.ExponentiatedQuadratic
 
-# Of all pairs of samples, and of these or of disjoint pairs.
+
+# Those that average over all pairs of samples; the linear one takes disjoint pairs alone.
 ESTIMATORS_OF_ALL_PAIRS = ("unbiased", "biased")
 ESTIMATORS = (*ESTIMATORS_OF_ALL_PAIRS, "linear")
 
@@ -148,3 +152,75 @@ def check_variances(argument: str, variances: Any, means: tf.Tensor) -> tf.Tenso
             f"Received: {argument} with {np.sum(known < 0.0)} negative values."
         )
     return variances
+
+
+_POSITIVE_PARAMETERS = (
+    "amplitude",
+    "length_scale",
+    "inverse_length_scale",
+    "scale_mixture_rate",
+    "df",
+    "period",
+    "scale_diag",
+)
+# A scale of zero takes its coordinate out of the kernel.
+_NON_NEGATIVE_PARAMETERS = ("inverse_scale_diag",)
+
+
+def check_widths(kernel: Any, argument: str = "kernel") -> None:
+    """Raises if a width, a height or a shape of `kernel` is known and not positive.
+
+    TensorFlow Probability checks them with `validate_args` only: a kernel with a length scale of
+    zero is NaN, and one with a negative length scale may look valid, or grow with distance. The
+    terms of a sum, the factors of a product and the base of a kernel on transformed features are
+    checked too. A value that is computed when a `tf.function` runs is not known, and passes.
+
+    Args:
+        kernel: kernel of `tfp.math.psd_kernels`.
+        argument: name of the kernel, for messages.
+
+    Raises:
+        ValueError: if a parameter is not positive; the message names it and its kernel.
+
+    Example:
+
+    >>> matern = tfp.math.psd_kernels.MaternOneHalf
+    >>> check_widths(matern(length_scale=1.0) + matern(length_scale=-2.0))
+    Traceback (most recent call last):
+    ValueError: Expected `kernel` to have a positive length_scale. Received: \
+kernel.kernels[1].length_scale=-2.0.
+    """
+    for name, part in _kernels_within(argument, kernel):
+        for parameter in (*_POSITIVE_PARAMETERS, *_NON_NEGATIVE_PARAMETERS):
+            known = _static_value(getattr(part, parameter, None))
+            if known is None:
+                continue
+            is_positive = parameter in _POSITIVE_PARAMETERS
+            if not np.all(known > 0.0 if is_positive else known >= 0.0):
+                domain = "positive" if is_positive else "non-negative"
+                raise ValueError(
+                    f"Expected `{argument}` to have a {domain} {parameter}. "
+                    f"Received: {name}.{parameter}={known}."
+                )
+
+
+def _static_value(value: Any) -> np.ndarray | None:
+    if isinstance(value, tf.Tensor):
+        return tf.get_static_value(value)
+    # Variables, and what is computed from them, are read in eager mode alone: in a graph, reading
+    # would add an operation.
+    is_readable = value is not None and tf.executing_eagerly()
+    return tf.convert_to_tensor(value).numpy() if is_readable else None
+
+
+def _kernels_within(name: str, kernel: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the path and the kernel for `kernel` and for every kernel that it is made of."""
+    yield name, kernel
+    inner = {f"{name}.{each}": getattr(kernel, each, None) for each in ("kernel", "base_kernel")}
+    inner |= {
+        f"{name}.kernels[{index}]": part
+        for index, part in enumerate(getattr(kernel, "kernels", None) or ())
+    }
+    for path, part in inner.items():
+        if isinstance(part, tfp.math.psd_kernels.PositiveSemidefiniteKernel):
+            yield from _kernels_within(path, part)

@@ -1,4 +1,4 @@
-"""Quantities of the prior and the kernel, kept out of the step that reads them."""
+"""Constants of a graph: what is computed once per trace, outside the traced function."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,9 +11,9 @@ _Result = TypeVar("_Result")
 def lift(build: Callable[[], _Result], *sources: tf.Module) -> _Result:
     """Runs `build` eagerly, once per trace, if the parameters of `sources` cannot change.
 
-    Called while a `tf.function` is traced, the tensors of the result are then values, which
-    `constant` writes into the graph. If a parameter is a variable or a tensor of that graph, or
-    nothing is traced, `build` runs where it is called: gradients reach the parameters.
+    While a `tf.function` is traced, the result then holds eager tensors, which `constant` writes
+    into the graph. If a parameter is a variable or a tensor of that graph, or if nothing is traced,
+    `build` runs where it is called, so that gradients reach the parameters.
 
     Args:
         build: function without arguments.
@@ -28,12 +28,12 @@ def lift(build: Callable[[], _Result], *sources: tf.Module) -> _Result:
         with tf.init_scope():
             return build()
     except TypeError:
-        # TensorFlow's answer to an eager operation on a tensor of the graph.
+        # TensorFlow raises this for an eager operation on a tensor of the graph.
         return build()
 
 
 def constant(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Casts `value` to `dtype`; in a graph, a known value becomes a constant of that graph.
+    """Casts `value` to `dtype`; in a graph, an eager tensor becomes a constant of that graph.
 
     Args:
         value: tensor of any floating dtype.

@@ -5,6 +5,8 @@ import tensorflow as tf
 from aae_tf.checks import check_choice
 from aae_tf.mmd.arguments import (
     ESTIMATORS,
+    Distribution,
+    Kernel,
     check_count,
     check_dimensions,
     check_distribution,
@@ -14,15 +16,18 @@ from aae_tf.mmd.arguments import (
     check_same_dtype,
     check_weights,
 )
-from aae_tf.mmd.averages import average_of_pairs, average_within, disjoint, sample_shares
 from aae_tf.mmd.constants import constant
-from aae_tf.mmd.feature_averages import average_within_features, weighted_mean
-from aae_tf.mmd.fourier_features import FourierFeatures
-from aae_tf.mmd.groups import Groups
-from aae_tf.mmd.kernel_matrix import kernel_matrix
-from aae_tf.mmd.kernel_pairs import kernel_pairs
+from aae_tf.mmd.fourier_features import FourierFeatures, average_over_features, mean_features
+from aae_tf.mmd.pairs import (
+    Groups,
+    average_of_pairs,
+    average_within,
+    kernel_matrix,
+    kernel_pairs,
+    sample_shares,
+    split_pairs,
+)
 from aae_tf.mmd.registry import embed
-from aae_tf.mmd.types import Distribution, Kernel
 from aae_tf.priors.arguments import check_labels
 
 
@@ -36,19 +41,20 @@ def squared_mmd(
     """Estimates MMD^2 between what `samples` were drawn from and `distribution`.
 
     MMD^2 = E k(X, X') - 2 E k(X, Z) + E k(Z, Z'), with X, X' from `distribution` and Z, Z' from
-    the other side. Terms with X are exact; those of the n samples z_i, w_i their weights, are
+    what the samples were drawn from. The expectations over X are exact. The last term is estimated
+    from the n samples z_i with weights w_i:
 
         unbiased  sum_{i != j} w_i w_j k(z_i, z_j) / sum_{i != j} w_i w_j
         biased    sum_{i, j} w_i w_j k(z_i, z_j) / sum_{i, j} w_i w_j
         linear    the average over the pairs (1, 2), (3, 4), ... alone, weighed by w_i w_j
 
-    The unbiased estimate averages to the true MMD^2, so it averages to zero and is negative about
-    half of the time where both sides agree: a negative value is no error, it says that nothing is
-    to be seen above the noise. The biased one is never negative beyond rounding, and on average
-    too large by (k(z, z) - E k(Z, Z')) / n. The linear one is unbiased too, where rows come in
-    random order, and takes time and memory linear in n; its noise falls with the square root of n
-    where that of the others falls with n if both sides agree. An odd last row has no pair and
-    counts in E k(X, Z) alone. All have gradients that are finite everywhere.
+    The expectation of the unbiased estimate is the true MMD^2. Where both sides agree it is zero,
+    and the estimate is negative about half of the time: a negative value is no error, but means
+    that the difference is below the noise. The biased estimate is never negative beyond rounding,
+    and on average too large by (k(z, z) - E k(Z, Z')) / n. The linear estimate is unbiased too if
+    the rows are in random order, and takes time and memory linear in n. Where both sides agree, its
+    noise falls with the square root of n, and that of the others with n. An odd last row has no
+    pair, and enters E k(X, Z) alone. All estimates have finite gradients everywhere.
 
     While a `tf.function` is traced, what depends on `distribution` and `kernel` alone is computed
     once and becomes constants of the graph, unless their parameters are variables or tensors of
@@ -60,9 +66,9 @@ def squared_mmd(
         kernel: kernel of `tfp.math.psd_kernels` with feature_ndims 1 and batch_shape [].
         estimator: "unbiased" or "linear", which need two samples, or "biased".
         weights: [n], not negative: how often each sample counts. None counts each once. Where
-            the weights leave nothing to average over (all zero, one positive weight in the
-            unbiased estimator, none in a pair of the linear one) the value and its gradient are
-            zero.
+            no pair of samples has weight (all are zero; one alone is positive and the estimator
+            is unbiased; no disjoint pair of the linear estimator has two positive weights) the
+            value and its gradient are zero.
 
     Returns:
         Scalar of the dtype of `samples`.
@@ -119,16 +125,16 @@ def squared_mmd_two_samples(
 
     With `labels`, x[i] and y[i] share label i, and only rows of the same label are compared: the
     result is the average of the MMD^2 of every label, each weighed by its share of `x`, as in
-    `squared_mmd_given_labels`. There, one sample alone takes for the averages that it lacks what
-    they are when both sides agree. Here this is k(x, y) itself: a group of one row counts with
-    zero, and the gradient of -2 k(x, y) still draws x to y.
+    `squared_mmd_given_labels`. The unbiased estimate of a label with one row, x and y, has no pairs
+    within x or within y. Both averages are then replaced by k(x, y), their expectation where both
+    sides agree. The value is zero, but the gradient of -2 k(x, y) still draws x to y.
 
     The linear estimate averages, over disjoint pairs of rows,
 
         h_i = k(x_i, x_i+1) + k(y_i, y_i+1) - k(x_i, y_i+1) - k(x_i+1, y_i),  i = 1, 3, 5, ...
 
     weighed by the product of the two weights of x. Time and memory are linear in n. An odd last
-    row of each has no part in it.
+    row of `x` and `y` is left out.
 
     Args:
         x: float32 or float64 [n, d].
@@ -170,10 +176,10 @@ def squared_mmd_two_samples(
             "Expected `estimator` to be 'unbiased' or 'biased' where `labels` are given. "
             "Received: estimator='linear'."
         )
-    # A group of one row counts too.
-    needed = estimator if labels is None else "biased"
-    check_count("x", x, needed)
-    check_count("y", y, needed)
+    # With labels, one row is enough for either estimator.
+    counted_as = estimator if labels is None else "biased"
+    check_count("x", x, counted_as)
+    check_count("y", y, counted_as)
     if labels is not None:
         return _two_samples_given_labels(x, y, kernel, estimator, x_weights, labels)
     x_shares = sample_shares("x_weights", x_weights, x)
@@ -219,7 +225,7 @@ def _two_samples_in_pairs(
             "Expected `y` to have as many rows as `x` for the linear estimator. "
             f"Received: x.shape={x.shape}, y.shape={y.shape}."
         )
-    (x1, x2), (y1, y2), (w1, w2) = disjoint(x), disjoint(y), disjoint(x_shares)
+    (x1, x2), (y1, y2), (w1, w2) = split_pairs(x), split_pairs(y), split_pairs(x_shares)
     within = kernel_pairs(kernel, x1, x2) + kernel_pairs(kernel, y1, y2)
     across = kernel_pairs(kernel, x1, y2) + kernel_pairs(kernel, x2, y1)
     return average_of_pairs(w1 * w2, within - across)[0]
@@ -230,7 +236,7 @@ def _across(
 ) -> tf.Tensor:
     if isinstance(kernel, FourierFeatures):
         means = (
-            weighted_mean(kernel.features(points), shares)
+            mean_features(kernel.features(points), shares)
             for points, shares in ((x, x_shares), (y, y_shares))
         )
         return tf.tensordot(*means, 1)
@@ -240,12 +246,12 @@ def _across(
 def _within(
     points: tf.Tensor, kernel: Kernel, estimator: str, shares: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the average of k over pairs of `points`, and what the weights of the pairs sum to."""
+    """Returns the average of k over pairs of `points`, and the sum of the weights of the pairs."""
     if isinstance(kernel, FourierFeatures) and estimator != "linear":
-        return average_within_features(kernel.features(points), estimator, shares)
+        return average_over_features(kernel.features(points), estimator, shares)
     return average_within(
         estimator,
         shares,
         lambda: kernel_matrix(kernel, points, points),
-        lambda: kernel_pairs(kernel, *disjoint(points)),
+        lambda: kernel_pairs(kernel, *split_pairs(points)),
     )

@@ -7,28 +7,28 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.checks import check_dimension, check_integer
-from aae_tf.mmd.arguments import check_kernel
-from aae_tf.mmd.gaussian_kernels import heights_and_widths
-from aae_tf.mmd.gaussian_mixtures import as_gaussians
-from aae_tf.mmd.types import Kernel
+from aae_tf.mmd.arguments import Kernel, check_kernel
+from aae_tf.mmd.gaussian_kernels import as_gaussians, heights_and_widths
+from aae_tf.mmd.pairs import mass_of_pairs
 
 psd_kernels = tfp.math.psd_kernels
 
 
 class FourierFeatures(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
-    """Approximates a kernel by finitely many random features, at a cost linear in the batch.
+    """A kernel of finitely many random features that approximates another, at linear cost.
 
         k(x, y) = f(x)' f(y),  f(x) = sqrt(kernel(x, x) / m) (cos w_i'x, sin w_i'x), i = 1, ..., m
 
     with frequencies w_i from the spectral distribution of `kernel`: N(0, I / length_scale^2) for a
-    Gaussian one, and an average of such for sums, rational quadratic and Matern kernels. f(x)' f(y)
-    is an unbiased estimate of kernel(x, y) with a standard deviation below
-    kernel(x, x) / sqrt(2 m), and it is a kernel itself. As such it goes wherever a kernel goes.
-    E f(X) is the characteristic function of a prior at the frequencies, in closed form where a rule
-    is registered, and `squared_mmd` sums features and not pairs: n m operations for n samples.
+    Gaussian kernel, and mixtures of such for sums, rational quadratic and Matern kernels. The
+    product f(x)' f(y) is an unbiased estimate of kernel(x, y), with a standard deviation below
+    kernel(x, x) / sqrt(2 m), and is itself a kernel, accepted wherever `aae_tf.mmd` takes one.
+    E f(X) consists of the values of a prior's characteristic function at the frequencies, in closed
+    form where a rule is registered. `squared_mmd` sums over features instead of pairs: n m
+    operations for n samples.
 
-    What the frequencies do not see, MMD^2 under this kernel does not see either: two different
-    distributions can be at distance zero. More features see more.
+    Two different distributions whose characteristic functions agree at all frequencies have an
+    MMD^2 of zero under this kernel; the more features, the fewer such pairs there are.
 
     Args:
         kernel: Gaussian, rational quadratic or Matern kernel, or a sum or product of such.
@@ -81,7 +81,7 @@ class FourierFeatures(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
                 "Expected `kernel` to be a Gaussian, rational quadratic or Matern kernel, or a sum "
                 f"or product of such. Received: kernel={kernel!r}."
             )
-        # It works in the precision of the points, whatever that of `kernel`.
+        # No dtype: the features have the precision of the points, whatever that of `kernel`.
         super().__init__(feature_ndims=1, dtype=None, name=name, parameters=parameters)
         self.kernel = kernel
         self.dimension = dimension
@@ -92,7 +92,7 @@ class FourierFeatures(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
         shares = np.cumsum(np.exp(log_heights))
         self._height = float(shares[-1])
         rng = np.random.default_rng(seed)
-        # Every term gets its share of the frequencies, up to one that chance gives or takes.
+        # Stratified: each term's number of frequencies is its share of them, rounded up or down.
         positions = (np.arange(num_features // 2) + rng.random()) * 2.0 / num_features
         terms = np.searchsorted(shares, positions * self._height, side="right")
         widths = np.sqrt(squared_widths[np.minimum(terms, len(shares) - 1)])
@@ -103,7 +103,7 @@ class FourierFeatures(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
         return {"kernel": tfp.util.ParameterProperties(event_ndims=0, is_tensor=False)}
 
     def features(self, points: tf.Tensor) -> tf.Tensor:
-        """Gives f(x) for every point.
+        """Computes f(x) for every point.
 
         Args:
             points: float32 or float64 [..., dimension].
@@ -113,20 +113,20 @@ class FourierFeatures(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
             kernel(x, x).
 
         Raises:
-            ValueError: if the points are not of that length.
+            ValueError: if the points do not have `dimension` coordinates.
         """
-        # In turns and in float64: far from the origin, float32 phases would have no digits left.
+        # Phases in turns and in float64: far from the origin, float32 would have no digits left.
         points = tf.convert_to_tensor(points)
         self.check_length(points.shape[-1])
         turns = tf.tensordot(
             tf.cast(points, tf.float64), self.frequencies / (2.0 * np.pi), [[-1], [1]]
         )
-        # Back to the precision of the points before the cosines, which cost the most.
+        # The cosines, which cost the most, are computed in the precision of the points.
         phases = 2.0 * np.pi * tf.cast(turns - tf.round(turns), points.dtype)
         return self.stack(tf.cos(phases), tf.sin(phases))
 
     def check_length(self, length: int) -> None:
-        """Raises ValueError unless `length`, of points or distributions, is `dimension`."""
+        """Raises ValueError unless `length`, a number of coordinates, is `dimension`."""
         if length != self.dimension:
             raise ValueError(
                 "Expected `kernel.dimension` to be the number of coordinates. "
@@ -134,7 +134,7 @@ class FourierFeatures(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
             )
 
     def stack(self, cosines: tf.Tensor, sines: tf.Tensor) -> tf.Tensor:
-        """Puts averages of cos w'x and sin w'x, [..., m] each, into the order of `features`."""
+        """Scales and joins averages of cos w'x and sin w'x, [..., m] each, as `features` does."""
         scale = (2.0 * self._height / self.num_features) ** 0.5
         return tf.cast(scale, cosines.dtype) * tf.concat([cosines, sines], axis=-1)
 
@@ -159,3 +159,33 @@ class FourierFeatures(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
             "seed": self.seed,
             "name": self.name,
         }
+
+
+def average_over_features(
+    features: tf.Tensor, estimator: str, shares: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Averages f(z_i)' f(z_j) over pairs of samples, at a cost linear in their number.
+
+        biased    |sum_i w_i f(z_i)|^2
+        unbiased  the same, minus the pairs of a sample with itself, sum_i w_i^2 |f(z_i)|^2
+
+    Args:
+        features: [n, m], f(z_i).
+        estimator: "unbiased" or "biased".
+        shares: [n], w_i, of sum one or zero.
+
+    Returns:
+        The average, zero if no pair has weight, and the sum of the weights of the pairs, as
+        `average_within` returns them.
+    """
+    total = tf.reduce_sum(tf.square(mean_features(features, shares)))
+    mass = mass_of_pairs(estimator, shares)
+    if estimator == "unbiased":
+        weights = tf.square(shares)
+        total -= tf.reduce_sum(weights * tf.reduce_sum(tf.square(features), axis=1))
+    return tf.math.divide_no_nan(total, mass), mass
+
+
+def mean_features(features: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
+    """Returns sum_i w_i f(z_i), [m]."""
+    return tf.linalg.matvec(features, shares, transpose_a=True)

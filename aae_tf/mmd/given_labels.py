@@ -1,10 +1,12 @@
-"""The squared MMD where labels say which component of the prior a sample should follow."""
+"""The squared MMD of labelled samples, each compared with the component that its label names."""
 
 import tensorflow as tf
 
 from aae_tf.checks import check_choice
 from aae_tf.mmd.arguments import (
     ESTIMATORS_OF_ALL_PAIRS,
+    Distribution,
+    Kernel,
     check_count,
     check_dimensions,
     check_distribution,
@@ -14,11 +16,8 @@ from aae_tf.mmd.arguments import (
     check_weights,
 )
 from aae_tf.mmd.constants import constant, lift
-from aae_tf.mmd.embedding import MeanEmbedding
-from aae_tf.mmd.groups import Groups
-from aae_tf.mmd.kernel_matrix import kernel_matrix
-from aae_tf.mmd.registry import embed
-from aae_tf.mmd.types import Distribution, Kernel
+from aae_tf.mmd.pairs import Groups, kernel_matrix
+from aae_tf.mmd.registry import MeanEmbedding, embed
 from aae_tf.priors.arguments import check_labels_of
 from aae_tf.priors.components import check_components, split
 
@@ -39,25 +38,25 @@ def squared_mmd_given_labels(
         sum_y q(y) MMD^2(q(z | y), p(z | y))
 
     the MMD^2 of pairs (z, y) under the kernel k(z, z') [y = y'] / q(y). Without the division it
-    would be sum_y q(y)^2 MMD^2: among 10 classes that make up a tenth of a batch, each would
-    count a ten-thousandth, and the labels would have no say.
+    would be sum_y q(y)^2 MMD^2: with 10 classes in a labelled tenth of a batch, each class would
+    have the weight of one ten-thousandth, and the labels next to no effect.
 
-    Each group of samples is compared as `squared_mmd` does it. Unbiased, the estimate of a group
-    needs two samples. One sample alone, z, has no pair: for E k(Z, Z') the group then takes
-    E k(X, X'), which is what it is when both sides agree. So the group counts with
-    2 (E k(X, X') - mu(z)), which averages to zero when both sides agree, and still draws z to its
-    component; it is unbiased only there.
+    The samples of each label are compared with their component as in `squared_mmd`. The unbiased
+    estimate needs two samples of a label. For a label with a single sample z, E k(X, X') replaces
+    E k(Z, Z'), to which it is equal where both sides agree. The estimate is then
+    2 (E k(X, X') - mu(z)): its gradient draws z to the component, its expectation is zero where
+    both sides agree, and it is biased elsewhere.
 
     Args:
         samples: float32 or float64 [n, d].
-        labels: integers [n], the component of each sample, -1 where it is unknown. A known value
-            of any other kind is refused; one that only a running graph knows counts as unknown.
+        labels: integers [n], the component of each sample, -1 where it is unknown. Other values
+            raise ValueError; where a graph computes them as it runs, they count as -1.
         distribution: `tfd.MixtureSameFamily`, also of mixtures, or `tfd.OneHotCategorical`, with
             event_shape [d] and batch_shape [].
         kernel: kernel of `tfp.math.psd_kernels` with feature_ndims 1 and batch_shape [].
         estimator: "unbiased", which can be negative, or "biased", which cannot.
         weights: [n], not negative: how often each sample counts, in q(y) too. None counts each
-            once. If all are zero, so are the value and its gradient.
+            once. If all weights are zero, the value and its gradient are zero.
 
     Returns:
         Scalar of the dtype of `samples`.
@@ -85,8 +84,8 @@ def squared_mmd_given_labels(
 
     References:
         Rustamov 2019, arXiv:1901.03227, section 3, for the closed forms. Makhzani et al. 2016,
-        arXiv:1511.05644, section 2.3, for the labels. Differs: there a discriminator sees the
-        label; the joint kernel and its division by q(y) are ours.
+        arXiv:1511.05644, section 2.3, for the labels. Differs: Makhzani et al. give the label to a
+        discriminator; the joint kernel and its division by q(y) are ours.
     """
     samples = check_points("samples", samples)
     check_distribution(distribution)
@@ -102,33 +101,33 @@ def squared_mmd_given_labels(
         else check_weights("weights", weights, samples)
     )
 
-    parts = lift(lambda: _Parts(distribution, kernel), distribution, kernel)
+    components = lift(lambda: _Components(distribution, kernel), distribution, kernel)
     rows = labels + 1
-    table = tf.gather(constant(parts.weights, samples.dtype), rows)
-    mu = tf.reduce_sum(table * parts.components.evaluate(samples), axis=-1)
-    norm = tf.gather(constant(parts.norms, samples.dtype), rows)
+    component_weights = tf.gather(constant(components.weights, samples.dtype), rows)
+    mu = tf.reduce_sum(component_weights * components.embedding.evaluate(samples), axis=-1)
+    norm = tf.gather(constant(components.norms, samples.dtype), rows)
     groups = Groups(labels, weights)
-    within, exists = groups.average(
+    within, has_pairs = groups.average(
         kernel_matrix(kernel, samples, samples), groups, estimator == "unbiased"
     )
-    return tf.tensordot(groups.shares, norm - 2.0 * mu + tf.where(exists, within, norm), 1)
+    return tf.tensordot(groups.shares, norm - 2.0 * mu + tf.where(has_pairs, within, norm), 1)
 
 
-class _Parts:
-    """What the estimate takes from the prior: a row for the whole, and one for each component.
+class _Components:
+    """Embeddings of the components of a prior, with a row for the whole prior before theirs.
 
     Attributes:
-        components: mean embedding of the K components, as one batch.
-        weights: float64 [K + 1, K], of the components.
+        embedding: mean embedding of the K components, as one batch.
+        weights: float64 [K + 1, K], the weights of the components in each row's distribution.
         norms: float64 [K + 1], E k(X, X').
     """
 
     def __init__(self, distribution: Distribution, kernel: Kernel) -> None:
         weights, components = split(distribution)
-        self.components: MeanEmbedding = embed(components, kernel)
+        self.embedding: MeanEmbedding = embed(components, kernel)
         whole = tf.cast(weights, tf.float64)[tf.newaxis]
         whole /= tf.reduce_sum(whole)
         each = tf.eye(whole.shape[1], dtype=tf.float64)
         self.weights = tf.concat([whole, each], axis=0)
-        products = tf.matmul(self.weights, self.components.norm())
+        products = tf.matmul(self.weights, self.embedding.norm())
         self.norms = tf.reduce_sum(products * self.weights, axis=1)

@@ -1,16 +1,53 @@
-"""The registry of mean embeddings, by the types of distribution and kernel."""
+"""The interface of a mean embedding, and the registry of the rules that make them."""
 
+import abc
 from collections.abc import Callable
 
+import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.arguments import check_distribution, check_kernel
+from aae_tf.mmd.arguments import Distribution, Kernel, check_distribution, check_kernel
 from aae_tf.mmd.constants import lift
-from aae_tf.mmd.embedding import MeanEmbedding
-from aae_tf.mmd.types import Distribution, Kernel
 
-tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels
+tfd = tfp.distributions
+
+
+class MeanEmbedding(abc.ABC):
+    """The mean embedding of a distribution p under a kernel k: mu(z) = E k(z, X), X drawn from p.
+
+    Rules registered with `RegisterMeanEmbedding` return instances. The constructor computes
+    everything that does not depend on the points (factorisations, determinants, the norm), in
+    float64, so that `evaluate` and `norm` share it and a traced function holds it as constants.
+
+    Batches follow TensorFlow Probability: a sum stacks its Gaussian kernels into one kernel of
+    batch shape [m], and the components of a mixture are a distribution of batch shape [K]. A rule
+    for use inside sums or mixtures therefore broadcasts over both.
+    """
+
+    @abc.abstractmethod
+    def evaluate(self, points: tf.Tensor) -> tf.Tensor:
+        """Returns mu at every point.
+
+        Args:
+            points: float32 or float64 [n, d].
+
+        Returns:
+            Tensor of the dtype of `points` and shape
+            [n] + kernel.batch_shape + distribution.batch_shape.
+        """
+
+    @abc.abstractmethod
+    def norm(self) -> tf.Tensor:
+        """Returns E k(X, Y) for independent X and Y, the squared norm of mu.
+
+        Returns:
+            float64 tensor of shape
+            kernel.batch_shape + distribution.batch_shape + distribution.batch_shape: a scalar
+            without batches. In a batch, the first index names the member that X is drawn from, and
+            the second that of Y.
+        """
+
 
 Rule = Callable[[Distribution, Kernel], MeanEmbedding]
 
@@ -19,9 +56,9 @@ _NAMES: list[str] = []
 
 
 class RegisterMeanEmbedding:
-    """Decorator that registers a rule: how a kernel sees a distribution, in closed form.
+    """Decorator that registers a rule: a function of (distribution, kernel) to a `MeanEmbedding`.
 
-    A rule holds for subclasses of both classes too; of several, the one nearest in the two
+    A rule holds for subclasses of both classes too. Of several rules, the one nearest in the two
     method resolution orders is used, and of equally near ones the one nearer to the type of the
     distribution.
 
@@ -30,7 +67,7 @@ class RegisterMeanEmbedding:
         kernel_class: subclass of `tfp.math.psd_kernels.PositiveSemidefiniteKernel`.
 
     Raises:
-        TypeError: if a class is not such a subclass, or what is decorated cannot be called.
+        TypeError: if a class is not such a subclass, or the decorated object is not callable.
         ValueError: if a rule is already registered for the two classes.
 
     Example:
@@ -48,7 +85,7 @@ class RegisterMeanEmbedding:
     True
 
     References:
-        The manner of `tfd.RegisterKL`.
+        `tfd.RegisterKL`, which registers KL divergences in the same way.
     """
 
     def __init__(
@@ -85,7 +122,7 @@ class RegisterMeanEmbedding:
 def has_mean_embedding(distribution: Distribution, kernel: Kernel) -> bool:
     """Tells whether the mean embedding of `distribution` under `kernel` has a closed form.
 
-    The parts of a product, a mixture or a sum count too. Where the answer is no, sample the
+    A product, a mixture or a sum has one if all its parts have. Where the answer is no, sample the
     distribution and use `squared_mmd_two_samples`.
 
     Args:
@@ -97,7 +134,7 @@ def has_mean_embedding(distribution: Distribution, kernel: Kernel) -> bool:
 
     Raises:
         TypeError: if an argument is no distribution or no kernel.
-        ValueError: if its shapes are others, or a parameter of the kernel is not positive.
+        ValueError: if a shape is another, or a parameter of the kernel is not positive.
 
     Example:
 
@@ -117,7 +154,7 @@ def has_mean_embedding(distribution: Distribution, kernel: Kernel) -> bool:
 
 
 def embed(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
-    """Applies the registered rule, outside the graph being traced where that is possible.
+    """Makes the mean embedding by the registered rule, outside the traced graph where possible.
 
     Args:
         distribution: `tfd.Distribution`, possibly a batch.
@@ -127,7 +164,7 @@ def embed(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
         The mean embedding.
 
     Raises:
-        NotImplementedError: if no rule is registered for the two types, or for those of a part.
+        NotImplementedError: if no rule is registered for the two types, or for the types of a part.
     """
     candidates = [
         (depth + kernel_depth, depth, _RULES[distribution_class, kernel_class])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from aae_tf.checks import check_dimension, check_sizes
-from aae_tf.networks.layer_seeds import layer_seeds
+from aae_tf.networks.layers import layer_seeds
 
 
 def conv_encoder(

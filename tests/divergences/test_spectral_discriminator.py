@@ -4,7 +4,7 @@ import pytest
 
 from aae_tf import networks
 from aae_tf.divergences import Adversarial
-from aae_tf.divergences.spectral_discriminator import spectral_discriminator
+from aae_tf.networks.mlp import spectral_discriminator
 
 
 def largest_singular_values(network):

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import divergences, mmd
-from aae_tf.mmd.check_widths import check_widths
+from aae_tf.mmd.arguments import check_widths
 
 psd_kernels = tfp.math.psd_kernels
 GOOD = psd_kernels.ExponentiatedQuadratic(length_scale=1.0)

@@ -7,8 +7,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import mmd
-from aae_tf.mmd.gamma_quadrature import gamma_quadrature
-from aae_tf.mmd.gaussian_mixtures import as_gaussians
+from aae_tf.mmd.gaussian_kernels import as_gaussians
+from aae_tf.mmd.integrals import gamma_quadrature
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.kernel_matrix import kernel_matrix, squared_distances
+from aae_tf.mmd.pairs import kernel_matrix, squared_distances
 from tests.mmd.mmd_cases import SUM, make_kernel
 
 psd_kernels = tfp.math.psd_kernels

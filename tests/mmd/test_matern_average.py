@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.matern_average import log_matern_average
+from aae_tf.mmd.integrals import log_matern_average
 from tests.mmd.mmd_cases import check_gradient
 
 ORDERS = (0.5, 1.5, 2.5)

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.block_product import BlockProduct
-from aae_tf.mmd.coordinate_product import CoordinateProduct
-from aae_tf.mmd.embedding import MeanEmbedding
+from aae_tf.mmd.arguments import Distribution, GaussianKernel, Kernel
 from aae_tf.mmd.gaussian_kernels import heights_and_widths
-from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
-from aae_tf.mmd.types import Distribution, GaussianKernel, Kernel
+from aae_tf.mmd.product_kernels import BlockProduct, CoordinateProduct
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

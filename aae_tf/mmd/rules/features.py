@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from aae_tf.mmd.constants import constant
-from aae_tf.mmd.embedding import MeanEmbedding
 from aae_tf.mmd.fourier_features import FourierFeatures
+from aae_tf.mmd.registry import MeanEmbedding
 
 
 class FeatureEmbedding(MeanEmbedding):

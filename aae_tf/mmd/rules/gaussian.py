@@ -3,14 +3,13 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from aae_tf.mmd.arguments import Distribution, GaussianKernel, Kernel
 from aae_tf.mmd.constants import constant
-from aae_tf.mmd.coordinate_product import CoordinateProduct
-from aae_tf.mmd.embedding import MeanEmbedding
 from aae_tf.mmd.fourier_features import FourierFeatures
 from aae_tf.mmd.gaussian_kernels import heights_and_widths
-from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
+from aae_tf.mmd.product_kernels import CoordinateProduct
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
 from aae_tf.mmd.rules.features import FeatureEmbedding
-from aae_tf.mmd.types import Distribution, GaussianKernel, Kernel
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

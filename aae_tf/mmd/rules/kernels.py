@@ -10,13 +10,18 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from aae_tf.mmd.arguments import Distribution, GaussianKernel, Kernel
 from aae_tf.mmd.constants import constant
-from aae_tf.mmd.coordinate_product import CoordinateProduct
-from aae_tf.mmd.embedding import MeanEmbedding
-from aae_tf.mmd.gaussian_kernels import ProductKernel, SumKernel, stack_gaussians, terms_of
-from aae_tf.mmd.gaussian_mixtures import MATERN_ORDERS, as_gaussians
-from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
-from aae_tf.mmd.types import Distribution, GaussianKernel, Kernel
+from aae_tf.mmd.gaussian_kernels import (
+    MATERN_ORDERS,
+    ProductKernel,
+    SumKernel,
+    as_gaussians,
+    stack_gaussians,
+    terms_of,
+)
+from aae_tf.mmd.product_kernels import CoordinateProduct
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.matern_average import log_matern_average
+from aae_tf.mmd.integrals import log_matern_average
 from aae_tf.mmd.rules.coordinates import Family, register_family
 
 tfd = tfp.distributions

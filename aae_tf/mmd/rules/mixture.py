@@ -3,10 +3,9 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from aae_tf.mmd.arguments import Distribution, Kernel
 from aae_tf.mmd.constants import constant
-from aae_tf.mmd.embedding import MeanEmbedding
-from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
-from aae_tf.mmd.types import Distribution, Kernel
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

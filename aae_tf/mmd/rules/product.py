@@ -7,11 +7,10 @@ coordinates of a vector: `tfd.Normal` of batch shape [d] stands for its product 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.coordinate_product import CoordinateProduct
-from aae_tf.mmd.embedding import MeanEmbedding
+from aae_tf.mmd.arguments import Distribution, Kernel
 from aae_tf.mmd.fourier_features import FourierFeatures
-from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
-from aae_tf.mmd.types import Distribution, Kernel
+from aae_tf.mmd.product_kernels import CoordinateProduct
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

@@ -6,13 +6,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.embedding import MeanEmbedding
-from aae_tf.mmd.gamma_quadrature import gamma_quadrature
-from aae_tf.mmd.registry import RegisterMeanEmbedding, embed
+from aae_tf.mmd.arguments import Distribution, Kernel
+from aae_tf.mmd.integrals import gamma_quadrature
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
 from aae_tf.mmd.rules.coordinates import Family, register_family
 from aae_tf.mmd.rules.mixture import MixtureEmbedding
 from aae_tf.mmd.rules.normal import Normal
-from aae_tf.mmd.types import Distribution, Kernel
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

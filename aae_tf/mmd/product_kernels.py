@@ -1,4 +1,4 @@
-"""Kernels on vectors that are made of blocks."""
+"""Kernels that are products over coordinates or over blocks of coordinates."""
 
 import functools
 import operator
@@ -9,20 +9,74 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.checks import check_sizes
-from aae_tf.mmd.arguments import check_kernel
-from aae_tf.mmd.types import Kernel
+from aae_tf.mmd.arguments import Kernel, check_kernel
 
 psd_kernels = tfp.math.psd_kernels
 
 
+class CoordinateProduct(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
+    """The product of one kernel over the coordinates: k(x, y) = prod_j kernel(x_j, y_j).
+
+    For a Gaussian kernel, the product is the Gaussian kernel again, with its amplitude raised to
+    the number of coordinates. A Matern or rational quadratic kernel depends on the Euclidean
+    distance, its product on the distance along each axis. The mean embedding of a distribution with
+    independent coordinates is a product of embeddings in one dimension, where more pairs of
+    distribution and kernel have an exact form than in many.
+
+    Args:
+        kernel: kernel of `tfp.math.psd_kernels` with feature_ndims 1 and batch_shape [], applied
+            to vectors of length one.
+
+    Raises:
+        TypeError: if `kernel` is no kernel.
+        ValueError: if it has other shapes.
+
+    Example:
+
+    >>> kernel = CoordinateProduct(psd_kernels.MaternOneHalf(length_scale=2.0))
+    >>> round(float(kernel.apply([0.0, 0.0], [1.0, 3.0])), 4)
+    0.1353
+
+    References:
+        Briol et al. 2025, arXiv:2504.18830, on product kernels and independent coordinates.
+    """
+
+    def __init__(self, kernel: Kernel, name: str = "CoordinateProduct") -> None:
+        parameters = dict(locals())
+        check_kernel(kernel)
+        super().__init__(feature_ndims=1, dtype=kernel.dtype, name=name, parameters=parameters)
+        self.kernel = kernel
+
+    @classmethod
+    def _parameter_properties(cls, dtype: Any) -> dict[str, Any]:
+        return {"kernel": tfp.util.ParameterProperties(event_ndims=0, is_tensor=False)}
+
+    def _batch_shape(self) -> tf.TensorShape:
+        return self.kernel.batch_shape
+
+    def _batch_shape_tensor(self) -> tf.Tensor:
+        return self.kernel.batch_shape_tensor()
+
+    def _apply(self, x1: tf.Tensor, x2: tf.Tensor, example_ndims: int = 0) -> tf.Tensor:
+        # Every coordinate becomes an example of length one.
+        factors = self.kernel.apply(
+            x1[..., tf.newaxis], x2[..., tf.newaxis], example_ndims=example_ndims + 1
+        )
+        return tf.reduce_prod(factors, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {"kernel": self.kernel, "name": self.name}
+
+
 class BlockProduct(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
-    """The product of kernels that see a block of the coordinates each.
+    """The product of kernels that each act on a block of the coordinates.
 
     k(x, y) = prod_b kernels[b](x_b, y_b),  x_b the next sizes[b] coordinates of x
 
-    The mean embedding of independent blocks, a `tfd.Blockwise`, is the product of theirs. With
-    `psd_kernels.Linear()`, which is [y = y'] between one-hot vectors, on the last block, it is the
-    kernel of pairs of a code and its label.
+    The mean embedding of a `tfd.Blockwise`, whose blocks are independent, is the product of the
+    embeddings of the blocks. `psd_kernels.Linear()` is [y = y'] between one-hot vectors y and y':
+    on the last block, it makes the product a kernel on pairs of a code and its label.
 
     Args:
         kernels: kernels of `tfp.math.psd_kernels` with feature_ndims 1 and batch_shape [], at
@@ -31,7 +85,7 @@ class BlockProduct(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
 
     Raises:
         TypeError: if one of `kernels` is no kernel.
-        ValueError: if there are none, their shapes are others, or there are not as many sizes.
+        ValueError: if `kernels` is empty, one has other shapes, or there are not as many sizes.
 
     Example:
 

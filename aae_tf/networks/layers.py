@@ -1,0 +1,90 @@
+"""Layers that networks are built of: noise and dropout for any number of replicas, seeds."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from aae_tf import replicas
+from aae_tf.checks import check_integer
+
+
+def layer_seeds(seed: int | None) -> Iterator[int | None]:
+    """Yields one seed after another, each independent of the others, from a single `seed`.
+
+    Args:
+        seed: non-negative integer, or None for unseeded layers.
+
+    Yields:
+        Integers in [0, 2**31), or None for ever when `seed` is None.
+
+    Raises:
+        TypeError: if `seed` is no integer.
+        ValueError: if it is negative.
+    """
+    if seed is not None:
+        check_integer("seed", seed)
+    sequence = None if seed is None else np.random.SeedSequence(seed)
+    while True:
+        if sequence is None:
+            yield None
+        else:
+            yield int(sequence.spawn(1)[0].generate_state(1)[0] >> 1)
+
+
+def noise_of_rows(call: Callable[..., tf.Tensor], inputs: tf.Tensor, value: float) -> tf.Tensor:
+    """Gives what a noise layer makes of inputs that are `value` everywhere.
+
+    Args:
+        call: the layer's, of inputs and `training`; its generator is the same on all replicas.
+        inputs: [batch, ...], for the shape and the dtype.
+        value: what shows the noise: 0 where it is added, 1 where it multiplies.
+
+    Returns:
+        Tensor like `inputs`.
+    """
+    shape = tf.shape(inputs)
+
+    def draw(count: Any) -> tf.Tensor:
+        of_all = tf.concat([[count], shape[1:]], axis=0)
+        return call(tf.fill(of_all, tf.cast(value, inputs.dtype)), training=True)
+
+    return tf.ensure_shape(replicas.draw_rows(shape[0], draw), inputs.shape)
+
+
+@keras.saving.register_keras_serializable(package="aae_tf")
+class RowDropout(keras.layers.Dropout):
+    """A `keras.layers.Dropout` that treats a row alike on any number of replicas.
+
+    Keras' own has the same mask on each replica of a distributed training.
+
+    Args:
+        *args: those of `keras.layers.Dropout`.
+        **kwargs: those of `keras.layers.Dropout`.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Sets a share of the inputs to zero in training, and scales up the others."""
+        if training and replicas.are_several():
+            return inputs * noise_of_rows(super().call, inputs, 1.0)
+        return super().call(inputs, training=training)
+
+
+@keras.saving.register_keras_serializable(package="aae_tf")
+class RowGaussianNoise(keras.layers.GaussianNoise):
+    """A `keras.layers.GaussianNoise` that treats a row alike on any number of replicas.
+
+    Keras' own adds the same noise on each replica of a distributed training.
+
+    Args:
+        *args: those of `keras.layers.GaussianNoise`.
+        **kwargs: those of `keras.layers.GaussianNoise`.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Adds the noise in training."""
+        if training and replicas.are_several():
+            return inputs + noise_of_rows(super().call, inputs, 0.0)
+        return super().call(inputs, training=training)
