@@ -10,7 +10,7 @@ PEERS_STAMP := $(PEERS)/.installed
 BEAM := .venv-beam
 BEAM_STAMP := $(BEAM)/.installed
 
-.PHONY: quickstart test test-integration test-slow test-beam check benchmark clean
+.PHONY: quickstart test test-integration test-slow test-beam check docs benchmark clean
 
 quickstart: $(STAMP)
 	$(RUN)/aae-tf quickstart
@@ -29,10 +29,14 @@ test-slow: $(STAMP)
 test-beam: $(BEAM_STAMP)
 	$(BEAM)/bin/python -m pytest tests/examples/test_beam_encode.py
 
-check: $(STAMP)
+check: docs
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+# A broken link, or a docstring that does not parse, is an error. The variable silences an advertisement.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict --quiet
 
 # The second part needs MNIST in TFDS_DATA_DIR.
 benchmark: $(STAMP) $(PEERS_STAMP)
@@ -44,7 +48,7 @@ $(STAMP): pyproject.toml constraints.txt
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[dev]'
+		--constraint constraints.txt --editable '.[all,dev,docs]'
 	touch $(STAMP)
 
 $(PEERS_STAMP): benchmarks/peers/requirements.txt
@@ -61,8 +65,8 @@ $(BEAM_STAMP): pyproject.toml constraints.txt constraints-beam.txt
 	grep -v -f $(BEAM)/replaced.txt constraints.txt | cat - constraints-beam.txt \
 		> $(BEAM)/constraints.txt
 	$(BEAM)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint $(BEAM)/constraints.txt --editable '.[dev,beam]'
+		--constraint $(BEAM)/constraints.txt --editable '.[all,dev,beam]'
 	touch $(BEAM_STAMP)
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(BEAM) .pytest_cache .ruff_cache .mypy_cache runs
+	rm -rf $(VENV) $(PEERS) $(BEAM) .pytest_cache .ruff_cache .mypy_cache site runs
