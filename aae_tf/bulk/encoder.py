@@ -16,10 +16,9 @@ import tensorflow as tf
 
 from aae_tf.bulk.shards import Output
 from aae_tf.export import SavedModelSession
-from aae_tf.export.export_model import write_servable
-from aae_tf.export.export_options import ExportOptions
-from aae_tf.export.meta_graph import callable_signatures, read_meta_graph
+from aae_tf.export.export_model import ExportOptions, write_servable
 from aae_tf.export.model_card import hash_files
+from aae_tf.export.saved_model import callable_signatures, read_meta_graph
 from aae_tf.export.versions import list_versions
 from aae_tf.models import Generator
 

@@ -124,7 +124,7 @@ def write_run(
         recipe: how it was built and trained.
         history: the logs of each epoch.
     """
-    from aae_tf.export.package_versions import package_versions
+    from aae_tf.export.model_card import package_versions
 
     model.save(path / _MODEL)
     config = {

@@ -1,4 +1,4 @@
-"""How a server gathers requests into batches, in TensorFlow Serving's own terms."""
+"""`BatchingParameters`: how a server gathers requests into batches, as TensorFlow Serving says."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 from google.protobuf.message import Message
 
 from aae_tf.checks import check_integer
-from aae_tf.export.operator_protos import make_message, parse_text
+from aae_tf.export.serving_protos import make_message, parse_text
 
-# Where a version says how it wants to be batched.
+# The file in a version's directory that TensorFlow Serving reads with
+# `--enable_per_model_batching_parameters`.
 BATCHING_FILE = "batching_params.pbtxt"
-# Fields that are plain in the message; the others are wrapped, as in `max_batch_size { value: 8 }`.
-_PLAIN = ("allowed_batch_sizes", "pad_variable_length_inputs")
+# Scalar fields of the message; the others are wrapped, as in `max_batch_size { value: 8 }`.
+_SCALARS = ("allowed_batch_sizes", "pad_variable_length_inputs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +25,11 @@ class BatchingParameters:
     Args:
         max_batch_size: rows of a request, at most, and of a batch; >= 1.
         batch_timeout_micros: how long the first request of a batch waits for others,
-            microseconds; >= 0. 0 takes what is there.
-        max_enqueued_batches: batches that may wait in a queue; >= 1. A request beyond gets
-            UNAVAILABLE.
+            microseconds; >= 0. 0 runs what the queue holds.
+        max_enqueued_batches: batches that may wait in a queue; >= 1. A further request is
+            answered with UNAVAILABLE.
         num_batch_threads: batches that run at the same time; >= 1. None: the number of CPUs.
-        thread_pool_name: of those threads.
+        thread_pool_name: name of those threads.
         allowed_batch_sizes: sizes that batches are padded up to, increasing; the last is
             `max_batch_size`, or `max_execution_batch_size` where requests are split. Empty: any.
         pad_variable_length_inputs: pad inputs of different lengths, with their first element.
@@ -88,18 +89,18 @@ class BatchingParameters:
 
     @property
     def largest_batch(self) -> int:
-        """Rows of a batch that runs, at most."""
+        """The largest number of rows that a batch runs with."""
         if self.enable_large_batch_splitting and self.max_execution_batch_size is not None:
             return self.max_execution_batch_size
         return self.max_batch_size
 
     @property
     def num_threads(self) -> int:
-        """Batches that run at the same time."""
+        """The number of batches that run at the same time."""
         return self.num_batch_threads or os.cpu_count() or 1
 
     def padded_size(self, rows: int) -> int:
-        """Returns the rows that a batch of `rows` runs with: the next allowed size.
+        """Returns the number of rows that a batch of `rows` is padded to: the next allowed size.
 
         Example:
 
@@ -110,26 +111,28 @@ class BatchingParameters:
 
     @classmethod
     def from_text(cls, text: str) -> BatchingParameters:
-        """Reads what `--batching_parameters_file` and a version's `batching_params.pbtxt` hold.
+        """Reads the text of `--batching_parameters_file` or of a version's `batching_params.pbtxt`.
 
         Raises:
-            ValueError: if it is no such text, or its values do not fit.
+            ValueError: if the text is no such message, or its values do not fit together.
         """
         message = parse_text("BatchingParameters", text)
-        return cls(**{field.name: _read(message, field.name) for field, _ in message.ListFields()})
+        return cls(
+            **{field.name: _field_value(message, field.name) for field, _ in message.ListFields()}
+        )
 
     def to_text(self) -> str:
-        """Writes the text file that `from_text` reads; what is not set is left out."""
+        """Returns the text that `from_text` reads; values that are the default are left out."""
         fields: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value != field.default:
-                fields[field.name] = value if field.name in _PLAIN else {"value": value}
+                fields[field.name] = value if field.name in _SCALARS else {"value": value}
         return str(make_message("BatchingParameters", **fields))
 
 
-def _read(message: Message, name: str) -> Any:
+def _field_value(message: Message, name: str) -> Any:
     value = getattr(message, name)
-    if name not in _PLAIN:
+    if name not in _SCALARS:
         return value.value
     return tuple(value) if name == "allowed_batch_sizes" else value

@@ -1,32 +1,99 @@
-"""Run a SavedModel through TensorFlow's C library: the C++ loader of TensorFlow Serving."""
+"""`CApiSession`: runs a SavedModel through TensorFlow's C library and its C++ loader."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
 
-from aae_tf.export.c_api import Output, load_c_api
-from aae_tf.export.meta_graph import callable_signatures, check_call
+from aae_tf.export.exportable import ExportError
+from aae_tf.export.saved_model import callable_signatures, check_call
 
-# What the signatures of an export are made of.
+# The dtypes of an export's signatures.
 _DTYPES = {tf.float32.as_datatype_enum: np.float32, tf.int64.as_datatype_enum: np.int64}
 _ENUMS = {np.dtype(dtype): enum for enum, dtype in _DTYPES.items()}
+
+
+class _Buffer(ctypes.Structure):
+    """TF_Buffer: bytes that TensorFlow owns."""
+
+    _fields_ = [("data", c_void_p), ("length", c_size_t), ("deallocator", c_void_p)]
+
+
+class _Output(ctypes.Structure):
+    """TF_Output: one output of an operation of a graph."""
+
+    _fields_ = [("operation", c_void_p), ("index", c_int)]
+
+
+# Result, then arguments, as in tensorflow/c/c_api.h, tf_status.h, tf_buffer.h and tf_tensor.h.
+_FUNCTIONS = {
+    "TF_NewStatus": (c_void_p,),
+    "TF_DeleteStatus": (None, c_void_p),
+    "TF_GetCode": (c_int, c_void_p),
+    "TF_Message": (c_char_p, c_void_p),
+    "TF_NewBuffer": (POINTER(_Buffer),),
+    "TF_DeleteBuffer": (None, POINTER(_Buffer)),
+    "TF_NewGraph": (c_void_p,),
+    "TF_DeleteGraph": (None, c_void_p),
+    "TF_GraphOperationByName": (c_void_p, c_void_p, c_char_p),
+    "TF_NewSessionOptions": (c_void_p,),
+    "TF_DeleteSessionOptions": (None, c_void_p),
+    "TF_LoadSessionFromSavedModel": (
+        c_void_p,
+        c_void_p,
+        c_void_p,
+        c_char_p,
+        POINTER(c_char_p),
+        c_int,
+        c_void_p,
+        POINTER(_Buffer),
+        c_void_p,
+    ),
+    "TF_CloseSession": (None, c_void_p, c_void_p),
+    "TF_DeleteSession": (None, c_void_p, c_void_p),
+    "TF_SessionRun": (
+        None,
+        c_void_p,
+        c_void_p,
+        POINTER(_Output),
+        POINTER(c_void_p),
+        c_int,
+        POINTER(_Output),
+        POINTER(c_void_p),
+        c_int,
+        c_void_p,
+        c_int,
+        c_void_p,
+        c_void_p,
+    ),
+    "TF_AllocateTensor": (c_void_p, c_int, POINTER(c_int64), c_int, c_size_t),
+    "TF_DeleteTensor": (None, c_void_p),
+    "TF_TensorType": (c_int, c_void_p),
+    "TF_NumDims": (c_int, c_void_p),
+    "TF_Dim": (c_int64, c_void_p, c_int),
+    "TF_TensorByteSize": (c_size_t, c_void_p),
+    "TF_TensorData": (c_void_p, c_void_p),
+}
 
 
 class CApiSession:
     """Loads a SavedModel with TF_LoadSessionFromSavedModel and runs it with TF_SessionRun.
 
-    The second opinion on an export. `SavedModelSession` loads through Python's loader, which
-    restores variables by an operation of its own graph; here the C++ loader does all of it, the
-    one that TensorFlow Serving calls, without a line of Python between. The two share the kernels
-    and nothing above them.
+    It is a check of an export that is independent of `SavedModelSession`, which loads through
+    Python's loader and restores variables by an operation of its own graph. Here the C++ loader
+    that TensorFlow Serving calls does all of it, without Python. The two share the kernels and
+    nothing above them.
 
     Args:
         path: Directory that holds `saved_model.pb` and `variables/`.
@@ -81,8 +148,8 @@ class CApiSession:
 
         Args:
             signature_name: A key of `signatures`.
-            inputs: float32 or int64 arrays by input name. Shapes, and which inputs are there, are
-                the graph's to judge.
+            inputs: float32 or int64 arrays by input name. The graph checks their shapes and
+                that none is missing.
             outputs: Names of the outputs to compute. Defaults to all of the signature.
 
         Returns:
@@ -111,7 +178,7 @@ class CApiSession:
         return dict(zip(outputs, values, strict=True))
 
     def close(self) -> None:
-        """Frees graph and variables, when no `run` is in progress; a `run` after it is refused."""
+        """Frees graph and variables; no `run` may be in progress, and a later one is refused."""
         session, self._session = self._session, None
         if session is not None:
             for end in (self._library.TF_CloseSession, self._library.TF_DeleteSession):
@@ -166,15 +233,15 @@ class CApiSession:
         finally:
             self._library.TF_DeleteStatus(status)
 
-    def _output(self, info: TensorInfo) -> Output:
+    def _output(self, info: TensorInfo) -> _Output:
         name, _, index = info.name.rpartition(":")
         operation = self._library.TF_GraphOperationByName(self._graph, name.encode())
         if operation is None:
             raise tf.errors.NotFoundError(None, None, f"The graph has no tensor {info.name}.")
-        return Output(operation, int(index))
+        return _Output(operation, int(index))
 
     def _run(
-        self, feeds: Sequence[tuple[Output, np.ndarray]], fetches: Sequence[Output]
+        self, feeds: Sequence[tuple[_Output, np.ndarray]], fetches: Sequence[_Output]
     ) -> list[np.ndarray]:
         library = self._library
         fed = (ctypes.c_void_p * len(feeds))()
@@ -186,10 +253,10 @@ class CApiSession:
                 library.TF_SessionRun(
                     self._session,
                     None,
-                    (Output * len(feeds))(*(output for output, _ in feeds)),
+                    (_Output * len(feeds))(*(output for output, _ in feeds)),
                     fed,
                     len(feeds),
-                    (Output * len(fetches))(*fetches),
+                    (_Output * len(fetches))(*fetches),
                     fetched,
                     len(fetches),
                     None,
@@ -216,7 +283,7 @@ class CApiSession:
         library = self._library
         shape = [library.TF_Dim(tensor, i) for i in range(library.TF_NumDims(tensor))]
         content = ctypes.string_at(library.TF_TensorData(tensor), library.TF_TensorByteSize(tensor))
-        # A copy, because what is made of bytes cannot be written to.
+        # Copied, because an array over bytes is read-only.
         return np.frombuffer(content, _DTYPES[library.TF_TensorType(tensor)]).reshape(shape).copy()
 
 
@@ -224,3 +291,36 @@ def _check_dtype(argument: str, accepted: bool, value: object) -> None:
     if not accepted:
         received = getattr(value, "dtype", value)
         raise TypeError(f"Expected float32 or int64. Received: {argument} of {received}.")
+
+
+@functools.cache
+def load_c_api() -> ctypes.CDLL:
+    """Opens the library that ships with the TensorFlow in use, and declares its functions.
+
+    Returns:
+        The library. It is the one that `import tensorflow` has loaded, so nothing is loaded twice.
+
+    Raises:
+        ExportError: if this TensorFlow comes without it.
+    """
+    name = "libtensorflow_cc.2.dylib" if sys.platform == "darwin" else "libtensorflow_cc.so.2"
+    library = open_library(Path(tf.sysconfig.get_lib(), name))
+    for function, (result, *arguments) in _FUNCTIONS.items():
+        declared = getattr(library, function)
+        declared.restype, declared.argtypes = result, arguments
+    return library
+
+
+def open_library(path: Path) -> ctypes.CDLL:
+    """Opens a shared library.
+
+    Raises:
+        ExportError: if it is not there or cannot be opened.
+    """
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ExportError(
+            f"Expected TensorFlow to come with its C library. Received: {path}, which does not "
+            f"open: {error}."
+        ) from error

@@ -1,22 +1,74 @@
-"""One SavedModel with every signature."""
+"""`export_model`: writes one verified SavedModel with every signature of a model."""
 
+from __future__ import annotations
+
+import dataclasses
 import os
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
-from aae_tf.export.export_options import ExportOptions
 from aae_tf.export.exportable import Exportable, Signature
-from aae_tf.export.full_precision import full_precision
 from aae_tf.export.graph_checks import check_graph
-from aae_tf.export.loader_comparison import compare_loaders
-from aae_tf.export.model_card import write_model_card
+from aae_tf.export.model_card import check_json, write_model_card
 from aae_tf.export.publish import publish
-from aae_tf.export.recovery import recover
-from aae_tf.export.saved_model import write_saved_model
-from aae_tf.export.verification import verify_saved_model
-from aae_tf.export.warmup import write_warmup_requests
+from aae_tf.export.saved_model import full_precision, write_saved_model
+from aae_tf.export.verification import compare_loaders, verify_saved_model
+from aae_tf.export.versions import complete_killed_exports
+from aae_tf.export.warmup import check_num_requests, write_warmup_requests
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """Options that all SavedModels of one export share.
+
+    Args:
+        batching: how a server gathers requests into batches; None leaves it to the server.
+        data: what the model was trained on, in JSON types, for the card.
+        metrics: the model's metrics, in JSON types, for the card.
+        verify: whether every signature is run and compared with the model.
+
+    Attributes:
+        export: a random id that the cards of one export share.
+
+    Raises:
+        TypeError, ValueError: if a card cannot hold `data` or `metrics`.
+
+    Example:
+
+    >>> ExportOptions(BatchingParameters(max_batch_size=8, allowed_batch_sizes=(4, 8))).batch_sizes
+    (4, 8)
+    """
+
+    batching: BatchingParameters | None = None
+    data: Mapping[str, Any] | None = None
+    metrics: Mapping[str, Any] | None = None
+    verify: bool = True
+    export: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex, init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.batching, BatchingParameters | None):
+            raise TypeError(
+                "Expected `batching` to be a BatchingParameters or None. "
+                f"Received: batching={self.batching!r}."
+            )
+        check_json("data", self.data)
+        check_json("metrics", self.metrics)
+
+    @property
+    def batch_sizes(self) -> Sequence[int]:
+        """Rows of the warm-up requests: the allowed batch sizes, or one row."""
+        return (self.batching.allowed_batch_sizes if self.batching else ()) or (1,)
+
+    def check_signatures(self, signatures: dict[str, Signature]) -> None:
+        """Checks that signatures can be exported with these options.
+
+        Raises:
+            ValueError: if a server would not accept as many warm-up requests.
+        """
+        check_num_requests(signatures, self.batch_sizes)
 
 
 def export_model(
@@ -30,20 +82,20 @@ def export_model(
 ) -> Path:
     """Writes one SavedModel with `reconstruct`, `encode`, `decode`, `sample` and `score`.
 
-    It is written beside `path`, run through two loaders against the model, given its warm-up
-    requests and its card, and renamed to `path` last. What killed exports have left beside it is
-    removed.
+    It is written beside `path`, run through two loaders and compared with the model, given its
+    warm-up requests and its card, and renamed to `path` last. Unfinished directories that killed
+    exports have left beside it are removed.
 
     Args:
         model: the model to export.
         path: directory to write, not yet there; a number as its name makes it a version that
             TensorFlow Serving loads.
-        batching: how a server shall gather requests into batches: written to
+        batching: how a server gathers requests into batches: written to
             `batching_params.pbtxt`, which TensorFlow Serving reads with
             `--enable_per_model_batching_parameters`; a warm-up request is written for each
             allowed batch size. None leaves it to the server, and writes requests of one row.
         data: what the model was trained on, in JSON types, for `MODEL_CARD.json`.
-        metrics: how well it does, in JSON types, for `MODEL_CARD.json`.
+        metrics: the model's metrics, in JSON types, for `MODEL_CARD.json`.
         verify: whether every signature is run and compared with the model.
 
     Returns:
@@ -58,8 +110,8 @@ def export_model(
     """
     options = ExportOptions(batching, data, metrics, verify)
     signatures = model.signatures()
-    options.check(signatures)
-    recover([Path(path).parent])
+    options.check_signatures(signatures)
+    complete_killed_exports([Path(path).parent])
     with publish(path) as staging:
         write_servable(staging, model, signatures, options)
     return Path(path)
@@ -72,14 +124,14 @@ def write_servable(
     options: ExportOptions,
     name: str | None = None,
 ) -> None:
-    """Writes, verifies and warms one SavedModel: the one path of every export.
+    """Writes one SavedModel with its warm-up requests and its card, and verifies it.
 
     Args:
         staging: directory to write, see `publish`.
         model: the model to export.
-        signatures: what to serve.
-        options: what else to write.
-        name: of the servable, for the card.
+        signatures: the signatures to serve, by name; the first is the default.
+        options: options of the export.
+        name: name of the servable, for the card.
 
     Raises:
         ExportError: if a signature does not answer as the model does, or could not run on an

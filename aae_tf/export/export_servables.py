@@ -1,4 +1,4 @@
-"""Encoder and decoder as two servables with versions."""
+"""`export_servables`: writes encoder and decoder as two servables with numbered versions."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,15 @@ from typing import Any
 
 from aae_tf.checks import check_integer, is_positive_integer
 from aae_tf.export.batching_parameters import BatchingParameters
-from aae_tf.export.export_model import write_servable
-from aae_tf.export.export_options import ExportOptions
+from aae_tf.export.export_model import ExportOptions, write_servable
 from aae_tf.export.exportable import Exportable, Signature
 from aae_tf.export.publish import publish_in_order
-from aae_tf.export.recovery import recover
-from aae_tf.export.versions import LARGEST_VERSION, list_versions, retire_versions
+from aae_tf.export.versions import (
+    LARGEST_VERSION,
+    complete_killed_exports,
+    list_versions,
+    remove_old_versions,
+)
 
 # Versions appear in this order and are removed in the reverse: wherever there is a version of the
 # encoder there is the same of the decoder. Nobody can use codes without a decoder, while a decoder
@@ -36,30 +39,30 @@ def export_servables(
 ) -> dict[str, str]:
     """Writes `root/encoder/VERSION` and `root/decoder/VERSION` for TensorFlow Serving.
 
-    All get the same version number. Each is written under a name that no server picks up, run
-    through two loaders against the model, and given its warm-up requests and its card; when all
-    are ready and on the disk, they are renamed, the decoder first.
+    Both get the same version number. Each is written under a name that servers ignore, run
+    through two loaders and compared with the model, and given its warm-up requests and its card.
+    When all are complete and on the disk, they are renamed, the decoder first.
 
-    Whenever the process is killed, every version that a server sees is complete. A process killed
-    between the renames leaves a version of the decoder without that of the encoder, which the
-    next export into `root` adds, before it writes its own: it finds it ready, under its first
-    name. Until then a client that asks the decoder for the very version that has encoded, which
-    the answer names, gets the one that belongs to its codes or an error, and no wrong image.
-    What other killed exports have left, the next one removes.
+    If the process is killed, at any moment, every version that a server sees is complete. A kill
+    between the renames leaves a version of the decoder without that of the encoder; the encoder's
+    is complete under its first name, and the next export into `root` renames it before it writes
+    its own. Until then a client that asks the decoder for the version that has encoded, which the
+    answer names, gets the decoder of these codes or an error, never a wrong image. The next export
+    also removes unfinished directories that killed exports have left.
 
     Args:
         model: the model to export.
         root: directory of the servables.
         version: positive integer; None takes the first above every version in `root`.
-        keep: how many versions of each servable stay, the newest and in any case the one that is
-            written; the others are removed when it is there. >= 1; with 1, a server that cannot
-            load the new version has no other to go on with. None keeps all.
-        batching: how a server shall gather requests into batches: written to
+        keep: how many versions of each servable stay, >= 1: the newest, and the written one in
+            any case. The others are removed after the renames. With 1, a server that cannot load
+            the new version has no other to serve. None keeps all.
+        batching: how a server gathers requests into batches: written to
             `batching_params.pbtxt`, which TensorFlow Serving reads with
             `--enable_per_model_batching_parameters`; a warm-up request is written for each
             allowed batch size. None leaves it to the server, and writes requests of one row.
         data: what the model was trained on, in JSON types, for `MODEL_CARD.json`.
-        metrics: how well it does, in JSON types, for `MODEL_CARD.json`.
+        metrics: the model's metrics, in JSON types, for `MODEL_CARD.json`.
         verify: whether every signature is run and compared with the model.
         combined: whether to write `root/autoencoder/VERSION` as well, with every signature of
             `export_model`: `reconstruct` and `score` need both halves.
@@ -89,13 +92,13 @@ def export_servables(
     options = ExportOptions(batching, data, metrics, verify)
     if keep is not None:
         check_integer("keep", keep, minimum=1)
-    servables = _signatures(model, combined)
+    servables = _servable_signatures(model, combined)
     for signatures in servables.values():
-        options.check(signatures)
+        options.check_signatures(signatures)
     everything = [root / name for name in _SERVABLES]
     if version is not None:
         _check_version(version, [root / name for name in servables])
-    recover(everything)
+    complete_killed_exports(everything)
     if version is None:
         version = 1 + _latest_version(everything)
     paths = {name: root / name / str(version) for name in servables}
@@ -104,12 +107,12 @@ def export_servables(
             write_servable(staging, model, signatures, options, name)
     if keep is not None:
         for path in reversed(paths.values()):
-            retire_versions(path.parent, keep, published=path)
+            remove_old_versions(path.parent, keep, published=path)
     return {name: str(path) for name, path in paths.items()}
 
 
-def _signatures(model: Exportable, combined: bool) -> dict[str, dict[str, Signature]]:
-    """Gives the signatures of each servable, in the order of `_SERVABLES`."""
+def _servable_signatures(model: Exportable, combined: bool) -> dict[str, dict[str, Signature]]:
+    """Returns the signatures of each servable, in the order of `_SERVABLES`."""
     signatures = model.signatures()
     servables = {"decoder": {name: signatures[name] for name in _DECODER}}
     has_encoder = "encode" in signatures

@@ -1,4 +1,4 @@
-"""Proves, without running it, that a SavedModel is what an older server can load."""
+"""Checks of a SavedModel's graph: dtypes of its signatures, operations that older servers have."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 from aae_tf.export.exportable import ExportError
-from aae_tf.export.meta_graph import all_nodes, callable_signatures, read_meta_graph
 from aae_tf.export.operations import OPERATIONS
+from aae_tf.export.saved_model import all_nodes, callable_signatures, read_meta_graph
 
 _DTYPES = (tf.float32, tf.int64)
 
 
 def check_graph(path: str | os.PathLike[str]) -> None:
-    """Checks that signatures are float32 and int64, and the graph made of `OPERATIONS`.
+    """Checks that signatures are float32 and int64, and all operations in `OPERATIONS`.
 
     Args:
         path: directory of the SavedModel.

@@ -1,19 +1,23 @@
-"""What an export says of itself, and the hashes that tell whether it is still what it was."""
+"""`MODEL_CARD.json` of an export: the model, its signatures, versions, and hashes of the files."""
 
 import datetime
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy
 import tensorflow as tf
+import tensorflow_probability
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
+import aae_tf
 from aae_tf.export.exportable import Exportable, ExportError
-from aae_tf.export.meta_graph import callable_signatures, read_meta_graph
-from aae_tf.export.package_versions import package_versions
+from aae_tf.export.saved_model import callable_signatures, read_meta_graph
 
 MODEL_CARD = "MODEL_CARD.json"
 _CHUNK = 2**20
@@ -24,14 +28,14 @@ def write_model_card(
 ) -> None:
     """Writes `MODEL_CARD.json`, the last file of an export, at its root.
 
-    There a person sees it first, and a server does not see it: TensorFlow's loader opens the
-    files that it knows by name and lists no directory.
+    It does not disturb a server: TensorFlow's loader opens files that it knows by name and lists
+    no directory.
 
     Args:
         path: directory of the SavedModel, complete but for the card.
-        model: what was exported.
-        data: what it was trained on, in JSON types.
-        metrics: how well it does, in JSON types.
+        model: the exported model.
+        data: what the model was trained on, in JSON types.
+        metrics: the model's metrics, in JSON types.
         **more: further entries, in JSON types.
     """
     card = {
@@ -54,7 +58,7 @@ def read_model_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads the card of an export.
 
     Raises:
-        ExportError: if there is none, or it is no JSON object that lists the hashes of files.
+        ExportError: if there is no card, or it is no JSON object that lists hashes of files.
     """
     file = Path(path) / MODEL_CARD
     try:
@@ -71,8 +75,8 @@ def read_model_card(path: str | os.PathLike[str]) -> dict[str, Any]:
 def verify_files(path: str | os.PathLike[str]) -> None:
     """Checks that an export holds the files that its card lists, byte for byte, and no others.
 
-    It finds what was damaged or half copied. It is no signature: who can change a file can change
-    the card.
+    It finds files that were damaged or half copied. It does not protect from an attacker, who can
+    change the card as well as a file.
 
     Args:
         path: directory of the export.
@@ -99,7 +103,7 @@ def verify_files(path: str | os.PathLike[str]) -> None:
 
 
 def check_json(argument: str, value: Mapping[str, Any] | None) -> None:
-    """Refuses what a card cannot hold.
+    """Checks that a value can be written to a card.
 
     Raises:
         TypeError: if `value` is not made of JSON types.
@@ -119,13 +123,27 @@ def check_json(argument: str, value: Mapping[str, Any] | None) -> None:
 
 
 def hash_files(path: Path) -> dict[str, str]:
-    """Computes the SHA-256 of every file below a directory, but for the card at its root.
+    """Computes the SHA-256 of every file below a directory, except the card at its root.
 
     Returns:
         Hexadecimal digests by path relative to the directory, with "/" between its parts.
     """
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
     return {name: _sha256(files[name]) for name in sorted(files) if name != MODEL_CARD}
+
+
+def package_versions() -> dict[str, str]:
+    """Returns the versions of Python and of the packages that decide what a model computes.
+
+    Example:
+
+    >>> sorted(package_versions())
+    ['aae_tf', 'keras', 'numpy', 'python', 'tensorflow', 'tensorflow_probability']
+    """
+    modules = (aae_tf, tf, keras, tensorflow_probability, numpy)
+    return {"python": platform.python_version()} | {
+        module.__name__: module.__version__ for module in modules
+    }
 
 
 def _sha256(file: Path) -> str:

@@ -1,14 +1,13 @@
-"""The operations that an export may use: those of TensorFlow 2.2, and few younger ones.
+"""`OPERATIONS`: the operations that an export may use, those of TensorFlow 2.2 and a few newer.
 
-A server runs a graph only if it knows every operation in it, and servers are older than training
-environments. So an export keeps to operations that were there long ago, which is what this list
-says, and not whether an operation is useful: layers of Keras and distributions of TensorFlow
-Probability need little else. Left out, old as they are: operations that read or write files, keep
-a state of their own, run Python, or stop a batch because of one row's value (`Assert`).
+A server runs a graph only if it has every operation in it, and servers are often older than
+training environments. So exports are limited to old operations; layers of Keras and distributions
+of TensorFlow Probability need few others. Some old ones are left out: those that read or write
+files, hold state, run Python, or fail a batch because of one row's value (`Assert`).
 
-The age of each was read off two releases, of 2020 and 2023: those of `_SINCE_2_2` are registered in
-tensorflow-cpu 2.2.0, those of `_SINCE_2_12` in tensorflow-cpu 2.12.1 and not in the former.
-TensorFlow Serving has the operations of the TensorFlow of its own number.
+The age of each was taken from two releases, of 2020 and 2023: operations of `_SINCE_2_2` are
+registered in tensorflow-cpu 2.2.0, those of `_SINCE_2_12` in tensorflow-cpu 2.12.1 and not in
+2.2.0. TensorFlow Serving has the operations of the TensorFlow release of the same number.
 """
 
 _SINCE_2_2 = {
@@ -46,7 +45,7 @@ _SINCE_2_2 = {
         MaxPool3D Relu Relu6 ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor Selu
         Sigmoid Softmax SoftmaxCrossEntropyWithLogits Softplus Softsign
         SparseSoftmaxCrossEntropyWithLogits Tanh""",
-    "what derivatives leave, where a density or a sampler has one": """
+    "gradients in densities and samplers": """
         BroadcastGradientArgs EluGrad InvGrad RandomGammaGrad ReciprocalGrad ReluGrad RsqrtGrad
         SeluGrad SigmoidGrad SoftplusGrad SoftsignGrad SqrtGrad TanhGrad""",
     "branches and loops": """
@@ -58,10 +57,10 @@ _SINCE_2_2 = {
         StatelessRandomUniformFullInt StatelessRandomUniformInt StatelessTruncatedNormal""",
 }
 _SINCE_2_12 = {
-    # Every SavedModel that TensorFlow 2.21 writes has it, in the function that saves its variables.
+    # In the function that saves the variables of every SavedModel of TensorFlow 2.21.
     "saving": "DisableCopyOnRead",
     "branches and loops": "StatelessCase",
-    # The samplers of TensorFlow Probability; the priors of this package count on their own.
+    # For the samplers of TensorFlow Probability; this package's priors do not use them.
     "random numbers that are a function of a seed": """
         StatelessParameterizedTruncatedNormal StatelessRandomGammaV3 StatelessRandomGetAlg
         StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormalV2

@@ -1,4 +1,4 @@
-"""Run a SavedModel the way TensorFlow Serving runs it: as a graph in a session."""
+"""`SavedModelSession`: runs a SavedModel as TensorFlow Serving does, as a graph in a session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.util import deprecation
 
-from aae_tf.export.meta_graph import all_nodes, callable_signatures, check_call
+from aae_tf.export.saved_model import all_nodes, callable_signatures, check_call
 
 
 class SavedModelSession:
@@ -24,9 +24,9 @@ class SavedModelSession:
 
     TensorFlow Serving does not use `tf.saved_model.load`: it imports the graph into a session,
     restores the checkpoint into its variable handles and runs signatures by tensor name. Some
-    SavedModels run under the former and fail under the latter, so an export is proven only
-    here. Runs go straight to TF_SessionRun: no check stands between the caller and the
-    runtime, errors are the runtime's own, and `run` may be called from many threads.
+    SavedModels run under the former and fail under the latter, so an export is verified with
+    this class. Runs go straight to TF_SessionRun without further checks: errors are the
+    runtime's own, and `run` may be called from many threads.
 
     Args:
         path: Directory that holds `saved_model.pb` and `variables/`.
@@ -34,7 +34,7 @@ class SavedModelSession:
 
     Attributes:
         signatures: SignatureDef protos that `run` accepts, by name.
-        signature_defs: The same and the loader's own entries, as GetModelMetadata lists them.
+        signature_defs: `signatures` and the loader's own entries, as GetModelMetadata lists them.
 
     Raises:
         ValueError: `path` holds no SavedModel with these tags, or it does not load.
@@ -69,7 +69,7 @@ class SavedModelSession:
             self.signatures: dict[str, SignatureDef] = callable_signatures(self._meta_graph)
             self._inputs = self._tensors_of("inputs")
             self._outputs = self._tensors_of("outputs")
-            # Brings the loaded nodes into the runtime once, so that `run` need not look.
+            # Sends the loaded nodes to the runtime, so that `run` need not check for new ones.
             self._session._extend_graph()
         except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as error:
             self._session.close()
@@ -80,17 +80,17 @@ class SavedModelSession:
 
     @property
     def num_variable_handles(self) -> int:
-        """Number of variables that the graph creates; a lean export has one per weight."""
+        """Number of variables that the graph creates; an export has one per weight."""
         return sum(node.op == "VarHandleOp" for node in all_nodes(self._meta_graph.graph_def))
 
     @property
     def devices(self) -> set[str]:
-        """Devices that nodes ask for; `""` where a node leaves the choice to the runtime."""
+        """Devices that nodes ask for; `""` for nodes that leave the choice to the runtime."""
         return {node.device for node in all_nodes(self._meta_graph.graph_def)}
 
     @property
     def requires_xla(self) -> bool:
-        """Whether a function insists on XLA, which TensorFlow Serving refuses by default."""
+        """Whether a function must be compiled by XLA; TensorFlow Serving refuses it by default."""
         library = self._meta_graph.graph_def.library.function
         return any(
             owner.attr["_XlaMustCompile"].b
@@ -109,7 +109,7 @@ class SavedModelSession:
 
         Args:
             signature_name: A key of `signatures`.
-            inputs: Arrays by input name. Shapes and dtypes are the graph's to judge.
+            inputs: Arrays by input name. The graph checks their shapes and dtypes.
             outputs: Names of the outputs to compute. Defaults to all of the signature.
             timeout: Seconds, above 0, after which the run is cancelled. Defaults to no limit.
 

@@ -1,19 +1,26 @@
-"""Proves that a SavedModel answers, as TensorFlow Serving would run it, what its model answers."""
+"""Verifies a SavedModel: runs each signature through two loaders and compares the answers."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.export.example_inputs import example_inputs
-from aae_tf.export.exportable import ExportError, Signature, Tensors
+from aae_tf.export.c_api_session import CApiSession
+from aae_tf.export.exportable import ExportError, Signature
+from aae_tf.export.saved_model import all_nodes, read_meta_graph
 from aae_tf.export.saved_model_session import SavedModelSession
 
-# Sums may be taken in another order, no more.
-RELATIVE = 1e-4
-ABSOLUTE = 1e-5
+# Integer inputs are drawn from these ranges: any seed; label -1, which asks for a random class, or
+# one of the first two classes, which every model with classes has.
+_RANGES = {"seed": (-(2**63), 2**63 - 1), "label": (-1, 2)}
+# The two loaders rewrite graphs differently. In a low precision a fused operation rounds once
+# where its parts round each time; so many roundings may differ.
+_ROUNDINGS = 8
+_SPACING = {tf.bfloat16: 2.0**-7, tf.float16: 2.0**-10}
+# In float32 only the order of sums may differ.
+_RELATIVE = 1e-4
+_ABSOLUTE = 1e-5
 
 
 def verify_saved_model(
@@ -21,14 +28,14 @@ def verify_saved_model(
 ) -> None:
     """Runs every signature through the session loader and compares it with the model.
 
-    Checks that each signature is there and, for batches of 1 and of 5 rows, gives what its
-    function gives; that the latents of `sample` are the same, bit for bit, for a seed alone, in
+    Checks that each signature exists and, for batches of 1 and of 5 rows, answers what its
+    function answers; that the latents of `sample` are the same, bit for bit, for a seed alone, in
     a batch and in another order; that there is one variable handle for each variable in the
-    checkpoint; that no node asks for a device other than a CPU, and none insists on XLA.
+    checkpoint; that no node asks for a device other than a CPU or must be compiled by XLA.
 
     Args:
         path: directory of the SavedModel.
-        signatures: what it was made from.
+        signatures: the signatures that it was written from.
         seed: seed of the random inputs.
 
     Raises:
@@ -46,11 +53,66 @@ def verify_saved_model(
                 raise ExportError(f"The export at {path} has no signature {name!r}.")
             for batch in (1, 5):
                 inputs = example_inputs(signature, batch, generator)
-                # Traced, as the model itself runs: fused kernels of low precision differ from
-                # eager ones.
-                _check_answers(session, name, signature.graph, inputs)
+                _check_answers(session, name, signature, inputs)
         if "sample" in signatures:
             _check_seeds(session, signatures["sample"], generator)
+
+
+def compare_loaders(
+    path: str | os.PathLike[str], signatures: dict[str, Signature], seed: int = 0
+) -> None:
+    """Runs every signature through the C++ loader and compares it with the session loader.
+
+    Args:
+        path: directory of the SavedModel.
+        signatures: the signatures that it was written from.
+        seed: seed of the random inputs.
+
+    Raises:
+        ExportError: if the C++ loader does not load it or does not run a signature, with the
+            code and text of the C++ runtime, or if an answer differs.
+    """
+    generator = np.random.default_rng(seed)
+    relative, absolute = _tolerances(path)
+    try:
+        with CApiSession(path) as other, SavedModelSession(path) as session:
+            for name, signature in signatures.items():
+                inputs = example_inputs(signature, 3, generator)
+                expected, found = session.run(name, inputs), other.run(name, inputs)
+                for output, value in expected.items():
+                    if not np.allclose(found[output], value, relative, absolute, equal_nan=True):
+                        raise ExportError(
+                            f"Output {output!r} of signature {name!r} is another in C++ than in a "
+                            "session."
+                        )
+    except tf.errors.OpError as error:
+        raise ExportError(
+            f"Expected {os.fspath(path)} to load and run in C++. "
+            f"Received: {type(error).__name__}, code {error.error_code}: {error.message}"
+        ) from error
+
+
+def example_inputs(
+    signature: Signature, batch: int, generator: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Draws random inputs of a signature.
+
+    Args:
+        signature: the signature.
+        batch: number of rows.
+        generator: the source of random numbers.
+
+    Returns:
+        Arrays [batch, ...] by name, floats in [0, 1).
+    """
+
+    def draw(spec: tf.TensorSpec) -> np.ndarray:
+        shape = (batch, *spec.shape[1:])
+        if spec.dtype == tf.int64:
+            return generator.integers(*_RANGES[spec.name], shape)
+        return generator.random(shape).astype(spec.dtype.as_numpy_dtype)
+
+    return {name: draw(spec) for name, spec in signature.inputs.items()}
 
 
 def _check_graph(path: str | os.PathLike[str], session: SavedModelSession) -> None:
@@ -74,7 +136,7 @@ def _check_graph(path: str | os.PathLike[str], session: SavedModelSession) -> No
 def _check_answers(
     session: SavedModelSession,
     name: str,
-    answer: Callable[..., Tensors],
+    signature: Signature,
     inputs: dict[str, np.ndarray],
 ) -> None:
     try:
@@ -83,7 +145,9 @@ def _check_answers(
         raise ExportError(
             f"Signature {name!r} does not run in a session: {error.message}"
         ) from error
-    expected = answer(**{key: tf.constant(value) for key, value in inputs.items()})
+    # The traced function, as the model itself runs: fused kernels of low precision differ from
+    # eager ones.
+    expected = signature.graph(**{key: tf.constant(value) for key, value in inputs.items()})
     if served.keys() != expected.keys():
         raise ExportError(
             f"Signature {name!r} gives {sorted(served)} instead of {sorted(expected)}."
@@ -91,7 +155,7 @@ def _check_answers(
     for output, value in expected.items():
         value = value.numpy()
         if served[output].shape != value.shape or not np.allclose(
-            served[output], value, RELATIVE, ABSOLUTE, equal_nan=True
+            served[output], value, _RELATIVE, _ABSOLUTE, equal_nan=True
         ):
             raise ExportError(
                 f"Output {output!r} of signature {name!r} differs from the model's for a batch "
@@ -113,3 +177,12 @@ def _check_seeds(
     alone = np.concatenate([latents(slice(i, i + 1)) for i in range(len(together))])
     if not np.array_equal(latents(order), together[order]) or not np.array_equal(alone, together):
         raise ExportError("Signature 'sample' gives a seed different latents in another batch.")
+
+
+def _tolerances(path: str | os.PathLike[str]) -> tuple[float, float]:
+    nodes = all_nodes(read_meta_graph(path).graph_def)
+    dtypes = {value.type for node in nodes for value in node.attr.values()}
+    for dtype, spacing in _SPACING.items():
+        if dtype.as_datatype_enum in dtypes:
+            return _ROUNDINGS * spacing, _ROUNDINGS * spacing
+    return _RELATIVE, _ABSOLUTE

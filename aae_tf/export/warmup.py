@@ -1,13 +1,14 @@
-"""Requests that TensorFlow Serving runs before it makes a version available."""
+"""The warm-up file: requests that TensorFlow Serving runs before a version becomes available."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from google.protobuf.message import Message
 
 from aae_tf.export.exportable import Signature
+from aae_tf.export.serving_protos import make_message
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 # A server refuses a version with more.
@@ -22,9 +23,8 @@ def write_warmup_requests(
     """Writes one request for each signature, and for the default one, in each batch size.
 
     A server with batching has a queue for each signature and pads a batch to an allowed size, so
-    that these are all the shapes it ever runs. The file also guards a version: a server that cannot
-    run a warm-up request refuses to load the version, where without the file the first client would
-    find out.
+    that these are all the shapes that it runs. A server that cannot run a warm-up request refuses
+    to load the version; without the file, the first client would get the error.
 
     Args:
         path: directory of the SavedModel.
@@ -44,18 +44,15 @@ def write_warmup_requests(
     with tf.io.TFRecordWriter(str(file)) as writer:
         for name, signature in {"": default, **signatures}.items():
             for rows in batch_sizes:
-                request = _request(name, signature, rows)
-                log = prediction_log_pb2.PredictionLog(
-                    predict_log=prediction_log_pb2.PredictLog(request=request)
-                )
-                writer.write(log.SerializeToString())
+                log = _make_log(name, signature, rows)
+                writer.write(log.SerializeToString(deterministic=True))
 
 
 def check_num_requests(signatures: dict[str, Signature], batch_sizes: Sequence[int]) -> None:
-    """Refuses more requests than a server accepts: it does not load the version with the 1001st.
+    """Checks that there are no more warm-up requests than a server accepts.
 
     Raises:
-        ValueError: if it is so.
+        ValueError: if there would be more than 1000.
     """
     number = (len(signatures) + 1) * len(batch_sizes)
     if number > MAX_REQUESTS:
@@ -66,10 +63,12 @@ def check_num_requests(signatures: dict[str, Signature], batch_sizes: Sequence[i
         )
 
 
-def _request(name: str, signature: Signature, rows: int) -> predict_pb2.PredictRequest:
-    request = predict_pb2.PredictRequest()
+def _make_log(name: str, signature: Signature, rows: int) -> Message:
+    log = make_message("PredictionLog")
+    request = log.predict_log.request
     request.model_spec.signature_name = name
     for key, spec in signature.inputs.items():
         zeros = tf.make_tensor_proto(0, spec.dtype, (rows, *spec.shape[1:]))
-        request.inputs[key].CopyFrom(zeros)
-    return request
+        # As bytes: the message of the other descriptor pool is of another class.
+        request.inputs[key].ParseFromString(zeros.SerializeToString())
+    return log

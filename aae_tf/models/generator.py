@@ -13,7 +13,7 @@ from aae_tf import data, priors
 from aae_tf.checks import check_dimension, check_integer
 from aae_tf.export.export_model import export_model
 from aae_tf.export.exportable import Signature, Tensors
-from aae_tf.export.full_precision import full_precision
+from aae_tf.export.saved_model import full_precision
 from aae_tf.models.row_arguments import row_labels, row_seeds
 from aae_tf.models.serialization import deserialize_argument, serialize_argument
 

@@ -15,7 +15,7 @@ import grpc
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from aae_tf.export.batching_parameters import BatchingParameters
-from aae_tf.export.operator_protos import parse_text
+from aae_tf.export.serving_protos import parse_text
 from aae_tf.serving.client.grpc_transport import address
 from aae_tf.serving.errors import ServerError, ServingError
 from aae_tf.serving.grpc.grpc_front import GrpcFront

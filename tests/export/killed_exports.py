@@ -31,7 +31,7 @@ def fake_the_writing(ready: Path) -> None:
         (staging / "MODEL_CARD.json").write_text(json.dumps({**card, "export": options.export}))
 
     exporting.write_servable = write
-    exporting._signatures = lambda model, combined: {"decoder": {}, "encoder": {}}
+    exporting._servable_signatures = lambda model, combined: {"decoder": {}, "encoder": {}}
     # A killed process loses nothing that it has written; only a power failure does.
     os.fsync = lambda descriptor: None
 

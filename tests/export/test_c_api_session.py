@@ -11,10 +11,9 @@ import pytest
 import tensorflow as tf
 
 from aae_tf import export
-from aae_tf.export.c_api import open_library
-from aae_tf.export.c_api_session import CApiSession
+from aae_tf.export.c_api_session import CApiSession, open_library
 from aae_tf.export.exportable import Signature
-from aae_tf.export.loader_comparison import compare_loaders
+from aae_tf.export.verification import compare_loaders
 from tests.models.rows import MODELS
 
 X = np.float32([[2.0, 4.0], [6.0, 8.0], [1.0, 0.0]])
@@ -227,7 +226,7 @@ class TestComparison:
         )
         spec = {"x": tf.TensorSpec([None, 2], name="x"), "shift": tf.TensorSpec([], name="shift")}
         monkeypatch.setattr(
-            "aae_tf.export.loader_comparison.example_inputs",
+            "aae_tf.export.verification.example_inputs",
             lambda *args: {"x": X, "shift": np.float32(1.0)},
         )
         with pytest.raises(

@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 
 from aae_tf import export, networks, posteriors
-from aae_tf.export.full_precision import full_precision
-from aae_tf.export.meta_graph import all_nodes, read_meta_graph
+from aae_tf.export.saved_model import all_nodes, full_precision, read_meta_graph
 from tests.models.rows import MODELS
 
 HALF = {tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum}

@@ -11,8 +11,8 @@ from tensorflow.python.framework import op_def_registry
 
 from aae_tf import AAE, export, networks, priors
 from aae_tf.export.graph_checks import check_graph, reached_operations
-from aae_tf.export.meta_graph import all_nodes, callable_signatures, read_meta_graph
 from aae_tf.export.operations import OPERATIONS
+from aae_tf.export.saved_model import all_nodes, callable_signatures, read_meta_graph
 from tests.models.rows import MODELS
 
 tfd = tfp.distributions

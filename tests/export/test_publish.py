@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from aae_tf import export
-from aae_tf.export.publish import publish, publish_in_order
-from aae_tf.export.recovery import recover
-from aae_tf.export.staging import leftovers, staging_directory
+from aae_tf.export.publish import publish, publish_in_order, staging_directory, stale_stagings
+from aae_tf.export.versions import complete_killed_exports
 from aae_tf.files import lock_directory
 
 NAMES = ("encoder", "decoder")
@@ -83,7 +82,7 @@ class TestPublish:
 class TestLeftovers:
     def test_staging_of_the_living_stays(self, tmp_path):
         with staging_directory(tmp_path / "encoder" / "3") as staging:
-            recover([tmp_path / "encoder"])
+            complete_killed_exports([tmp_path / "encoder"])
             assert staging.is_dir()
         assert _names(tmp_path / "encoder") == []
 
@@ -97,9 +96,9 @@ class TestLeftovers:
             path.mkdir()
         (tmp_path / "encoder" / "tmp-notes").mkdir()
         with lock_directory(dead):
-            recover([tmp_path / "encoder"])
+            complete_killed_exports([tmp_path / "encoder"])
         assert _names(tmp_path / "encoder") == sorted([name, *names, "tmp-notes"])
-        recover([tmp_path / "encoder"])
+        complete_killed_exports([tmp_path / "encoder"])
         assert _names(tmp_path / "encoder") == sorted([*names, "tmp-notes"])
 
     def test_one_model_too_removes_them(self, model, tmp_path):
@@ -116,7 +115,7 @@ class TestLeftovers:
         half = (root / "encoder" / "1").rename(root / "encoder" / "tmp-1-00000000-abcdefgh")
         if damaged:
             (half / "saved_model.pb").unlink()
-        recover([root / "decoder", root / "encoder"])
+        complete_killed_exports([root / "decoder", root / "encoder"])
         assert _names(root / "encoder") == ([half.name] if damaged else ["1"])
 
     def test_an_export_without_its_first_half_is_not_added(self, exported, tmp_path):
@@ -125,7 +124,7 @@ class TestLeftovers:
         card = json.loads((root / "decoder" / "1" / "MODEL_CARD.json").read_text())
         card["export"] = "another"
         (root / "decoder" / "1" / "MODEL_CARD.json").write_text(json.dumps(card))
-        recover([root / "decoder", root / "encoder"])
+        complete_killed_exports([root / "decoder", root / "encoder"])
         assert _names(root / "encoder") == [half.name]
 
     def test_staging_that_vanishes_meanwhile_is_none(self, tmp_path, monkeypatch):
@@ -133,12 +132,12 @@ class TestLeftovers:
         listed = list(tmp_path.iterdir())
         shutil.rmtree(listed[0])
         monkeypatch.setattr(Path, "iterdir", lambda self: iter(listed))
-        with leftovers(tmp_path) as found:
+        with stale_stagings(tmp_path) as found:
             assert found == []
 
     def test_without_locks_nothing_is_certain(self, tmp_path, monkeypatch):
         monkeypatch.setattr("aae_tf.files.fcntl", None)
         with staging_directory(tmp_path / "encoder" / "3") as staging:
             assert staging.name.startswith("tmp-3-unlocked-")
-            recover([tmp_path / "encoder"])
+            complete_killed_exports([tmp_path / "encoder"])
             assert staging.is_dir()

@@ -7,7 +7,7 @@ import pytest
 from tensorflow.core.protobuf import config_pb2
 
 from aae_tf.export.batching_parameters import BatchingParameters
-from aae_tf.export.operator_protos import make_message, parse_text
+from aae_tf.export.serving_protos import make_message, parse_text
 from tests.serving.deployment import (
     FOLDER,
     MODELS,

@@ -12,7 +12,7 @@ import numpy as np
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from aae_tf.export.batching_parameters import BatchingParameters
-from aae_tf.export.meta_graph import check_call
+from aae_tf.export.saved_model import check_call
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving.batching.batch import Done, Request
 from aae_tf.serving.batching.batch_arrays import count_rows

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from aae_tf.export.operator_protos import parse_text
+from aae_tf.export.serving_protos import parse_text
 from aae_tf.serving.errors import ServerError, ServingError
 from aae_tf.serving.models.model_config import ModelConfig, read_model_configs, version_folders
 
