@@ -23,9 +23,8 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf import data
-from aae_tf.cli.build import build_model
-from aae_tf.cli.make_recipe import make_recipe
-from aae_tf.cli.training_data import training_batches, training_data
+from aae_tf.runs import build_model, make_recipe
+from aae_tf.runs.training_data import training_batches, training_data
 
 _GENTLE = {"units": (128, 64), "discriminator_units": (64, 64), "batch_size": 100}
 _MMD = {"divergence": "mmd"}

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from report import TRAINING, made_with
 
-from aae_tf.cli.make_recipe import make_recipe
+from aae_tf.runs import make_recipe
 
 RESULTS = Path(__file__).with_name("VARIANTS.md")
 RUNS = Path(__file__).with_name("variants.json")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aae_tf.cli.encoding_progress import EncodingProgress
-from aae_tf.cli.errors import CommandError, bad_input
-from aae_tf.cli.quiet_tensorflow import import_quietly
-from aae_tf.cli.run_directory import open_run
+from aae_tf.cli.common import import_quietly
+from aae_tf.runs.errors import UserError, as_user_error
+from aae_tf.runs.run_directory import open_run
+
+# Seconds between two lines of progress where no terminal shows a bar.
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 def encode(
@@ -68,22 +74,22 @@ def encode(
 ) -> None:
     """Encode files that need not fit into memory.
 
-    Stopped, by a kill or a full disk, it is continued by the command that started it: finished
-    shards stay, an interrupted one is made anew.
+    After a kill or a full disk, the same command resumes: finished shards stay, and an unfinished
+    one is written anew.
     """
     if not model.is_dir():
-        raise CommandError(
+        raise UserError(
             "Expected RUN_OR_EXPORT to be a directory that `aae-tf train` or `aae-tf export` has "
             f"written. Received: {model}."
         )
-    # Which no export has.
+    # Runs have a config.json, and exports have none.
     run = open_run(model) if (model / "config.json").exists() else None
     import_quietly()
     from aae_tf.bulk import encode_files
     from aae_tf.export import ExportError
 
     try:
-        with EncodingProgress() as progress, bad_input(ValueError, TypeError):
+        with EncodingProgress() as progress, as_user_error(ValueError, TypeError):
             paths = encode_files(
                 model if run is None else run.load_model(),
                 input,
@@ -96,6 +102,52 @@ def encode(
                 on_progress=progress.update,
             )
     except (OSError, ExportError) as error:
-        raise CommandError(str(error), exit_code=1) from error
+        raise UserError(str(error), exit_code=1) from error
     for name, files in paths.items():
         typer.echo(f"{name}: {files[0]}" + (f" ... {files[-1].name}" if len(files) > 1 else ""))
+
+
+class EncodingProgress:
+    """Shows on stderr how many rows are encoded.
+
+    A terminal shows a bar; a file gets a line every ten seconds, and one at the end.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rows, {task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._first: int | None = None
+
+    def update(self, done: int, total: int) -> None:
+        """Shows that `done` of `total` rows are encoded."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first, self._began, self._last = done, now, now
+            self._task = self._bar.add_task("Encoding", total=total, completed=done, speed="")
+        seconds = now - self._began
+        speed = f"{(done - self._first) / seconds:,.0f} rows/s" if seconds > 0.0 else ""
+        if not self._bar.disable:
+            self._bar.update(self._task, completed=done, speed=speed)
+        elif done == total or now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            self._console.print(f"{done:,} of {total:,} rows, {speed}", highlight=False)
+
+    def __enter__(self) -> EncodingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()

@@ -12,13 +12,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from aae_tf.cli.load_data import load_data
-from aae_tf.cli.run_directory import Run, open_run, write_file
+from aae_tf.cli.common import load_data, write_file
+from aae_tf.runs.run_directory import Run, open_run
 
 if TYPE_CHECKING:
-    from aae_tf.cli.recipe import Recipe
     from aae_tf.data import Dataset
     from aae_tf.models import BaseModel
+    from aae_tf.runs.recipe import Recipe
 
 _FILE = "evaluation.json"
 _MEANINGS = {
@@ -44,7 +44,7 @@ _MEANINGS = {
     "information_loss": "nats",
     "head_loss": "heads too near",
 }
-# Of the logs that begin with the name of a code.
+# Meanings of logs whose name begins with that of a code.
 _CODE_MEANINGS = {
     "discriminator_accuracy": "0.5 is a draw",
     "discriminator_loss": "nats; 1.39 is a draw",
@@ -57,9 +57,9 @@ def evaluate(
 ) -> None:
     """Measure a trained model on the test split.
 
-    Prints a table and writes RUN/evaluation.json: what the model reconstructs, samples, tells of
-    classes, and how its codes meet their priors. The validation split chooses what a figure leaves
-    to choose: the width of a Parzen window, the class of a cluster.
+    Prints a table and writes RUN/evaluation.json: figures of reconstructions, samples,
+    classification, and the match of codes and priors. What a figure leaves open, the width of a
+    Parzen window or the class of a cluster, is chosen on the validation split.
     """
     opened = open_run(run)
     dataset = load_data(opened.recipe)
@@ -70,9 +70,9 @@ def report(run: Run, model: BaseModel, dataset: Dataset) -> None:
     """Evaluates a model on the test split, writes the numbers to its run and prints them.
 
     Args:
-        run: where the model comes from.
-        model: what to evaluate.
-        dataset: that of its recipe.
+        run: run of the model.
+        model: model to evaluate.
+        dataset: data set of the recipe.
     """
     numbers = {"images": len(dataset.x_test), **_measure(run.recipe, model, dataset)}
     path = run.path / _FILE
@@ -89,7 +89,7 @@ def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset) -> dict[str, An
         dataset.x_test,
         dataset.y_test,
         validation=(dataset.x_validation, dataset.y_validation),
-        # An embedding that has seen no labels calls its clusters as it likes.
+        # The clusters of an embedding without labels are in no order of classes.
         clusters=True if recipe.model == "embedding" and recipe.labels == 0 else None,
         batch_size=recipe.batch_size,
     )
@@ -114,7 +114,7 @@ def _add_rows(table: Table, numbers: Mapping[str, Any], indent: str = "") -> Non
 
 
 def _is_matrix(value: Any) -> bool:
-    """Tells what is left to the file, for want of space."""
+    """Tells whether a value is a matrix, which only the file has space for."""
     return isinstance(value, list) and any(isinstance(entry, list) for entry in value)
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aae_tf.cli.errors import CommandError, bad_input
-from aae_tf.cli.quiet_tensorflow import import_quietly
-from aae_tf.cli.run_directory import Run, open_run
+from aae_tf.cli.common import import_quietly
+from aae_tf.runs.errors import UserError, as_user_error
+from aae_tf.runs.run_directory import Run, open_run
 
 if TYPE_CHECKING:
     from aae_tf.export.batching_parameters import BatchingParameters
@@ -24,8 +24,8 @@ def export(
     to: Annotated[
         Path,
         typer.Option(
-            help="Directory that gets encoder/VERSION and decoder/VERSION; of a model without an "
-            "encoder the latter alone.",
+            help="Directory that gets encoder/VERSION and decoder/VERSION; the latter alone if the "
+            "model has no encoder.",
             metavar="ROOT",
         ),
     ],
@@ -37,24 +37,24 @@ def export(
         int | None,
         typer.Option(
             min=1,
-            help="Versions that stay, of each servable, the new one among them; the older ones are "
-            "removed when it is there. With 1, a server that cannot load the new version has no "
-            "other to go on with. By default all stay.",
+            help="Number of versions of each servable that stay, with the new one; older ones are "
+            "removed after it is written. With 1, a server that cannot load the new version has "
+            "no other. By default all stay.",
         ),
     ] = None,
     combined: Annotated[
         bool,
         typer.Option(
             "--combined",
-            help="Write autoencoder/VERSION as well, with every signature in one model: only there "
-            "are `reconstruct` and `score`, which tells anomalies.",
+            help="Write autoencoder/VERSION as well, with every signature in one model: only it "
+            "has `reconstruct`, and `score`, which detects anomalies.",
         ),
     ] = False,
     batch_sizes: Annotated[
         str | None,
         typer.Option(
-            help="Sizes that a server pads batches to, such as 1,8,64: the only ones it will run, "
-            "each with a warm-up request. Written to batching_params.pbtxt, which TensorFlow "
+            help="Sizes that a server pads batches to, such as 1,8,64: it runs no others, and each "
+            "gets a warm-up request. Written to batching_params.pbtxt, which TensorFlow "
             "Serving reads with --enable_batching --enable_per_model_batching_parameters.",
             metavar="N,N,...",
         ),
@@ -85,12 +85,12 @@ def export(
     import_quietly()
     from aae_tf.export import ExportError, export_servables
 
-    with bad_input(OSError, ValueError):
+    with as_user_error(OSError, ValueError):
         batching = _read_batching(batch_sizes, batching_parameters_file)
     data, metrics = _describe(opened)
     model = opened.load_model()
     try:
-        with bad_input(FileExistsError, NotADirectoryError, PermissionError, ValueError):
+        with as_user_error(FileExistsError, NotADirectoryError, PermissionError, ValueError):
             paths = export_servables(
                 model,
                 to,
@@ -103,7 +103,7 @@ def export(
                 combined=combined,
             )
     except ExportError as error:
-        raise CommandError(str(error), exit_code=1) from error
+        raise UserError(str(error), exit_code=1) from error
     for name, path in paths.items():
         typer.echo(f"{name}: {path}")
     typer.echo(f"Next: aae-tf serve {to}")
@@ -114,7 +114,7 @@ def _read_batching(sizes: str | None, file: Path | None) -> BatchingParameters |
 
     if file is not None:
         if sizes is not None:
-            raise CommandError(
+            raise UserError(
                 "Expected one of --batch-sizes and --batching-parameters-file. Received: both."
             )
         return BatchingParameters.from_text(file.read_text())
@@ -123,7 +123,7 @@ def _read_batching(sizes: str | None, file: Path | None) -> BatchingParameters |
     try:
         numbers = tuple(int(size) for size in sizes.split(","))
     except ValueError:
-        raise CommandError(
+        raise UserError(
             "Expected --batch-sizes to be integers with commas between them. "
             f"Received: --batch-sizes {sizes!r}."
         ) from None
@@ -131,7 +131,7 @@ def _read_batching(sizes: str | None, file: Path | None) -> BatchingParameters |
 
 
 def _describe(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Gives what the cards say of data and metrics: what the files of the run say."""
+    """Gives the entries of data and metrics for model cards, from the files of the run."""
     metrics: dict[str, Any] = {}
     for name, file, read in (
         ("evaluation", "evaluation.json", _read_evaluation),
@@ -142,13 +142,13 @@ def _describe(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
             try:
                 metrics[name] = read(path)
             except ValueError as error:
-                raise CommandError(
+                raise UserError(
                     f"Expected {path} to be as `aae-tf` writes it. Received: {error}."
                 ) from error
     return {"recipe": dataclasses.asdict(run.recipe)}, metrics
 
 
-# What is not finite is no number in JSON.
+# JSON has no numbers that are not finite; they become null.
 
 
 def _read_evaluation(path: Path) -> Any:

@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from aae_tf.cli.errors import bad_input
-from aae_tf.cli.quiet_tensorflow import import_quietly
+from aae_tf.cli.common import import_quietly
+from aae_tf.runs.errors import as_user_error
 
 
 def loadtest(
@@ -22,7 +22,7 @@ def loadtest(
     host: Annotated[str, typer.Option(help="An address of this machine.")] = "127.0.0.1",
     protocol: Annotated[str, typer.Option(help="grpc or rest.")] = "grpc",
     rows: Annotated[int, typer.Option(min=1, help="Rows of a request.")] = 1,
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests that may be under way.")] = 32,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time, at most.")] = 32,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -30,20 +30,20 @@ def loadtest(
             "closed: each client sends when it has its answer."
         ),
     ] = None,
-    max_requests: Annotated[int, typer.Option(min=1, help="Ends after so many.")] = 10_000,
-    max_seconds: Annotated[float, typer.Option(help="Ends after so long.")] = 10.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of inputs and times.")] = 0,
+    max_requests: Annotated[int, typer.Option(min=1, help="Number of requests, at most.")] = 10_000,
+    max_seconds: Annotated[float, typer.Option(help="Seconds of the test, at most.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of inputs and times.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure how a server of this machine bears many requests at once.
+    """Measure latency and throughput of a server of this machine under load.
 
-    Sends random inputs that fit the signature, prints latencies and throughput, and exits with 1
-    where a request failed. TensorFlow Serving or `aae-tf serve`: it asks either.
+    Sends random inputs that fit the signature, to `aae-tf serve` or TensorFlow Serving, prints
+    latencies and throughput, and exits with 1 if a request failed.
     """
     import_quietly()
     from aae_tf.serving import ServingError, run_load_test
 
-    with bad_input(ValueError, ServingError):
+    with as_user_error(ValueError, ServingError):
         report = run_load_test(
             model,
             signature,

@@ -1,4 +1,4 @@
-"""Options of the command line that stand for fields of a recipe."""
+"""Options of the command line that set fields of a recipe."""
 
 import dataclasses
 import inspect
@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aae_tf.cli.recipe import Recipe
-from aae_tf.cli.setting import is_switch, metavar, parse_setting
+from aae_tf.runs.recipe import Recipe, value_type
 
 # Characters beyond which the choices of an option do not fit the column of its help.
 _WIDE = 30
@@ -16,29 +15,28 @@ _FIELDS = {field.name: field for field in dataclasses.fields(Recipe)}
 
 
 def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command, in place of its `**options`, an option for each field that has a panel.
+    """Replaces the `**options` of a command by an option for each field that has a panel.
 
-    What is not given is None.
+    An option that is not given is None.
     """
     signature = inspect.signature(command)
     own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     parameters = [*own, *_parameters()]
-    # What Typer reads; it would otherwise need every option written out, with its default and its
-    # help a second time.
+    # Typer reads these two. Options written out would repeat defaults and help of the fields.
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command
 
 
 def parse_options(options: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Reads what options and `--set` give.
+    """Parses the options that stand for fields, and those of `--set`.
 
     Args:
-        options: text, or a bool, by field; None where an option is not given.
+        options: text or bool of each option, by field; None where an option is not given.
         assignments: texts "field=value".
 
     Returns:
-        Values by field.
+        The values that were given, by field.
 
     Raises:
         ValueError: if a field is unknown or given twice, or a value is not of its type.
@@ -63,12 +61,37 @@ def parse_options(options: Mapping[str, Any], assignments: Sequence[str]) -> dic
     }
 
 
+def parse_setting(field: dataclasses.Field[Any], text: str) -> Any:
+    """Parses the value of a field.
+
+    Args:
+        field: field of the recipe.
+        text: one of the field's choices, with `-` or `_`; a number; true or false; integers
+            separated by commas; or "none" where None is the default.
+
+    Raises:
+        ValueError: if the text is not of the field's type.
+    """
+    by_spelling = {choice.replace("-", "_"): choice for choice in field.metadata["choices"]}
+    if by_spelling:
+        return by_spelling.get(text.replace("-", "_"), text)
+    if text.lower() == "none" and field.default is None:
+        return None
+    parse, expected = _PARSERS[value_type(field)]
+    try:
+        return parse(text)
+    except (ValueError, KeyError):
+        raise ValueError(
+            f"Expected `{field.name}` to be {expected}. Received: {field.name}={text!r}."
+        ) from None
+
+
 def _parameters() -> Iterator[inspect.Parameter]:
     for field in _FIELDS.values():
         if field.metadata["panel"] is None:
             continue
-        # A switch is turned on here, and off by --set.
-        kind, takes = (bool, None) if is_switch(field) else (str, metavar(field))
+        # An option without a value sets a bool to true; --set sets it to false.
+        kind, takes = (bool, None) if value_type(field) is bool else (str, _metavar(field))
         help = field.metadata["help"]
         if takes is not None and len(takes) > _WIDE:
             help, takes = f"{help}: {takes.replace('|', ', ')}", "NAME"
@@ -86,3 +109,26 @@ def _parameters() -> Iterator[inspect.Parameter]:
             default=None,
             annotation=Annotated[kind | None, option],
         )
+
+
+def _metavar(field: dataclasses.Field[Any]) -> str:
+    """Gives the placeholder for the value of an option in its help."""
+    return "|".join(field.metadata["choices"]) or _METAVARS[value_type(field)]
+
+
+def _parse_sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in text.split(","))
+
+
+def _parse_bool(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+_PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    str: (str, "a name"),
+    int: (int, "an integer"),
+    float: (float, "a number"),
+    bool: (_parse_bool, "true or false"),
+    tuple[int, ...]: (_parse_sizes, "integers with commas between them, such as 1000,1000"),
+}
+_METAVARS = {str: "NAME", int: "N", float: "NUMBER", bool: "true|false", tuple[int, ...]: "N,N"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -11,29 +12,31 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 import typer
 
-from aae_tf.cli.errors import CommandError, bad_input
-from aae_tf.cli.query_files import check_output, parse_seeds, read_array, write_arrays
-from aae_tf.cli.quiet_tensorflow import import_quietly
+from aae_tf.cli.common import import_quietly, write_file
+from aae_tf.runs.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
     from aae_tf.serving import Client
 
 
-class _Question(NamedTuple):
-    """What can be asked about rows: the method of `Client`, and the answer's main array."""
+_MAX_DRAWN = 10_000
 
-    takes: Sequence[str]
+
+class _Method(NamedTuple):
+    """The options of a method of `Client` that takes rows, and the main array of its answer."""
+
+    required: Sequence[str]
     main: str
-    may_take: Sequence[str] = ()
+    optional: Sequence[str] = ()
 
 
-_QUESTIONS = {
-    "encode": _Question(["input"], "latents"),
-    "classify": _Question(["input"], "class_id"),
-    "decode": _Question(["input"], "outputs", ["class_probabilities"]),
-    "sample": _Question(["seeds"], "outputs", ["label"]),
-    "reconstruct": _Question(["input"], "outputs"),
-    "score": _Question(["input"], "reconstruction_error"),
+_METHODS = {
+    "encode": _Method(["input"], "latents"),
+    "classify": _Method(["input"], "class_id"),
+    "decode": _Method(["input"], "outputs", ["class_probabilities"]),
+    "sample": _Method(["seeds"], "outputs", ["label"]),
+    "reconstruct": _Method(["input"], "outputs"),
+    "score": _Method(["input"], "reconstruction_error"),
 }
 _Name = Literal[
     "status", "metadata", "encode", "classify", "decode", "sample", "reconstruct", "score"
@@ -41,7 +44,7 @@ _Name = Literal[
 
 
 def query(
-    question: Annotated[_Name, typer.Argument(help="What to ask.", show_default=False)],
+    method: Annotated[_Name, typer.Argument(help="Method to call.", show_default=False)],
     input: Annotated[
         Path | None,
         typer.Option(
@@ -73,7 +76,7 @@ def query(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="By default encoder, decoder or autoencoder, whichever is asked."),
+        typer.Option(help="By default encoder, decoder or autoencoder, whichever has the method."),
     ] = None,
     version: Annotated[
         int | None, typer.Option(min=0, help="By default the highest that is available.")
@@ -85,18 +88,18 @@ def query(
     grpc_port: Annotated[int, typer.Option(min=1, max=65535, help="The server's.")] = 8500,
     rest_port: Annotated[int, typer.Option(min=1, max=65535, help="The server's.")] = 8501,
     protocol: Annotated[
-        Literal["grpc", "rest"], typer.Option(help="gRPC is the faster, by far for many rows.")
+        Literal["grpc", "rest"], typer.Option(help="gRPC is faster, by far for many rows.")
     ] = "grpc",
-    timeout: Annotated[float, typer.Option(help="Seconds for everything, retries as well.")] = 30.0,
+    timeout: Annotated[float, typer.Option(help="Seconds for all, with retries.")] = 30.0,
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, help="Rows per request; by default 512, or 4 MiB if that is less."),
     ] = None,
 ) -> None:
-    """Ask a running server, `aae-tf serve` or TensorFlow Serving.
+    """Call a method of a running server, `aae-tf serve` or TensorFlow Serving.
 
-    The main array of an answer: latents of encode, class_id of classify, outputs of decode, sample
-    and reconstruct, reconstruction_error of score.
+    The main array of an answer is latents for encode, class_id for classify, outputs for decode,
+    sample and reconstruct, and reconstruction_error for score.
     """
     given = {
         "input": input,
@@ -105,15 +108,15 @@ def query(
         "class_probabilities": class_probabilities,
         "output": output,
     }
-    asked = _QUESTIONS.get(question)
-    _check_options(question, asked, {name for name, value in given.items() if value is not None})
+    called = _METHODS.get(method)
+    _check_options(method, called, {name for name, value in given.items() if value is not None})
     arguments = _read_arguments(input, seeds, label, class_probabilities)
     if output is not None:
-        check_output(output, len(arguments[0]))
+        _check_output(output, len(arguments[0]))
     import_quietly()
     from aae_tf.serving import Client
 
-    with bad_input(ValueError, TypeError), _failures():
+    with as_user_error(ValueError, TypeError), _serving_errors():
         client = Client(
             host,
             grpc_port,
@@ -126,28 +129,28 @@ def query(
             batch_size=batch_size,
         )
         with client:
-            if asked is None:
-                _describe(client, question, version, version_label)
+            if called is None:
+                _describe(client, method, version, version_label)
                 return
-            method: Callable[..., Any] = getattr(client, question)
-            answer = method(*arguments, version=version, label=version_label)
-    arrays = answer if isinstance(answer, dict) else {asked.main: answer}
+            call: Callable[..., Any] = getattr(client, method)
+            answer = call(*arguments, version=version, label=version_label)
+    arrays = answer if isinstance(answer, dict) else {called.main: answer}
     for name, array in arrays.items():
         typer.echo(_summary(name, array))
     if output is not None:
-        write_arrays(output, arrays, asked.main)
+        _write_arrays(output, arrays, called.main)
         typer.echo(f"Wrote {output}")
 
 
-def _check_options(question: str, asked: _Question | None, given: set[str]) -> None:
-    """Refuses options that the question would not heed, and asks for those that it needs."""
-    takes = () if asked is None else asked.takes
-    may_take = () if asked is None else (*asked.may_take, "output")
-    for name in takes:
-        if name not in given:
-            raise CommandError(f"Expected {_option(name)} to be given for {question}.")
-    for name in sorted(given.difference(takes, may_take)):
-        raise CommandError(f"Expected {_option(name)} to be left out: {question} does not take it.")
+def _check_options(name: str, method: _Method | None, given: set[str]) -> None:
+    """Checks that the options that a method requires are given, and none that it ignores."""
+    required = () if method is None else method.required
+    optional = () if method is None else (*method.optional, "output")
+    for option in required:
+        if option not in given:
+            raise UserError(f"Expected {_option(option)} to be given for {name}.")
+    for option in sorted(given.difference(required, optional)):
+        raise UserError(f"Expected {_option(option)} to be left out: {name} does not take it.")
 
 
 def _option(name: str) -> str:
@@ -159,48 +162,46 @@ def _read_arguments(
 ) -> list[Any]:
     arguments: list[Any] = []
     if input is not None:
-        arguments.append(read_array("--input", input))
+        arguments.append(_read_array("--input", input))
     if seeds is not None:
         arguments.append(parse_seeds(seeds))
     if label is not None:
         arguments.append(label)
     if class_probabilities is not None:
-        arguments.append(read_array("--class-probabilities", class_probabilities))
+        arguments.append(_read_array("--class-probabilities", class_probabilities))
     return arguments
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _serving_errors() -> Iterator[None]:
     from aae_tf.serving import ServingError
 
     try:
         yield
     except ServingError as error:
-        raise CommandError(str(error), exit_code=1) from error
+        raise UserError(str(error), exit_code=1) from error
 
 
-def _describe(
-    client: Client, question: str, version: int | None, version_label: str | None
-) -> None:
-    """Prints states, or signatures as JSON, of the models that there are."""
+def _describe(client: Client, method: str, version: int | None, version_label: str | None) -> None:
+    """Prints the states of encoder and decoder, or their signatures as JSON."""
     from aae_tf.serving import ServingError
 
-    if question == "status" and version_label is not None:
-        # Servers ignore it there.
-        raise CommandError("Expected --version-label to be left out: status does not take it.")
+    if method == "status" and version_label is not None:
+        # Servers ignore the label in requests for a status.
+        raise UserError("Expected --version-label to be left out: status does not take it.")
     names = list(dict.fromkeys([client.encoder, client.decoder]))
     answers: dict[str, Any] = {}
     for name in names:
         try:
-            if question == "status":
+            if method == "status":
                 answers[name] = client.status(name, version)
             else:
                 answers[name] = client.metadata(name, version, label=version_label)
         except ServingError as error:
-            # A model without an encoder is a decoder alone.
+            # A model without an encoder is served as a decoder alone.
             if error.code.name != "NOT_FOUND" or (name == names[-1] and not answers):
                 raise
-    if question == "metadata":
+    if method == "metadata":
         typer.echo(json.dumps(answers, indent=2))
         return
     for name, states in answers.items():
@@ -213,3 +214,101 @@ def _summary(name: str, array: np.ndarray) -> str:
     if array.size:
         text += f", from {array.min():.4g} to {array.max():.4g}, mean {array.mean():.4g}"
     return text
+
+
+def _read_array(option: str, path: Path) -> np.ndarray:
+    """Reads numbers [rows, ...] from a .npy file, without executing anything in it.
+
+    Args:
+        option: option that names the file, for messages.
+        path: path of the file.
+
+    Raises:
+        UserError: if the file cannot be read, is no .npy file, or holds no rows of numbers.
+    """
+    with as_user_error(OSError):
+        file = path.open("rb")
+    with file:
+        try:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise UserError(
+                f"Expected {option} to be a .npy file. Received: {path} ({error})."
+            ) from error
+    if array.dtype.kind not in "fiub" or array.ndim == 0 or len(array) == 0:
+        raise UserError(
+            f"Expected {option} to hold rows of numbers. Received: {path} of shape {array.shape} "
+            f"and dtype {array.dtype}."
+        )
+    return array
+
+
+def parse_seeds(text: str) -> np.ndarray:
+    """Parses seeds to int64: "START:STOP", STOP excluded, or integers separated by commas.
+
+    Raises:
+        UserError: if the text is neither, or contains no seed.
+
+    Example:
+
+    >>> parse_seeds("2:5"), parse_seeds("7,-1")
+    (array([2, 3, 4]), array([ 7, -1]))
+    """
+    start, colon, stop = text.partition(":")
+    try:
+        if colon:
+            seeds = np.arange(int(start), int(stop), dtype=np.int64)
+        else:
+            seeds = np.array([int(seed) for seed in text.split(",")], np.int64)
+    except (ValueError, OverflowError, MemoryError):
+        seeds = np.empty(0, np.int64)
+    if not len(seeds):
+        raise UserError(
+            "Expected --seeds to be START:STOP, such as 0:16, or integers with commas between "
+            f"them. Received: {text!r}."
+        )
+    return seeds
+
+
+def _check_output(path: Path, count: int) -> None:
+    """Checks the name of the file for an answer, before the request is sent.
+
+    Args:
+        path: path of the file.
+        count: number of rows of the answer.
+
+    Raises:
+        UserError: if the suffix is none of .npy, .npz and .png, or if there are too many rows for a
+            picture.
+    """
+    if path.suffix not in (".npy", ".npz", ".png"):
+        raise UserError(f"Expected --output to end in .npy, .npz or .png. Received: {path}.")
+    if path.suffix == ".png" and count > _MAX_DRAWN:
+        raise UserError(
+            f"Expected at most {_MAX_DRAWN} rows for a picture. Received: {count} rows."
+        )
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray], main: str) -> None:
+    """Writes the arrays of an answer to a file, atomically.
+
+    Args:
+        path: FILE.npz gets every array by its name, FILE.npy the main array, and FILE.png a grid of
+            the images in the main array.
+        arrays: arrays of the answer, by name.
+        main: name of the main array.
+
+    Raises:
+        UserError: if the file cannot be written, or if images are to be drawn and there are none.
+    """
+    buffer = io.BytesIO()
+    if path.suffix == ".npz":
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    elif path.suffix == ".npy":
+        np.save(buffer, arrays[main])
+    else:
+        from aae_tf import evaluation
+
+        with as_user_error(ValueError, TypeError):
+            evaluation.sample_grid(arrays[main]).savefig(buffer)
+    write_file(path, buffer.getvalue())

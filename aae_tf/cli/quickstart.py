@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aae_tf.cli.errors import CommandError
+from aae_tf.cli.common import load_data
 from aae_tf.cli.evaluate import report
-from aae_tf.cli.load_data import load_data
-from aae_tf.cli.recipe import Recipe
-from aae_tf.cli.run_directory import open_run
-from aae_tf.cli.training import bar_verbosity, train_run
+from aae_tf.runs.errors import UserError
+from aae_tf.runs.recipe import Recipe
+from aae_tf.runs.run_directory import open_run
+from aae_tf.runs.training import bar_verbosity, train_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,16 +43,16 @@ _NUM_SEEDS = 10_000
 def quickstart(
     root: Annotated[Path, typer.Option(help="Where runs/ and saved_models/ are written.")] = Path(),
 ) -> None:
-    """Train, export, serve and ask a small model, in about a minute.
+    """Train, export, serve and query a small model, in about a minute.
 
-    Writes ROOT/runs/quickstart, anew each time, and a new version of ROOT/saved_models/digits.
+    Replaces ROOT/runs/quickstart, and writes a new version of ROOT/saved_models/digits.
     """
     started = time.monotonic()
     run, models = root / "runs" / "quickstart", root / "saved_models" / "digits"
     dataset = load_data(_RECIPE)
 
     typer.echo(f"[1/4] Training on {len(dataset.x_train)} handwritten digits")
-    from aae_tf.cli.epoch_bar import EpochBar
+    from aae_tf.runs.training_callbacks import EpochBar
 
     train_run(_RECIPE, dataset, run, callbacks=[EpochBar(bar_verbosity())], verbose=0)
 
@@ -67,7 +67,7 @@ def quickstart(
     paths = export_servables(model, models)
 
     typer.echo("[4/4] Serving, and asking over gRPC and REST")
-    _ask(model, dataset.x_test, models)
+    _check_served(model, dataset.x_test, models)
 
     program = _program()
     typer.echo(f"\nDone in {time.monotonic() - started:.0f} s. Look at")
@@ -83,14 +83,14 @@ def quickstart(
     typer.echo(f"  {program} --help")
 
 
-def _ask(model: BaseAAE, images: np.ndarray, models: Path) -> None:
-    """Serves the models, and compares the answers of both protocols with the model's own."""
+def _check_served(model: BaseAAE, images: np.ndarray, models: Path) -> None:
+    """Serves the models, and compares the answers over both protocols with those of the model."""
     import numpy as np
 
     from aae_tf.serving import Client, ModelServer
 
     seeds = np.arange(_NUM_SEEDS)
-    questions: dict[str, tuple[Callable[[Client], np.ndarray], np.ndarray]] = {
+    requests: dict[str, tuple[Callable[[Client], np.ndarray], np.ndarray]] = {
         "encode": (lambda client: client.encode(images), model.encode(images)),
         "sample": (lambda client: client.sample(seeds)["outputs"], model.sample(seed=seeds)),
     }
@@ -98,9 +98,9 @@ def _ask(model: BaseAAE, images: np.ndarray, models: Path) -> None:
         for protocol in ("grpc", "rest"):
             ports = {f"{protocol}_port": getattr(server, f"{protocol}_port")}
             with Client(**ports) as client:
-                for name, (ask, expected) in questions.items():
+                for name, (send, expected) in requests.items():
                     started = time.monotonic()
-                    answer = ask(client)
+                    answer = send(client)
                     seconds = time.monotonic() - started
                     difference = float(np.abs(answer - expected).max())
                     line = (
@@ -108,12 +108,12 @@ def _ask(model: BaseAAE, images: np.ndarray, models: Path) -> None:
                         f"within {difference:.1e} of the model"
                     )
                     if not difference <= _TOLERANCE:
-                        raise CommandError(f"{line}, expected {_TOLERANCE:.0e}.", exit_code=1)
+                        raise UserError(f"{line}, expected {_TOLERANCE:.0e}.", exit_code=1)
                     typer.echo(f"  {line}")
 
 
 def _program() -> str:
-    """Gives what the user types to call this program again."""
+    """Gives the name by which the user can call this program again."""
     if shutil.which("aae-tf") or Path(sys.argv[0]).name != "aae-tf":
         return "aae-tf"
     return os.path.relpath(sys.argv[0])

@@ -1,308 +1,65 @@
-"""Recipes by name, and what a model starts from without one."""
+"""The command `aae-tf recipes`."""
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import Annotated, Any
 
-Fields = dict[str, Any]
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from aae_tf.runs.errors import as_user_error
+from aae_tf.runs.named_recipes import RECIPES, make_recipe
+from aae_tf.runs.recipe import Recipe
+from aae_tf.runs.variants import unused_fields
 
 
-class NamedRecipe(NamedTuple):
-    """A recipe that has a name.
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(help="Show this one in full, field by field.", metavar="[NAME]")
+    ] = None,
+) -> None:
+    """List the named recipes, or show one.
 
-    Attributes:
-        summary: what it is.
-        fields: what differs from the defaults of `Recipe`.
-        expected: what it reaches, and whose figure that is; empty where nobody has measured it.
+    Use one with **aae-tf train --recipe NAME**, and change any field of it with an option or with
+    **--set FIELD=VALUE**.
     """
+    if name is None:
+        Console().print(_all_recipes())
+        return
+    with as_user_error(ValueError):
+        recipe = make_recipe({}, name)
+    Console().print(_one_recipe(name, recipe))
+    typer.echo(f"Use it: aae-tf train --recipe {name} --out runs/{name}")
 
-    summary: str
-    fields: Fields
-    expected: str = ""
+
+def _all_recipes() -> Table:
+    table = _table("name", "what it is")
+    for name, recipe in RECIPES.items():
+        table.add_row(name, "\n".join(filter(None, (recipe.summary, recipe.expected))))
+    return table
 
 
-_MNIST: Fields = {"data": "mnist"}
+def _one_recipe(name: str, recipe: Recipe) -> Table:
+    table = _table("field", "value", "meaning")
+    table.title = f"{name}: {RECIPES[name].summary}"
+    fields = dataclasses.fields(recipe)
+    unused = unused_fields(fields, vars(recipe))
+    for field in fields:
+        if field.name not in unused:
+            table.add_row(field.name, _text(getattr(recipe, field.name)), field.metadata["help"])
+    return table
 
-# A latent code and nothing beside it.
-_ADAM: Fields = {"learning_rate": 1e-3, "learning_rate_schedule": "linear"}
-_SMALL: Fields = {"units": (500, 500), "discriminator_units": (500, 500)}
-_LATENT_2D: Fields = {"code_dim": 2, **_SMALL, **_ADAM, "epochs": 5}
-# With a weak discriminator, codes of a class stay where another's should be.
-_GAME: Fields = {
-    "divergence_weight": 5.0,
-    "momentum": 0.5,
-    "discriminator_learning_rate": 1e-3,
-}
-_LATENT_2D_ADVERSARIAL: Fields = {**_LATENT_2D, **_GAME}
-_RING: Fields = {"prior": "ring_mixture", "epochs": 20, "steps_per_execution": 10}
-_LATENT_2D_VAE: Fields = {
-    "model": "vae",
-    "posterior": "gaussian",
-    "code_dim": 2,
-    "units": (500, 500),
-    **_ADAM,
-    "epochs": 5,
-}
-_LABEL_GUIDED: Fields = {
-    "model": "label-guided",
-    "prior": "ring_mixture",
-    "code_dim": 2,
-    "batch_normalization": True,
-    # The codes of 10,000 labelled digits are soon where they belong; noise is for the others.
-    "input_noise": 0.3,
-    **_SMALL,
-    **_ADAM,
-    "epochs": 10,
-}
-# Fully connected networks learn 10,000 labelled digits by heart: 0.3% wrong among these, 5.2% among
-# others. Convolutions carry over, and a wider ring leaves no digit between two components.
-_LABEL_GUIDED_IMAGES: Fields = {
-    **_LABEL_GUIDED,
-    "network": "conv",
-    "batch_normalization": False,
-    "input_noise": 0.0,
-    "ring_radius": 6.0,
-    "epochs": 6,
-    "steps_per_execution": 10,
-}
-# In a weaker game, codes of a class stay in the component of another.
-_GUIDING_GAME: Fields = {**_GAME, "divergence_weight": 20.0}
-_STYLE: Fields = {"code_dim": 15, **_SMALL, **_ADAM, **_GAME, "epochs": 5}
-# Codes that match the prior all together still tell the class.
-_SUPERVISED: Fields = {**_STYLE, "model": "supervised", "match_within_classes": True}
-_VAE: Fields = {
-    "model": "vae",
-    "posterior": "gaussian",
-    "reconstruction_loss": "bernoulli",
-    **_ADAM,
-    "epochs": 12,
-}
-_GAN: Fields = {
-    "model": "gan",
-    "code_dim": 8,
-    "learning_rate": 2e-4,
-    "discriminator_learning_rate": 2e-4,
-    "momentum": 0.5,
-    "epochs": 12,
-}
-_GMMN: Fields = {
-    "model": "gmmn",
-    "prior": "uniform",
-    "code_dim": 10,
-    "divergence": "mmd",
-    "batch_size": 1000,
-    **_ADAM,
-    "epochs": 30,
-}
 
-# A class and a style. What decides the class are labels, consistency and information, which count
-# a few nats; the reconstruction counts dozens, and is weighed down to let them.
-_CLASS_STYLE: Fields = {
-    "units": (500, 500),
-    "discriminator_units": (500, 500),
-    "activation": "leaky_relu",
-    "batch_normalization": True,
-    "divergence_weight": 0.2,
-    "class_divergence": "none",
-    "consistency_weight": 1.0,
-    "consistency_radius": 1.5,
-    "consistency_difference": 10.0,
-    "information_weight": 0.1,
-    "information_marginal": 4.0,
-    "reconstruction_weight": 0.01,
-    "learning_rate": 2e-3,
-    "learning_rate_schedule": "linear",
-    "discriminator_momentum": 0.5,
-    "batch_size": 250,
-}
-_SEMI_SUPERVISED: Fields = {
-    **_CLASS_STYLE,
-    "model": "semi-supervised",
-    # From the first step on, an adversary would lock in whatever classes there are then.
-    "class_divergence": "adversarial",
-    "class_divergence_weight": 0.1,
-    "class_divergence_start": 0.5,
-    "code_dim": 10,
-    "labelled_batch": 25,
-    "batch_size": 125,
-    "epochs": 12,
-}
-_CLUSTERING: Fields = {
-    **_CLASS_STYLE,
-    "model": "clustering",
-    "code_dim": 5,
-    "clusters": 16,
-    "epochs": 12,
-}
-_EMBEDDING: Fields = {
-    **_CLASS_STYLE,
-    "model": "embedding",
-    "code_dim": 2,
-    "head_distance": 3.0,
-    "epochs": 8,
-}
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=column in ("name", "field", "value"))
+    return table
 
-# The paper's own: plain gradient descent in phases, and thousands of epochs.
-_PAPER: Fields = {
-    "optimizer": "sgd",
-    "schedule": "alternating",
-    "learning_rate": 0.01,
-    "momentum": 0.9,
-    "discriminator_learning_rate": 0.1,
-    "discriminator_momentum": 0.1,
-    "regularization_learning_rate": 0.1,
-    "regularization_momentum": 0.1,
-    "learning_rate_schedule": "step",
-    "learning_rate_steps": (50, 1000),
-    "units": (1000, 1000),
-    "discriminator_units": (1000, 1000),
-    "batch_size": 100,
-}
 
-RECIPES = {
-    "likelihood": NamedRecipe(
-        "AAE for the log-likelihood of samples: 8 dimensions, standard deviation 5",
-        {
-            **_MNIST,
-            "model": "aae",
-            "code_dim": 8,
-            "prior_scale": 5.0,
-            "divergence_weight": 3.0,
-            # A discriminator spends itself on the moments otherwise.
-            "normalize_codes": True,
-            # A tenth of the prior's deviation: the decoder learns what lies between codes.
-            "decoder_input_noise": 0.5,
-            **_ADAM,
-            "momentum": 0.5,
-            "discriminator_learning_rate": 1e-3,
-            "epochs": 30,
-            "steps_per_execution": 10,
-        },
-    ),
-    "paper-likelihood": NamedRecipe(
-        "the same with the paper's settings",
-        {**_MNIST, **_PAPER, "code_dim": 8, "prior_scale": 5.0, "epochs": 5000},
-        "paper: Parzen log-likelihood 340 nats, 10,000 samples",
-    ),
-    "latent-2d-gaussian": NamedRecipe(
-        "AAE in two dimensions, drawn to a Gaussian", {**_MNIST, **_LATENT_2D_ADVERSARIAL}
-    ),
-    "latent-2d-ring": NamedRecipe(
-        "AAE in two dimensions, drawn to Gaussians on a ring",
-        {**_MNIST, **_LATENT_2D_ADVERSARIAL, **_RING},
-    ),
-    "latent-2d-gaussian-mmd": NamedRecipe(
-        "the same with the MMD in place of the adversary",
-        {**_MNIST, **_LATENT_2D, "divergence": "mmd"},
-    ),
-    "latent-2d-gaussian-vae": NamedRecipe(
-        "the variational autoencoder beside them", {**_MNIST, **_LATENT_2D_VAE}
-    ),
-    "latent-2d-ring-mmd": NamedRecipe(
-        "AAE drawn to the ring by the MMD",
-        {**_MNIST, **_LATENT_2D, **_RING, "divergence": "mmd"},
-    ),
-    "latent-2d-ring-vae": NamedRecipe(
-        "the variational autoencoder beside them",
-        {**_MNIST, **_LATENT_2D_VAE, **_RING},
-    ),
-    "latent-2d-swiss-roll": NamedRecipe(
-        "AAE in two dimensions, drawn to a swiss roll",
-        {**_MNIST, **_LATENT_2D_ADVERSARIAL, "prior": "swiss_roll"},
-    ),
-    "label-guided": NamedRecipe(
-        "10,000 labels say which Gaussian of a ring a digit belongs to",
-        {**_MNIST, **_LABEL_GUIDED_IMAGES, **_GUIDING_GAME, "labels": 10_000},
-    ),
-    "label-guided-mmd": NamedRecipe(
-        "the same by the MMD within each class",
-        {**_MNIST, **_LABEL_GUIDED_IMAGES, "labels": 10_000, "divergence": "mmd"},
-    ),
-    "supervised": NamedRecipe(
-        "style apart from the label, which the decoder is told", {**_MNIST, **_SUPERVISED}
-    ),
-    "supervised-reference": NamedRecipe(
-        "the AAE beside it, whose decoder is not told",
-        {**_MNIST, **_STYLE, "model": "aae"},
-    ),
-    "semi-supervised-100": NamedRecipe(
-        "classification with 100 labels", {**_MNIST, **_SEMI_SUPERVISED, "labels": 100}
-    ),
-    "semi-supervised-1000": NamedRecipe(
-        "classification with 1,000 labels",
-        {
-            **_MNIST,
-            **_SEMI_SUPERVISED,
-            "labels": 1000,
-            "labelled_batch": 100,
-            "batch_size": 250,
-            "consistency_radius": 2.0,
-            "epochs": 12,
-        },
-    ),
-    "paper-semi-supervised": NamedRecipe(
-        "classification with 100 labels, with the paper's settings",
-        {
-            **_MNIST,
-            **_PAPER,
-            "model": "semi-supervised",
-            "labels": 100,
-            "code_dim": 10,
-            "input_noise": 0.3,
-            "epochs": 5000,
-        },
-        "paper: 1.90 % test error",
-    ),
-    "clustering-16": NamedRecipe("16 clusters without labels", {**_MNIST, **_CLUSTERING}),
-    "clustering-30": NamedRecipe(
-        "30 clusters without labels", {**_MNIST, **_CLUSTERING, "clusters": 30, "epochs": 14}
-    ),
-    "paper-clustering": NamedRecipe(
-        "16 clusters with the paper's settings",
-        {
-            **_MNIST,
-            **_PAPER,
-            "model": "clustering",
-            "code_dim": 5,
-            "clusters": 16,
-            "units": (3000, 3000),
-            "discriminator_units": (3000, 3000),
-            "batch_normalization": True,
-            "dropout": 0.2,
-            "learning_rate_steps": (50,),
-            "epochs": 1500,
-        },
-        "paper: 9.55 % test error; with clusters=30, 4.10 %",
-    ),
-    "embedding-2d": NamedRecipe(
-        "a map of the digits in two dimensions, with 1,000 labels",
-        {**_MNIST, **_EMBEDDING, "labels": 1000},
-    ),
-    "embedding-10d": NamedRecipe(
-        "ten dimensions around fixed heads, with 100 labels",
-        {
-            **_MNIST,
-            **_CLASS_STYLE,
-            "model": "embedding",
-            "labels": 100,
-            "labelled_batch": 25,
-            "batch_size": 125,
-            "code_dim": 10,
-            "heads_scale": 10.0,
-            "epochs": 12,
-        },
-    ),
-    "vae": NamedRecipe("the variational autoencoder, a baseline", {**_MNIST, **_VAE}),
-    "gan": NamedRecipe("the generative adversarial network, a baseline", {**_MNIST, **_GAN}),
-    "gmmn": NamedRecipe("the generative moment matching network, a baseline", {**_MNIST, **_GMMN}),
-}
-
-# What `--model NAME` starts from where no recipe is named; the others start from `Recipe`.
-DEFAULTS: dict[str, Fields] = {
-    "label-guided": {**_LABEL_GUIDED, **_GUIDING_GAME},
-    "supervised": _SUPERVISED,
-    "semi-supervised": _SEMI_SUPERVISED,
-    "clustering": _CLUSTERING,
-    "embedding": _EMBEDDING,
-    "vae": _VAE,
-    "gan": _GAN,
-    "gmmn": _GMMN,
-}
+def _text(value: Any) -> str:
+    """Formats a value as `--set` takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -9,10 +9,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from aae_tf.cli.errors import CommandError, bad_input
-from aae_tf.cli.quiet_tensorflow import import_quietly
-from aae_tf.cli.run_directory import open_run, write_file
-from aae_tf.cli.variants import VARIANTS
+from aae_tf.cli.common import import_quietly, write_file
+from aae_tf.runs.errors import UserError, as_user_error
+from aae_tf.runs.run_directory import open_run
+from aae_tf.runs.variants import VARIANTS
 
 _MAX_DRAWN = 10_000
 
@@ -30,8 +30,8 @@ def sample(
     labels: Annotated[
         str | None,
         typer.Option(
-            help="Classes or clusters of the samples, in turn; -1 draws one. By default all are "
-            "drawn.",
+            help="Classes or clusters that the samples get in turn; -1 draws one. By default every "
+            "class is drawn.",
             metavar="N,N",
         ),
     ] = None,
@@ -39,21 +39,21 @@ def sample(
 ) -> None:
     """Draw codes from the prior and decode them."""
     if out.suffix not in (".png", ".npy"):
-        raise CommandError(f"Expected --out to end in .png or .npy. Received: {out}.")
+        raise UserError(f"Expected --out to end in .png or .npy. Received: {out}.")
     if out.suffix == ".png" and count > _MAX_DRAWN:
-        raise CommandError(
+        raise UserError(
             f"Expected --count to be at most {_MAX_DRAWN} for a picture. Received: {count}."
         )
     classes = None if labels is None else np.resize(_parse_labels(labels), count)
     opened = open_run(run)
     if classes is not None and not VARIANTS[opened.recipe.model].has_classes:
-        raise CommandError(
+        raise UserError(
             f"Expected --labels to be left out: model={opened.recipe.model!r} knows no classes. "
             f"Received: --labels {labels}."
         )
     import_quietly()
     model = opened.load_model()
-    with bad_input(ValueError):
+    with as_user_error(ValueError):
         samples = model.sample(count, labels=classes, seed=seed)
     buffer = io.BytesIO()
     if out.suffix == ".npy":
@@ -70,7 +70,7 @@ def _parse_labels(text: str) -> np.ndarray:
     try:
         return np.array([int(label) for label in text.split(",")], np.int64)
     except ValueError:
-        raise CommandError(
+        raise UserError(
             "Expected --labels to be integers with commas between them, such as 0,1,2. "
             f"Received: {text!r}."
         ) from None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aae_tf.cli.errors import bad_input
-from aae_tf.cli.quiet_tensorflow import import_quietly
+from aae_tf.cli.common import import_quietly
+from aae_tf.runs.errors import as_user_error
 
 if TYPE_CHECKING:
     from aae_tf.serving import ModelServer
@@ -47,12 +47,18 @@ def serve(
     ] = None,
     model_config_file_poll_wait_seconds: Annotated[
         float,
-        typer.Option(min=0, help="Reads it again so often; 0: never.", rich_help_panel=_VERSIONS),
+        typer.Option(
+            min=0,
+            help="Seconds between readings of that file; 0 reads it once.",
+            rich_help_panel=_VERSIONS,
+        ),
     ] = 0.0,
     file_system_poll_wait_seconds: Annotated[
         float,
         typer.Option(
-            min=0, help="Looks for new versions so often; 0: never.", rich_help_panel=_VERSIONS
+            min=0,
+            help="Seconds between searches for new versions; 0 searches once.",
+            rich_help_panel=_VERSIONS,
         ),
     ] = 1.0,
     allow_version_labels_for_unavailable_models: Annotated[
@@ -72,8 +78,8 @@ def serve(
     reload_root: Annotated[
         Path | None,
         typer.Option(
-            help="Lets clients replace the list of models, by HandleReloadConfigRequest, with "
-            "others under this folder.",
+            help="Folder to which HandleReloadConfigRequest, by which clients replace the list of "
+            "models, is limited; by default it is refused.",
             exists=True,
             file_okay=False,
             rich_help_panel=_VERSIONS,
@@ -92,15 +98,19 @@ def serve(
         bool,
         typer.Option(
             "--enable-per-model-batching-parameters",
-            help="A version's own batching_params.pbtxt goes before that file.",
+            help="A version's own batching_params.pbtxt overrides that file.",
             rich_help_panel=_BATCHING,
         ),
     ] = False,
     monitoring_config_file: Annotated[
-        Path | None, _file("A MonitoringConfig: whether and where Prometheus looks.", _OPERATION)
+        Path | None,
+        _file(
+            "A MonitoringConfig: whether there are metrics for Prometheus, and at which path.",
+            _OPERATION,
+        ),
     ] = None,
     rest_api_timeout_in_ms: Annotated[
-        int, typer.Option(min=1, help="A REST request may run so long.", rich_help_panel=_OPERATION)
+        int, typer.Option(min=1, help="Longest time of a REST request.", rich_help_panel=_OPERATION)
     ] = 30_000,
 ) -> None:
     """Serve exported models over TensorFlow Serving's gRPC and REST protocols.
@@ -109,12 +119,12 @@ def serve(
     versions are loaded as they appear, and then replace the old ones. Ctrl-C or SIGTERM lets
     requests finish, then exits with 0.
     """
-    # From here on, also while models are loaded; later the server has its own handler.
+    # This handler acts while models are loaded; then the server installs its own.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     import_quietly()
     from aae_tf.serving import ModelServer
 
-    with bad_input(ValueError):
+    with as_user_error(ValueError):
         server = ModelServer(
             root,
             host,
@@ -147,13 +157,13 @@ def serve(
 
 
 def example_request(server: ModelServer) -> str:
-    """Gives a command that asks a running server for something: a sample if there is a decoder."""
+    """Gives a curl command for a running server: one that samples, if there is a decoder."""
     host = f"[{server.host}]" if ":" in server.host else server.host
     url = f"http://{host}:{server.rest_port}/v1/models"
     signatures = server.signatures("decoder") if "decoder" in server.models else {}
     if "sample" not in signatures:
         return f"curl {url}/{next(iter(server.models))}"
-    # -1 draws the class.
+    # Label -1 draws the class.
     rows = {name: -1 if name == "label" else 1 for name in sorted(signatures["sample"].inputs)}
     body = json.dumps({"signature_name": "sample", "instances": [rows]})
     return f"curl -d '{body}' {url}/decoder:predict"

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from aae_tf.cli.errors import bad_input
-from aae_tf.cli.load_data import load_data
-from aae_tf.cli.make_recipe import make_recipe
-from aae_tf.cli.make_workers import STRATEGIES, check_strategy, make_workers
+from aae_tf.cli.common import import_quietly, load_data
 from aae_tf.cli.options import parse_options, with_recipe_options
-from aae_tf.cli.run_directory import check_new, is_run_of
-from aae_tf.cli.training import train_run
+from aae_tf.runs.cluster import STRATEGIES, Cluster, check_strategy
+from aae_tf.runs.errors import as_user_error
+from aae_tf.runs.named_recipes import make_recipe
+from aae_tf.runs.run_directory import check_new, is_run_of
+from aae_tf.runs.training import train_run
 
 
 @with_recipe_options
@@ -36,13 +36,13 @@ def train(
     ] = None,
     restart: Annotated[
         bool,
-        typer.Option("--restart", help="Begin anew, even if there is an unfinished RUN."),
+        typer.Option("--restart", help="Start from nothing, even if there is an unfinished RUN."),
     ] = False,
     backup_every: Annotated[
         int | None,
         typer.Option(
-            help="Back up after so many steps; by default after epochs, as often as takes no more "
-            "than 2% of the time.",
+            help="Steps between backups; by default they are made at ends of epochs, and take at "
+            "most 2% of the time.",
             metavar="STEPS",
             min=1,
         ),
@@ -51,15 +51,15 @@ def train(
         bool,
         typer.Option(
             "--deterministic",
-            help="Sum in the same order every time, which may be slower: the same command then "
+            help="Add in the same order every time, which may be slower: the same command then "
             "gives the same weights, bit for bit.",
         ),
     ] = False,
     strategy: Annotated[
         str,
         typer.Option(
-            help="Who trains together: **one** device, **mirrored**: all GPUs of this machine, or "
-            "**multi-worker**: the machines that TF_CONFIG names, each with this command.",
+            help="Devices that train together: **one**, **mirrored**: all GPUs of this machine, or "
+            "**multi-worker**: those of the machines in TF_CONFIG, each with this command.",
             metavar="|".join(STRATEGIES),
         ),
     ] = "one",
@@ -68,21 +68,23 @@ def train(
     """Train a model and write a run directory.
 
     RUN gets model.keras, config.json, history.csv, logs/ for TensorBoard and figures/. It appears
-    when it is complete. Stopped before, by Ctrl-C or worse, **the same command continues it** from
-    the last backup in RUN.partial.
+    when it is complete. After Ctrl-C or a kill, **the same command resumes** from the last backup,
+    in RUN.partial.
 
-    Without --recipe, the variants with a class and the baselines start from settings of their own,
-    see **aae-tf recipes**; the defaults below are those of the others.
+    Without --recipe, the variants with a class and the baselines have defaults of their own, see
+    **aae-tf recipes**; those below are the defaults of the other models.
     """
-    with bad_input(ValueError, TypeError):
+    with as_user_error(ValueError, TypeError):
         made = make_recipe(parse_options(options, set_ or ()), recipe)
         check_strategy(strategy)
     if strategy == "multi-worker" and is_run_of(out, made):
-        # A worker that was started again when the others were done.
+        # This worker was started again after the others had finished the run.
         typer.echo(f"Trained already: {out}")
         return
     check_new(out)
-    workers = make_workers(strategy)
+    # A cluster of several workers has to exist before TensorFlow does anything else.
+    import_quietly()
+    cluster = Cluster(strategy)
     dataset = load_data(made)
     train_run(
         made,
@@ -91,9 +93,9 @@ def train(
         restart=restart,
         backup_every=backup_every,
         deterministic=deterministic,
-        workers=workers,
+        cluster=cluster,
     )
-    if not workers.is_chief:
+    if not cluster.is_chief:
         return
     typer.echo(f"Trained {made.model} on {made.data}: {out}")
     typer.echo(f"Figures: {out / 'figures'}")

@@ -142,7 +142,7 @@ class TestQuickstart:
     @pytest.fixture
     def tiny(self, monkeypatch):
         from aae_tf.cli import quickstart
-        from aae_tf.cli.recipe import Recipe
+        from aae_tf.runs.recipe import Recipe
 
         monkeypatch.setattr(
             quickstart,

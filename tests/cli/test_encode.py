@@ -3,13 +3,14 @@
 import json
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from aae_tf import data
-from aae_tf.cli import encoding_progress
-from aae_tf.cli.encoding_progress import EncodingProgress
+from aae_tf.cli import encode
+from aae_tf.cli.encode import EncodingProgress
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ class TestBadInput:
 class TestProgress:
     def test_a_line_now_and_then_where_there_is_no_terminal(self, monkeypatch, capsys):
         seconds = iter([0.0, 4.0, 11.0, 12.0, 22.0, 24.0])
-        monkeypatch.setattr(encoding_progress.time, "monotonic", lambda: next(seconds))
+        monkeypatch.setattr(encode, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
         with EncodingProgress() as progress:
             for done in (2000, 3000, 7000, 8000, 9000, 14000):
                 progress.update(done, 14000)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from aae_tf import models
-from aae_tf.cli.run_directory import open_run
-from aae_tf.cli.variants import VARIANTS
+from aae_tf.runs.run_directory import open_run
+from aae_tf.runs.variants import VARIANTS
 
 AUTOENCODER = {"samples", "reconstructions", "latent"}
 FIGURES = {

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from aae_tf.cli.run_directory import open_run
 from aae_tf.export import SavedModelSession
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.model_card import verify_files
+from aae_tf.runs.run_directory import open_run
 
 NAMES = ("encoder", "decoder")
 

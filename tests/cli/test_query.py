@@ -13,7 +13,7 @@ import tensorflow as tf
 from matplotlib.image import imread
 
 from aae_tf import SemiSupervisedAAE, export, priors
-from aae_tf.cli.query_files import parse_seeds
+from aae_tf.cli.query import parse_seeds
 from aae_tf.serving import ModelServer
 from tests.models.small import INPUTS, NUM_CLASSES, build
 
@@ -216,7 +216,7 @@ class TestBadInput:
                 ("sample", "--seeds", "1", "--version", "1", "--version-label", "a"),
                 "Expected either `version` or `label`.",
             ),
-            (("sing",), "Invalid value for 'question'"),
+            (("sing",), "Invalid value for 'method'"),
             (("status", "--protocol", "soap"), "Invalid value for '--protocol'"),
         ],
     )
@@ -251,9 +251,9 @@ class TestBadInput:
 
 @pytest.mark.parametrize("text", ["", ":", "5:5", "5:1", "1,", "1:2:3", "0.5", str(2**63), "1:"])
 def test_bad_seeds(text):
-    from aae_tf.cli.errors import CommandError
+    from aae_tf.runs.errors import UserError
 
-    with pytest.raises(CommandError, match="--seeds"):
+    with pytest.raises(UserError, match="--seeds"):
         parse_seeds(text)
 
 

@@ -1,6 +1,6 @@
 import csv
-import dataclasses
 import json
+import math
 import re
 import shutil
 import signal
@@ -11,21 +11,11 @@ import pytest
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from aae_tf import AAE, data
-from aae_tf.cli import training
-from aae_tf.cli.errors import CommandError
-from aae_tf.cli.recipe import Recipe
-from aae_tf.cli.run_directory import open_run, publish_run
-
-RECIPE = Recipe(
-    code_dim=3,
-    units=(16,),
-    divergence="mmd",
-    posterior="gaussian",
-    epochs=2,
-    batch_size=250,
-    seed=3,
-)
+from aae_tf import AAE
+from aae_tf.runs import training
+from aae_tf.runs.recipe import Recipe
+from aae_tf.runs.run_directory import open_run
+from tests.cli.conftest import TINY
 
 # What version 0.1 wrote when AAE was the only model.
 FIRST_FIELDS = (
@@ -36,9 +26,12 @@ FIRST_FIELDS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return data.load("digits", seed=RECIPE.seed)
+SECOND_OF_TWO = json.dumps(
+    {
+        "cluster": {"worker": ["127.0.0.1:2222", "127.0.0.1:2223"]},
+        "task": {"type": "worker", "index": 1},
+    }
+)
 
 
 def tags(directory):
@@ -105,25 +98,22 @@ class TestRunDirectory:
         assert not [path for path in trained.parent.iterdir() if path.name.startswith("tmp-")]
 
 
-@pytest.fixture(scope="module")
-def whole(digits, tmp_path_factory):
-    """A run of `RECIPE`, both epochs of it."""
-    run = tmp_path_factory.mktemp("whole") / "run"
-    training.train_run(RECIPE, digits, run, verbose=0)
-    return run
-
-
-def test_wide_codes_have_no_manifold(whole):
-    assert not (whole / "figures" / "manifold.png").exists()
-    assert (whole / "figures" / "latent.png").exists()
-
-
-def test_an_empty_directory_is_filled(invoke, digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("aae_tf.cli.train.load_data", lambda recipe: digits)
+@pytest.mark.usefixtures("eager_steps")
+def test_an_empty_directory_is_filled(invoke, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     output = invoke(
-        "train", "--out", out, "--units", "8", "--divergence", "mmd", "--epochs", "1"
+        "train",
+        "--out",
+        out,
+        "--units",
+        "8",
+        "--divergence",
+        "mmd",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "1250",
     ).output
     assert (out / "model.keras").exists()
     assert f"Next: aae-tf evaluate {out}" in output
@@ -148,6 +138,7 @@ def interrupt_at(monkeypatch, epoch):
 class TestInterrupt:
     """What else an interrupt leaves, and how training goes on, see `test_resume.py`."""
 
+    @pytest.mark.integration
     def test_sigterm_is_an_interrupt(self, start, tmp_path):
         process = start("train", "--out", tmp_path / "run", "--units", "8",
                         "--divergence", "mmd", "--epochs", "100000")  # fmt: skip
@@ -179,43 +170,42 @@ def test_divergence_to_nan_is_a_failure_that_leaves_nothing(invoke, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_are_checked_as_fit_checks_them(digits, tmp_path):
-    blank = dataclasses.replace(digits, x_train=np.zeros_like(digits.x_train))
-    with pytest.raises(CommandError, match="Expected `x_train` to have rows that differ"):
-        training.train_run(RECIPE, blank, tmp_path / "run", verbose=0)
-    assert list(tmp_path.iterdir()) == []
+class TestStrategy:
+    def test_unknown_strategy(self, invoke, tmp_path):
+        result = invoke("train", "--out", tmp_path / "run", "--strategy", "two", code=2)
+        assert "Expected `strategy` to be one of" in result.output
+        assert "Received: strategy='two'" in result.output
+
+    def test_multi_worker_without_a_cluster(self, invoke, tmp_path, monkeypatch):
+        monkeypatch.delenv("TF_CONFIG", raising=False)
+        result = invoke("train", "--out", tmp_path / "run", "--strategy", "multi-worker", code=2)
+        assert "Expected TF_CONFIG in the environment" in result.output
+        assert not (tmp_path / "run.partial").exists()
+
+    def test_a_worker_that_comes_late_has_nothing_to_do(self, invoke, trained, monkeypatch):
+        monkeypatch.setenv("TF_CONFIG", SECOND_OF_TWO)
+        arguments = ("train", "--strategy", "multi-worker", "--out", trained)
+        assert invoke(*arguments, *TINY).output == f"Trained already: {trained}\n"
+        result = invoke(*arguments, *TINY, "--seed", "5", code=2)
+        assert "Expected --out to be a new or an empty directory" in result.output
 
 
-class TestPublishRun:
-    @pytest.fixture
-    def finished(self, tmp_path):
-        (tmp_path / "run.partial" / "run" / "new").mkdir(parents=True)
-        return tmp_path / "run.partial" / "run"
+@pytest.mark.usefixtures("eager_steps")
+def test_a_run_in_mixed_precision_is_saved_and_evaluated(invoke, tmp_path):
+    run = tmp_path / "run"
+    invoke("train", "--out", run, *TINY, "--precision", "mixed-bfloat16")
+    options = json.loads((run / "config.json").read_text())["options"]
+    assert options["precision"] == "mixed_bfloat16"
+    model = keras.models.load_model(run / "model.keras")
+    assert model.encoder.layers[-1].compute_dtype == "bfloat16"
+    invoke("evaluate", run)
+    numbers = json.loads((run / "evaluation.json").read_text())
+    assert math.isfinite(numbers["half_squared_error"])
 
-    def test_replaces_what_was_there(self, tmp_path, finished):
-        (tmp_path / "run" / "old").mkdir(parents=True)
-        publish_run(finished, tmp_path / "run")
-        assert [path.name for path in (tmp_path / "run").iterdir()] == ["new"]
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.partial"]
 
-    def test_restores_what_was_there(self, tmp_path):
-        (tmp_path / "run" / "old").mkdir(parents=True)
-        with pytest.raises(FileNotFoundError):
-            publish_run(tmp_path / "missing", tmp_path / "run")
-        assert [path.name for path in (tmp_path / "run").iterdir()] == ["old"]
-        assert [path.name for path in tmp_path.iterdir()] == ["run"]
-
-    def test_gives_back_what_cannot_be_replaced(self, tmp_path, finished, monkeypatch):
-        (tmp_path / "run" / "old").mkdir(parents=True)
-
-        def refuse(path, target):
-            raise OSError("refused")
-
-        monkeypatch.setattr(type(finished), "rename", refuse)
-        with pytest.raises(OSError, match="refused"):
-            publish_run(finished, tmp_path / "run")
-        assert [path.name for path in (tmp_path / "run").iterdir()] == ["old"]
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.partial"]
+def test_another_precision_is_refused(invoke, tmp_path):
+    result = invoke("train", "--out", tmp_path / "run", "--precision", "float64", code=2)
+    assert "Expected `precision` to be one of 'float32', 'mixed_bfloat16'" in result.stderr
 
 
 @pytest.mark.mnist

@@ -10,9 +10,8 @@ import subprocess
 import pytest
 import yaml
 
-from aae_tf.cli.make_recipe import make_recipe
-from aae_tf.cli.tf_config import TFConfig
-from aae_tf.cli.workers import _TRY_AGAIN
+from aae_tf.runs import make_recipe
+from aae_tf.runs.cluster import EX_TEMPFAIL, TFConfig
 from tests.serving.deployment import REPOSITORY, load_yaml
 
 FOLDER = REPOSITORY / "deploy" / "training"
@@ -106,7 +105,7 @@ def test_failures_of_others_do_not_count(job, pod, container):
     # The Job looks at exit codes only of pods that are not started again in their place.
     assert pod["restartPolicy"] == "Never"
     bad_input, lost, disrupted = job["podFailurePolicy"]["rules"]
-    for rule, action, code in ((bad_input, "FailJob", 2), (lost, "Ignore", _TRY_AGAIN)):
+    for rule, action, code in ((bad_input, "FailJob", 2), (lost, "Ignore", EX_TEMPFAIL)):
         assert rule["action"] == action
         assert rule["onExitCodes"] == {
             "containerName": container["name"],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from aae_tf.cli.app import app
+from aae_tf.cli import app
 from aae_tf.serving import LoadReport, ModelServer, ServingError, run_load_test
 from aae_tf.serving.models.predict import run_signature
 

@@ -1,0 +1,66 @@
+"""Steps that several commands share: import TensorFlow, load data, write a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aae_tf.files import write_atomically
+from aae_tf.runs.errors import as_user_error
+from aae_tf.runs.recipe import Recipe
+
+if TYPE_CHECKING:
+    from aae_tf.data import Dataset
+
+
+def import_quietly() -> None:
+    """Imports TensorFlow without the log lines that it prints meanwhile and later.
+
+    TensorFlow prints those of its import before it reads any log level, so the file descriptor of
+    stderr is redirected meanwhile; they are printed after all if the import fails. Nothing is
+    hidden if TF_CPP_MIN_LOG_LEVEL asks for information or warnings.
+    """
+    # Level 3 hides errors such as a missing GPU too. Errors that matter are raised in Python.
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" in sys.modules or level in ("0", "1"):
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            log.seek(0)
+            os.write(stderr, log.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def load_data(recipe: Recipe) -> Dataset:
+    """Imports TensorFlow, and loads the data of a recipe with the labels that it keeps.
+
+    Raises:
+        UserError: if the data are not on this machine or cannot be used.
+    """
+    import_quietly()
+    from aae_tf import data
+
+    with as_user_error(ValueError, FileNotFoundError):
+        return data.load(recipe.data, labels=recipe.labels, seed=recipe.seed)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file atomically, and makes its directory.
+
+    Raises:
+        UserError: if the operating system refuses.
+    """
+    with as_user_error(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)

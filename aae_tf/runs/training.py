@@ -1,0 +1,211 @@
+"""Trains the model of a recipe, with backups, and writes the directory of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aae_tf.runs.builders import build_model
+from aae_tf.runs.errors import UserError, as_user_error
+from aae_tf.runs.figures import figure_callbacks, write_figures
+from aae_tf.runs.recipe import Recipe
+from aae_tf.runs.run_directory import check_new, is_run_of, write_run
+from aae_tf.runs.training_data import (
+    batch_sizes,
+    training_batches,
+    training_data,
+    used_labels,
+)
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from aae_tf.data import Dataset
+    from aae_tf.runs.backup import Backup
+    from aae_tf.runs.cluster import Cluster
+    from aae_tf.runs.unfinished_run import UnfinishedRun
+
+
+def train_run(
+    recipe: Recipe,
+    dataset: Dataset,
+    out: Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: int | None = None,
+    *,
+    restart: bool = True,
+    backup_every: int | None = None,
+    deterministic: bool = False,
+    cluster: Cluster | None = None,
+) -> None:
+    """Trains a model and writes its run directory, which appears when it is complete.
+
+    Until then, everything is in `OUT.partial`, with backups. After an interruption of any kind, the
+    same call with `restart=False` resumes from the last backup, with the batches and the random
+    numbers of an uninterrupted training.
+
+    Args:
+        recipe: recipe of the model and its training.
+        dataset: data set to train on.
+        out: directory of the run.
+        callbacks: further callbacks.
+        verbose: as in `keras.Model.fit`; None takes `bar_verbosity`.
+        restart: whether to start from nothing and to replace `out`; otherwise an unfinished run is
+            resumed, and `out` must be new or empty.
+        backup_every: number of steps between backups, see `Backup`.
+        deterministic: whether TensorFlow adds in the same order every time, for the rest of the
+            process.
+        cluster: the workers that train together; None is this process, on one device.
+
+    Raises:
+        UserError: if the recipe does not fit the data, if `OUT.partial` belongs to another recipe,
+            or if the training diverges, is interrupted, or loses a worker.
+    """
+    import keras
+    import tensorflow as tf
+
+    from aae_tf.data.check_training_data import check_training_data
+    from aae_tf.runs.backup import Backup
+    from aae_tf.runs.cluster import Cluster
+    from aae_tf.runs.unfinished_run import UnfinishedRun
+
+    cluster = cluster or Cluster()
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    # For callbacks and layers of users that draw without a seed; this package always passes one.
+    keras.utils.set_random_seed(recipe.seed)
+    with as_user_error(ValueError, TypeError):
+        data = training_data(recipe, dataset)
+        cluster.check_divisible(batch_sizes(recipe, dataset))
+        with cluster.scope():
+            model = build_model(recipe, data)
+        # `fit` checks arrays in this way, but gets batches, whose order another process can repeat.
+        labels = used_labels(recipe, dataset)
+        check_training_data(dataset.x_train, labels, "x_train")
+        model.check_labels(labels)
+    unfinished = UnfinishedRun(out)
+    with cluster.report_lost_worker(), contextlib.ExitStack() as stack:
+
+        def prepare_directory() -> None:
+            stack.enter_context(unfinished.lock())
+            if not restart:
+                # Another process may have finished the run before this one got the lock.
+                check_new(out)
+            unfinished.prepare(_identity(recipe, dataset, deterministic), restart)
+
+        cluster.run_on_chief(prepare_directory)
+        backup = Backup(unfinished.backups, data.steps_per_epoch, cluster, backup_every)
+        try:
+            _fit(
+                functools.partial(
+                    model.fit,
+                    **data.fit,
+                    callbacks=[
+                        *_callbacks(recipe, dataset, unfinished, cluster),
+                        *callbacks,
+                        backup,
+                    ],
+                    verbose=_verbosity(verbose, cluster),
+                ),
+                lambda *place: cluster.shard(training_batches(recipe, dataset, *place)),
+                recipe.epochs,
+                backup,
+            )
+            if cluster.is_chief:
+                write_run(unfinished.run, model, recipe, backup.progress.history)
+                write_figures(unfinished.run / "figures", model, recipe, dataset)
+        except FloatingPointError as error:
+            # The same command would fail again.
+            if cluster.is_chief:
+                unfinished.remove()
+            raise UserError(
+                f"{error} Nothing is written. A lower --learning-rate may help.", exit_code=1
+            ) from error
+        except KeyboardInterrupt as interrupt:
+            raise _interrupted(recipe, backup, unfinished) from interrupt
+        if cluster.is_chief:
+            unfinished.publish()
+        cluster.barrier_before_exit(lambda: is_run_of(out, recipe))
+
+
+def bar_verbosity() -> int:
+    """Gives the `verbose` of Keras: 1 (bars) in a terminal, 2 (a line per epoch) elsewhere."""
+    return 1 if sys.stdout.isatty() else 2
+
+
+def _verbosity(verbose: int | None, cluster: Cluster) -> int:
+    if not cluster.is_chief:
+        return 0
+    return bar_verbosity() if verbose is None else verbose
+
+
+def _fit(
+    fit: Callable[..., Any],
+    batches: Callable[[int, int], tf.data.Dataset],
+    epochs: int,
+    backup: Backup,
+) -> None:
+    """Trains from the last backup to the end."""
+    epoch, step, _ = backup.progress
+    if (epoch or step) and backup.cluster.is_chief:
+        print(
+            f"Continuing in epoch {min(epoch + 1, epochs)} of {epochs}, after {step} of "
+            f"{backup.steps_per_epoch} steps",
+            flush=True,
+        )
+    if step:
+        # Within one `fit`, Keras expects the same number of batches in every epoch; this has fewer.
+        fit(x=batches(epoch, step), initial_epoch=epoch, epochs=epoch + 1)
+        epoch += 1
+        if backup.model.stop_training:
+            return
+    # This call restores the backup even if no epoch is left.
+    fit(x=batches(epoch, 0), initial_epoch=epoch, epochs=epochs)
+
+
+def _callbacks(
+    recipe: Recipe, dataset: Dataset, unfinished: UnfinishedRun, cluster: Cluster
+) -> list[keras.callbacks.Callback]:
+    from aae_tf.runs.training_callbacks import EpochLogs, StopAtNaN
+
+    if not cluster.is_chief:
+        return [StopAtNaN()]
+    return [
+        StopAtNaN(),
+        EpochLogs(unfinished.logs),
+        *figure_callbacks(recipe, dataset, unfinished.logs),
+    ]
+
+
+def _identity(recipe: Recipe, dataset: Dataset, deterministic: bool) -> dict[str, Any]:
+    """Gives everything that determines the result, except the versions of packages."""
+    checksum = 0
+    for array in (dataset.x_train, dataset.y_train):
+        checksum = zlib.crc32(np.ascontiguousarray(array).data, checksum)
+    return {
+        **dataclasses.asdict(recipe),
+        "deterministic": deterministic,
+        "checksum_of_data": checksum,
+    }
+
+
+def _interrupted(recipe: Recipe, backup: Backup, unfinished: UnfinishedRun) -> UserError:
+    last = backup.backed_up
+    if last is None:
+        if backup.cluster.is_chief:
+            unfinished.remove()
+        return UserError("Interrupted: nothing is written.", exit_code=130)
+    return UserError(
+        f"Interrupted in epoch {backup.progress.epoch + 1} of {recipe.epochs}. The same command "
+        f"continues in epoch {last.epoch + 1} after {last.step} steps, from {unfinished.path}.",
+        exit_code=130,
+    )

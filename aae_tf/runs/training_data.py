@@ -1,0 +1,103 @@
+"""Batches and labels that a recipe takes from its data, and what they say about the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from aae_tf.runs.variants import VARIANTS
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from aae_tf.data import Dataset
+    from aae_tf.runs.recipe import Recipe
+
+_DEFAULT_LABELLED = 100
+
+
+class TrainingData(NamedTuple):
+    """Properties of the training data that a model is built with, and its validation data.
+
+    Attributes:
+        shape: shape of one input.
+        num_classes: number of classes in the data.
+        class_shares: float [num_classes], share of each class; None if the model uses no labels,
+            or if some are unknown.
+        steps_per_epoch: number of batches in an epoch.
+        fit: arguments of `fit` for validation.
+    """
+
+    shape: tuple[int, ...]
+    num_classes: int
+    class_shares: np.ndarray | None
+    steps_per_epoch: int
+    fit: dict[str, Any]
+
+
+def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
+    """Describes the data to the model of a recipe.
+
+    Args:
+        recipe: recipe, whose model decides which labels are used.
+        dataset: data set, with the labels that the recipe keeps.
+    """
+    n, labels = len(dataset.x_train), used_labels(recipe, dataset)
+    validation: Any = dataset.x_validation
+    if labels is not None:
+        validation = (dataset.x_validation, dataset.y_validation)
+    shares = None
+    steps = -(-n // recipe.batch_size)
+    if labels is not None and (labels < 0).any():
+        steps = n // _mixed_sizes(recipe, labels)[1]
+    elif labels is not None:
+        shares = np.bincount(labels, minlength=dataset.num_classes) / n
+    fit = {"validation_data": validation, "validation_batch_size": recipe.batch_size}
+    return TrainingData(dataset.x_train.shape[1:], dataset.num_classes, shares, steps, fit)
+
+
+def training_batches(recipe: Recipe, dataset: Dataset, epoch: int, step: int) -> tf.data.Dataset:
+    """Makes the batches of a training that starts at a step of an epoch.
+
+    Where some labels are unknown, each batch consists of `recipe.labelled_batch` labelled rows and
+    `recipe.unlabelled_batch` others, see `data.mix_labels`.
+
+    Args:
+        recipe: recipe, which gives the seed and the sizes.
+        dataset: data set, with the labels that the recipe keeps.
+        epoch: number of the first epoch, counted from 0.
+        step: number of batches that are skipped. They are skipped in every epoch, so that with
+            `step` > 0 the result is for one epoch.
+    """
+    from aae_tf.data import mix_labels, shuffled_batches
+
+    x, labels = dataset.x_train, used_labels(recipe, dataset)
+    if labels is not None and (labels < 0).any():
+        sizes = _mixed_sizes(recipe, labels)
+        batches = mix_labels(x, labels, *sizes, seed=recipe.seed, first_epoch=epoch)
+    else:
+        batches = shuffled_batches(x, labels, recipe.batch_size, recipe.seed, epoch)
+    return batches.skip(step) if step else batches
+
+
+def batch_sizes(recipe: Recipe, dataset: Dataset) -> dict[str, int]:
+    """Gives the numbers of rows that make up a batch, by the names of their fields."""
+    labels = used_labels(recipe, dataset)
+    if labels is not None and (labels < 0).any():
+        sizes = _mixed_sizes(recipe, labels)
+        return dict(zip(("labelled_batch", "unlabelled_batch"), sizes, strict=True))
+    return {"batch_size": recipe.batch_size}
+
+
+def used_labels(recipe: Recipe, dataset: Dataset) -> np.ndarray | None:
+    """Gives the training labels if the model uses labels and any is known, else None."""
+    y = dataset.y_train
+    return y if VARIANTS[recipe.model].labels != "none" and (y >= 0).any() else None
+
+
+def _mixed_sizes(recipe: Recipe, labels: np.ndarray) -> tuple[int, int]:
+    """Gives the numbers of labelled and of unlabelled rows in a batch."""
+    known = int(np.count_nonzero(labels >= 0))
+    labelled = min(recipe.labelled_batch or _DEFAULT_LABELLED, known)
+    return labelled, min(recipe.unlabelled_batch or recipe.batch_size, len(labels))
