@@ -1,4 +1,7 @@
-"""Pictures and numbers of a model while it trains: PNG files, TensorBoard, logs."""
+"""Callbacks that draw figures and log numbers while a model trains.
+
+Those that draw need Matplotlib: `pip install "aae_tf[figures]"`.
+"""
 
 from aae_tf.callbacks.balance_monitor import BalanceMonitor
 from aae_tf.callbacks.class_frequencies import ClassFrequencies

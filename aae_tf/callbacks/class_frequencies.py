@@ -1,4 +1,4 @@
-"""How often each class is predicted while a model trains."""
+"""A callback that tests whether predicted classes are as frequent as the class prior says."""
 
 import math
 import warnings
@@ -10,7 +10,7 @@ import numpy as np
 from aae_tf import data
 from aae_tf.checks import check_dimension
 from aae_tf.data.class_frequencies import frequency_contradiction
-from aae_tf.evaluation.class_frequency_test import class_frequency_test
+from aae_tf.evaluation import class_frequency_test
 from aae_tf.models import ClassStyleAAE
 
 
@@ -18,16 +18,17 @@ class ClassFrequencies(keras.callbacks.Callback):
     """Tests at the end of epochs whether predicted classes are as frequent as the prior says.
 
     The aggregated posterior q(y), the mean of q(y|x) over held-out inputs, is compared with the
-    class prior by `evaluation.class_frequency_test`. The numbers are added to the logs of the
-    epoch, after the first one and after every k-th; epochs in between repeat the last ones. They
-    are NaN where a prediction is not finite. Give this callback BEFORE `CSVLogger`, `TensorBoard`
-    or `EarlyStopping`, which see logs in the order of `callbacks`.
+    class prior by `evaluation.class_frequency_test`. The numbers are added to the logs of every
+    epoch; they are computed after the first and after every k-th one, and repeated in between.
+    They are NaN where a prediction is not finite. Give this callback BEFORE `CSVLogger`,
+    `TensorBoard` or `EarlyStopping`, which see logs in the order of `callbacks`.
 
-    Early epochs differ from any prior, so the warning waits for the end of training.
+    The class frequencies of early epochs differ from any prior, so the warning is raised at the
+    end of training.
 
     Args:
-        x: float [n, ...], held-out inputs, at least one. With 1,000 inputs and ten classes, a
-            distance of 3% is noise.
+        x: float [n, ...], held-out inputs, at least one. With 1,000 inputs and ten classes, chance
+            alone gives a distance of 3%.
         every: k, in epochs.
 
     Attributes:
@@ -35,7 +36,8 @@ class ClassFrequencies(keras.callbacks.Callback):
 
     Logs:
         `class_total_variation`: sum |q(y) - p(y)| / 2 over the classes, in [0, 1].
-        `class_frequency_p_value`: in [0, 1], how often a sample of the prior is as far from it.
+        `class_frequency_p_value`: in [0, 1], the probability that a sample of the prior is as far
+            from it.
 
     Raises:
         TypeError: if an argument has the wrong type; from `fit`, if the model has no class prior.
@@ -93,7 +95,7 @@ class ClassFrequencies(keras.callbacks.Callback):
             logs.update(self._numbers)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Warns where the classes of the trained model are not those of its prior."""
+        """Warns if the class frequencies of the trained model differ from those of its prior."""
         probabilities = self.model.classify(self.x)
         if not np.isfinite(probabilities).all():
             return

@@ -1,28 +1,33 @@
-"""What all callbacks share that draw a figure."""
+"""The base class of callbacks that draw a figure."""
+
+from __future__ import annotations
 
 import io
 import math
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
-from matplotlib.figure import Figure
 
-from aae_tf.checks import check_dimension
+from aae_tf.checks import check_dimension, import_extra
 from aae_tf.models import BaseAAE, Generator
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class FigureCallback(keras.callbacks.Callback):
     """Writes a figure at the end of every k-th epoch, unless the loss is no longer finite.
 
-    To add a figure: set `name`, and `needs_encoder` if it shows what the encoder does; implement
-    `draw`, and refuse in `check_model` what cannot be drawn, before training starts.
+    A subclass sets `name`, and `needs_encoder` if its figure needs one; implements `draw`; and may
+    implement `check_model`, which raises before training starts if the model cannot be drawn.
 
     Args:
-        directory: where `NAME_EPOCH.png` is written, epochs counted from 1; made if need be.
-        log_dir: where TensorBoard looks; the images are the run `NAME` there, their step is the
-            one of the scalars of `keras.callbacks.TensorBoard`.
+        directory: where `NAME_EPOCH.png` is written, epochs counted from 1; created if absent.
+        log_dir: of TensorBoard; the images are its run `NAME`, with the same steps as the scalars
+            of `keras.callbacks.TensorBoard`.
         every: k, in epochs.
 
     Raises:
@@ -30,6 +35,7 @@ class FigureCallback(keras.callbacks.Callback):
             figure needs.
         ValueError: if there is neither `directory` nor `log_dir`, or `every` is no positive
             integer.
+        ImportError: if Matplotlib is not installed.
     """
 
     name: str
@@ -42,6 +48,7 @@ class FigureCallback(keras.callbacks.Callback):
         every: int = 1,
     ) -> None:
         super().__init__()
+        import_extra("matplotlib", "figures")
         if directory is None and log_dir is None:
             raise ValueError(
                 "Expected `directory` or `log_dir` to be given. "
@@ -60,7 +67,7 @@ class FigureCallback(keras.callbacks.Callback):
         """Raises where `self.model` cannot be drawn; called before the first step."""
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Checks the model and opens what is written to."""
+        """Checks the model, creates the directory and opens TensorBoard's event file."""
         if not isinstance(self.model, BaseAAE if self.needs_encoder else Generator):
             encoder = " with an encoder" if self.needs_encoder else ""
             raise TypeError(
@@ -72,12 +79,12 @@ class FigureCallback(keras.callbacks.Callback):
             self.directory.mkdir(parents=True, exist_ok=True)
         self._writer = None
         if self.log_dir is not None:
-            # A run of its own: TensorBoard follows only the newest file of a directory.
+            # The images are a run of their own, as TensorBoard follows only the newest event file
+            # of a directory.
             self._writer = tf.summary.create_file_writer(os.fspath(self.log_dir / self.name))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes the figure if this epoch is one of every `every`, and training is sound."""
-        # Codes that are not finite cannot be drawn, and ending such a training is for others.
+        """Writes the figure after every k-th epoch, if the loss is finite."""
         if (epoch + 1) % self.every or not _is_finite(logs):
             return
         buffer = io.BytesIO()
@@ -92,11 +99,11 @@ class FigureCallback(keras.callbacks.Callback):
             self._writer.flush()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Closes what was opened."""
+        """Closes TensorBoard's event file."""
         if self._writer is not None:
             self._writer.close()
 
 
 def _is_finite(logs: dict[str, float] | None) -> bool:
-    # Batches whose updates are left out count in no loss of the training.
+    # `loss` does not include batches whose updates were skipped; `val_loss` may still be NaN.
     return all(math.isfinite((logs or {}).get(key, 0.0)) for key in ("loss", "val_loss"))

@@ -1,4 +1,4 @@
-"""How well the codes fit their priors while a model trains."""
+"""A callback that tests whether codes follow their priors."""
 
 import math
 from typing import Any
@@ -8,8 +8,7 @@ import numpy as np
 
 from aae_tf import data, mmd
 from aae_tf.checks import check_dimension, check_integer
-from aae_tf.evaluation.mismatch_noise import mismatch_noise
-from aae_tf.evaluation.sample_codes import sample_codes
+from aae_tf.evaluation.prior_mismatch import mismatch_noise, sample_codes
 from aae_tf.models import BaseAAE
 
 _NUM_ROWS = 2000
@@ -19,35 +18,35 @@ class LatentFit(keras.callbacks.Callback):
     """Tests at the end of epochs whether codes of held-out inputs follow their priors.
 
     For every code of `model.codes`, a sample of its posterior per input is compared with the prior
-    under `mmd.default_kernel`. The numbers are added to the logs of the epoch, after the first one
-    and after every k-th; epochs in between repeat the last ones, so that every column is complete.
-    They are NaN where the loss or a code is not finite.
+    under `mmd.default_kernel`. The numbers are added to the logs of every epoch; they are computed
+    after the first and after every k-th one, and repeated in between. They are NaN where the loss
+    or a code is not finite.
 
-    Keras gives all callbacks one dictionary of logs per epoch, in the order of `callbacks`, with
-    its own `History` and progress bar last. So these see the numbers as they are; give this
-    callback BEFORE `CSVLogger`, `TensorBoard`, `EarlyStopping` or `ModelCheckpoint`.
+    Keras passes one dictionary of logs to all callbacks, in the order of `callbacks`, and to its
+    own `History` and progress bar last. Give this callback BEFORE `CSVLogger`, `TensorBoard`,
+    `EarlyStopping` or `ModelCheckpoint`, so that they see the numbers.
 
-    Nothing is trained on the inputs and no random number of the model is drawn: the weights are
-    the same with and without this callback.
+    The model is not trained on the inputs and its random numbers are not drawn from: the weights
+    are the same with and without this callback.
 
     Args:
         x: float [n, ...], held-out inputs, at least two; of more than 2,000 rows, 2,000 chosen at
             random.
         every: k, in epochs.
-        num_bootstrap: how many random statistics stand behind a p-value, which is a multiple of
+        num_bootstrap: number of random statistics per p-value, a multiple of
             1 / (num_bootstrap + 1).
-        seed: integer in [0, 2^31) that fixes the rows, the noise of the codes and the test. It is
-            the same in every epoch: the numbers change with the model alone.
+        seed: integer in [0, 2^31) that fixes the rows, the noise of the codes and the test. Every
+            epoch uses the same, so that the numbers change with the model alone.
 
     Attributes:
         x: float32, the rows in use.
 
     Logs:
         `<code>_standardized_mmd`: the unbiased MMD^2 in standard deviations of its noise, below 2
-            where the codes cannot be told from the prior; see `mmd.standardized_mmd`.
-        `<code>_p_value`: in (0, 1], how often chance alone gives so much; see
-            `mmd.goodness_of_fit`. With thousands of rows it is small for any model that is not
-            perfect: the first number says how far off, this one whether.
+            where codes and prior cannot be told apart; see `mmd.standardized_mmd`.
+        `<code>_p_value`: in (0, 1], the probability that samples of the prior give as large a
+            value; see `mmd.goodness_of_fit`. With thousands of rows it is small for any model that
+            is not perfect; `<code>_standardized_mmd` measures by how much.
 
     Raises:
         TypeError: if an argument has the wrong type; from `fit`, if the model is none of this
@@ -88,7 +87,7 @@ class LatentFit(keras.callbacks.Callback):
         self._numbers: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Checks the model, and computes what depends on its priors alone."""
+        """Checks the model, and computes the kernels and the noise under its priors."""
         if not isinstance(self.model, BaseAAE):
             raise TypeError(
                 "Expected LatentFit to be given to the `fit` of a model of aae_tf with an encoder. "
@@ -105,9 +104,8 @@ class LatentFit(keras.callbacks.Callback):
         """Adds the numbers to `logs`."""
         logs = {} if logs is None else logs
         if not self._numbers or (epoch + 1) % self.every == 0:
-            # Codes that are not finite cannot be tested, and ending such a training is for others.
             is_finite = math.isfinite(logs.get("loss", 0.0))
-            # No label is known: a code that labels would guide is compared with its whole prior.
+            # Without labels, a code that labels guide is compared with its whole prior.
             samples = sample_codes(self.model, self.x, None, self.seed) if is_finite else {}
             self._numbers = {
                 key: number

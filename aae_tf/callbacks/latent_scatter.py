@@ -1,20 +1,22 @@
-"""The codes while a model trains."""
+"""A callback that draws the codes of some inputs."""
+
+from __future__ import annotations
 
 import os
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from aae_tf import data, evaluation
 from aae_tf.callbacks.figure_callback import FigureCallback
-from aae_tf.evaluation.label_groups import label_groups
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class LatentScatter(FigureCallback):
     """Draws the codes of some inputs over the prior's contours, see `evaluation.model_latents`.
 
     Args:
-        x: float [n, ...], inputs to encode; held-out ones show what the prior will see.
+        x: float [n, ...], inputs to encode, best held-out ones.
         labels: integer [n], -1 where unknown; None draws one colour.
         directory: where `latent_EPOCH.png` is written.
         log_dir: where TensorBoard looks.
@@ -51,13 +53,14 @@ class LatentScatter(FigureCallback):
     ) -> None:
         super().__init__(directory, log_dir, every)
         self.x = data.check_array(x, "x")
-        label_groups(labels, len(self.x))
+        if labels is not None:
+            data.check_labels(labels, "labels", size=len(self.x))
         self.labels = labels
 
     def check_model(self) -> None:
-        """Compares the inputs with what the encoder takes."""
+        """Checks the shape of the inputs against the encoder's."""
         data.check_array(self.x, "x", self.model.encoder.input_shape[1:])
 
     def draw(self) -> Figure:
-        """Draws the codes as they are now."""
+        """Draws the current codes."""
         return evaluation.model_latents(self.model, self.x, self.labels)

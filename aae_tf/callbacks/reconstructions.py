@@ -1,21 +1,23 @@
-"""What a model makes of images while it trains."""
+"""A callback that draws images and their reconstructions."""
+
+from __future__ import annotations
 
 import os
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from aae_tf import data, evaluation
 from aae_tf.callbacks.figure_callback import FigureCallback
-from aae_tf.evaluation.mosaic import check_images
+from aae_tf.evaluation.arguments import check_images
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Reconstructions(FigureCallback):
     """Draws images over their reconstructions, see `evaluation.reconstructions`.
 
     Args:
-        x: float [n, height, width, channels], images of one or three channels; two dozen fill
-            a page.
+        x: float [n, height, width, channels], images of one or three channels, such as two dozen.
         directory: where `reconstructions_EPOCH.png` is written.
         log_dir: where TensorBoard looks.
         every: epochs between two figures.
@@ -56,9 +58,9 @@ class Reconstructions(FigureCallback):
         self.x = x
 
     def check_model(self) -> None:
-        """Compares the images with what the encoder takes."""
+        """Checks the shape of the images against the encoder's."""
         data.check_array(self.x, "x", self.model.encoder.input_shape[1:])
 
     def draw(self) -> Figure:
-        """Draws the reconstructions as they are now."""
+        """Draws the current reconstructions."""
         return evaluation.reconstructions(self.x, self.model.reconstruct(self.x))

@@ -1,18 +1,23 @@
-"""Samples of a model while it trains."""
+"""A callback that draws samples of a model."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from aae_tf import evaluation
 from aae_tf.callbacks.figure_callback import FigureCallback
 from aae_tf.checks import check_dimension, check_integer
-from aae_tf.evaluation.mosaic import check_images
+from aae_tf.evaluation.arguments import check_images
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class SampleGrid(FigureCallback):
-    """Draws samples of the model, always from the same codes, see `evaluation.sample_grid`.
+    """Draws samples of the model, from the same codes in every epoch, see `evaluation.sample_grid`.
 
     Args:
         count: number of samples.
@@ -56,10 +61,10 @@ class SampleGrid(FigureCallback):
         self.seed = check_integer("seed", seed)
 
     def check_model(self) -> None:
-        """Looks at the shape of what the decoder gives."""
+        """Checks that the decoder gives images."""
         shape = self.model.decoder.output_shape[1:]
         check_images("the decoder's outputs", np.zeros((1, *shape), np.float32))
 
     def draw(self) -> Figure:
-        """Draws what the codes decode to now."""
+        """Draws the current samples."""
         return evaluation.sample_grid(self.model.sample(self.count, seed=self.seed))

@@ -1,22 +1,23 @@
-"""The numbers of a trained model on held-out data."""
+"""All numbers of a trained model on held-out data."""
 
 from typing import Any
 
 import numpy as np
 
 from aae_tf import data
-from aae_tf.checks import check_dimension
-from aae_tf.evaluation.class_frequency_test import class_frequency_test
-from aae_tf.evaluation.classification_scores import classification_scores
-from aae_tf.evaluation.clustering_scores import clustering_scores
+from aae_tf.checks import check_dimension, import_extra
+from aae_tf.evaluation.class_scores import (
+    class_frequency_test,
+    classification_scores,
+    clustering_scores,
+)
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.parzen import parzen
-from aae_tf.evaluation.prior_mismatch import prior_mismatch
-from aae_tf.evaluation.sample_codes import sample_codes
+from aae_tf.evaluation.prior_mismatch import prior_mismatch, sample_codes
 from aae_tf.models import BaseAAE, BaseModel, ClassStyleAAE, ClusteringAAE
 
-# Enough to choose the width of a Parzen window.
-_WINDOW_ROWS = 2000
+# Rows of the validation data that the width of the Parzen window is chosen on.
+_BANDWIDTH_ROWS = 2000
 
 
 def evaluate_model(
@@ -29,25 +30,25 @@ def evaluate_model(
     batch_size: int = 100,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measures what a model reconstructs, samples, tells of classes, and how it meets its priors.
+    """Measures reconstructions, samples, classes and the fit of codes to their priors.
 
-    What a model or the data cannot tell is left out:
+    The result has these entries, except those that the model or the data do not allow:
 
     - `losses`: what `model.evaluate` gives, by the names of the logs. With an adversarial
       divergence, `<code>_discriminator_accuracy` is the discriminator's on the codes of `x`;
     - `half_squared_error`: 0.5 |x - x'|^2 per example, nats, x' decoded from the mean codes;
-    - `codes`, for each code, samples of its posterior, which is what the prior is matched to:
-      `mmd_squared`, the unbiased estimate of the squared maximum mean discrepancy to the prior
-      under `mmd.default_kernel`, from at most 2,000 codes, about zero, of either sign, where both
-      agree; `standardized_mmd`, the same in standard deviations of its noise, below 2 where the
-      codes cannot be told from the prior; `mean` and `stddev` of each coordinate;
+    - `codes`, for each code, from one sample of its posterior per input: `mmd_squared`, the
+      unbiased estimate of the squared maximum mean discrepancy to the prior under
+      `mmd.default_kernel`, from at most 2,000 codes, near zero and of either sign where both
+      agree; `standardized_mmd`, the same in standard deviations of its noise, below 2 where codes
+      and prior cannot be told apart; `mean` and `stddev` of each coordinate;
     - `class_frequencies`: `aggregated_posterior`, the mean q(y) of q(y|x) over `x`, against
       `class_prior`: their `total_variation`, and `chi_square` (None if infinite) with its
       `p_value`, see `class_frequency_test`; on models with a class prior;
     - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`;
     - `classification`: see `classification_scores`; with `y`, on models that classify;
     - `clustering`: see `clustering_scores`; with `y` and `validation`, on models of clusters;
-    - `label_probe_accuracy`: of a logistic regression that reads the label off the latents,
+    - `label_probe_accuracy`: of a logistic regression that predicts the label from the latents,
       fitted on `validation`; with `y`, on models with an encoder.
 
     Args:
@@ -55,14 +56,13 @@ def evaluate_model(
         x: float [n, ...], inputs that were not trained on, at least two.
         y: integers [n], their classes, all known; None if there are none.
         validation: inputs and classes (or None), neither trained on nor in `x`.
-        clusters: whether `classify` gives clusters without an order, and not classes; None takes
-            it from the model: `ClusteringAAE` does. An `EmbeddingAAE` that has seen no labels does
-            as well.
-        num_samples: samples behind `parzen`.
-        batch_size: examples at a time. The divergence is an average over batches, so it depends
-            on this: compare values of one size only.
-        seed: non-negative integer that fixes the codes, which of them enter `mmd_squared`, and
-            samples of model and prior.
+        clusters: whether `classify` gives unnamed clusters and not classes; None is True for a
+            `ClusteringAAE` alone. Pass True for an `EmbeddingAAE` trained without labels.
+        num_samples: number of samples for `parzen`.
+        batch_size: examples at a time. The divergence is an average over batches and depends on
+            their size: compare values of one size only.
+        seed: non-negative integer that fixes the codes, the choice of those that enter
+            `mmd_squared`, and samples of model and prior.
 
     Returns:
         Numbers, lists and dicts of them by name, ready for JSON.
@@ -71,6 +71,8 @@ def evaluate_model(
         TypeError: if `x` is no array of floats, or labels are no integers.
         ValueError: if `x` is not finite or not of the model's shape, has fewer than two rows, or
             `batch_size` is no positive integer.
+        ImportError: if there are labels of `x` and of `validation`, and scikit-learn is not
+            installed.
 
     Example:
 
@@ -91,6 +93,9 @@ def evaluate_model(
     x = data.check_array(x, "x", model.decoder.output_shape[1:])
     if len(x) < 2:
         raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}.")
+    validation_x, validation_y = (None, None) if validation is None else validation
+    if y is not None and validation_y is not None:
+        import_extra("sklearn", "data", "scores of labels")
     logs = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
     numbers: dict[str, Any] = {"losses": {key: float(value) for key, value in logs.items()}}
     if isinstance(model, BaseAAE):
@@ -99,33 +104,39 @@ def evaluate_model(
         numbers["codes"] = _code_numbers(model, x, y, seed)
     if isinstance(model, ClassStyleAAE):
         numbers["class_frequencies"] = _frequency_numbers(model, x)
-    if validation is None:
-        known, classes = None, None
-    else:
-        known, classes = validation
+    if validation is not None:
         numbers["parzen"] = parzen(
-            lambda n, seed: model.sample(n, seed=seed), known[:_WINDOW_ROWS], x, num_samples, seed
+            lambda n, seed: model.sample(n, seed=seed),
+            validation_x[:_BANDWIDTH_ROWS],
+            x,
+            num_samples,
+            seed,
         )
     if y is not None and isinstance(model, BaseAAE):
-        numbers |= _label_numbers(model, x, y, known, classes, clusters)
+        numbers |= _label_numbers(model, x, y, validation_x, validation_y, clusters)
     return numbers
 
 
 def _label_numbers(
-    model: BaseAAE, x: np.ndarray, y: Any, known: Any, classes: Any, clusters: bool | None
+    model: BaseAAE,
+    x: np.ndarray,
+    y: Any,
+    validation_x: Any,
+    validation_y: Any,
+    clusters: bool | None,
 ) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     if clusters is None:
         clusters = isinstance(model, ClusteringAAE)
     if model.classifies and not clusters:
         numbers["classification"] = classification_scores(model.classify(x), y)
-    if classes is not None:
+    if validation_y is not None:
         if model.classifies and clusters:
             numbers["clustering"] = clustering_scores(
-                model.classify(x), y, model.classify(known), classes
+                model.classify(x), y, model.classify(validation_x), validation_y
             )
         numbers["label_probe_accuracy"] = linear_probe(
-            model.encode(known), classes, model.encode(x), y
+            model.encode(validation_x), validation_y, model.encode(x), y
         )
     return numbers
 

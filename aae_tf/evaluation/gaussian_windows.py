@@ -1,4 +1,4 @@
-"""Log-densities under Gaussian windows on more samples than fit into memory."""
+"""Log-densities under Gaussian windows on samples, which are read chunk by chunk."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -8,19 +8,19 @@ import tensorflow as tf
 
 from aae_tf import data
 
-# Rows of `x`, and of the samples, in one matrix product: a few of its 4 MiB are alive at a time.
-_ROWS = 1024
-# The most that rounding a distance may move the logarithm of one window, nats.
+# Rows of `x`, and of the samples, in one matrix product, whose result takes 4 MiB.
+_BLOCK_ROWS = 1024
+# Largest error of the logarithm of one window by rounding a distance in float32, nats.
 _TOLERANCE = 0.1
 
 Samples = Any | Iterable[Any] | Callable[[], Iterable[Any]]
 
 
 def sample_chunks(samples: Samples, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """Goes through samples once.
+    """Yields samples chunk by chunk, once.
 
     Args:
-        samples: float [m, ...]; or what yields such arrays, or a function that returns it.
+        samples: float [m, ...]; or an iterable of such arrays, or a function that returns one.
         shape: of one sample.
 
     Yields:
@@ -48,27 +48,27 @@ def sample_chunks(samples: Samples, shape: tuple[int, ...]) -> Iterator[np.ndarr
 def log_mean_windows(x: np.ndarray, samples: Samples, sigmas: np.ndarray) -> np.ndarray:
     """Computes log((1/m) sum_j N(x_i; s_j, sigma^2 I)) for each of several sigmas.
 
-    Distances are |x|^2 - 2 x's + |s|^2, once for all sigmas, after the mean of `x` is taken from
-    both. The sum cancels where x and s are close: an entry is wrong by about
-    sqrt(d) u (|x| + |s|)^2 at most, u the unit roundoff. Products are in single precision where
+    Distances are computed as |x|^2 - 2 x's + |s|^2, once for all sigmas, after the mean of `x` is
+    subtracted from both. The sum cancels where x and s are close: the error of an entry is at
+    most about sqrt(d) u (|x| + |s|)^2, u the unit roundoff. Products are in single precision where
     this moves the logarithm of a window by less than 0.1 nat, else in double.
 
     Args:
         x: float32 [n, ...], n > 0.
-        samples: see `sample_chunks`; gone through once, with one chunk in memory at a time.
+        samples: see `sample_chunks`; read once, with one chunk in memory at a time.
         sigmas: float64 [k], positive.
 
     Returns:
         float64 [k, n], nats.
 
     Raises:
-        TypeError, ValueError: as `sample_chunks`, and if there is no sample.
+        TypeError, ValueError: as `sample_chunks`; ValueError also if there is no sample.
     """
     points = x.reshape(len(x), -1)
     dimension = points.shape[1]
     centre = points.mean(axis=0, dtype=np.float64).astype(np.float32)
     points = points - centre
-    reach = _largest_norm(points)
+    radius = _largest_norm(points)
     scales = 0.5 / np.square(sigmas)
     representable_scales = np.minimum(scales, np.finfo(np.float32).max)
     totals = np.full([len(sigmas), len(x)], -np.inf)
@@ -76,7 +76,7 @@ def log_mean_windows(x: np.ndarray, samples: Samples, sigmas: np.ndarray) -> np.
     for chunk in sample_chunks(samples, x.shape[1:]):
         count += len(chunk)
         for sample_rows in _blocks(chunk.reshape(len(chunk), dimension) - centre):
-            error = _unit_roundoff() * dimension**0.5 * (reach + _largest_norm(sample_rows)) ** 2
+            error = _unit_roundoff() * dimension**0.5 * (radius + _largest_norm(sample_rows)) ** 2
             dtype = tf.float32 if error * scales.max() < _TOLERANCE else tf.float64
             block = tf.cast(sample_rows, dtype)
             factors = tf.cast(representable_scales, dtype)
@@ -92,7 +92,7 @@ def log_mean_windows(x: np.ndarray, samples: Samples, sigmas: np.ndarray) -> np.
 
 @tf.function(reduce_retracing=True)
 def _window_sums(x: tf.Tensor, samples: tf.Tensor, scales: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Gives the least squared distance of each x, and sums of windows relative to its window."""
+    """Returns the smallest squared distance of each x, and sums of windows over the nearest one."""
     distances = (
         tf.reduce_sum(tf.square(x), axis=1, keepdims=True)
         + tf.reduce_sum(tf.square(samples), axis=1)
@@ -100,7 +100,7 @@ def _window_sums(x: tf.Tensor, samples: tf.Tensor, scales: tf.Tensor) -> tuple[t
     )
     distances = tf.maximum(distances, 0.0)
     nearest = tf.reduce_min(distances, axis=1)
-    # One sigma after the other: all together would not fit.
+    # One sigma at a time: the windows of all together would take too much memory.
     excess = nearest[:, tf.newaxis] - distances
     sums = tf.map_fn(
         lambda scale: tf.reduce_sum(tf.exp(scale * excess), axis=1), scales, parallel_iterations=1
@@ -109,7 +109,7 @@ def _window_sums(x: tf.Tensor, samples: tf.Tensor, scales: tf.Tensor) -> tuple[t
 
 
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    return (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
+    return (rows[start : start + _BLOCK_ROWS] for start in range(0, len(rows), _BLOCK_ROWS))
 
 
 def _largest_norm(rows: np.ndarray) -> float:
@@ -117,6 +117,6 @@ def _largest_norm(rows: np.ndarray) -> float:
 
 
 def _unit_roundoff() -> float:
-    # TensorFloat-32, the default on the GPUs that have it, keeps ten bits of each factor.
+    # TensorFloat-32, the default on the GPUs that have it, rounds each factor to ten bits.
     is_coarse = tf.config.experimental.tensor_float_32_execution_enabled()
     return 2.0**-11 if is_coarse and tf.config.list_logical_devices("GPU") else 2.0**-24

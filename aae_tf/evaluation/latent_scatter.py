@@ -1,15 +1,23 @@
-"""Where the codes lie, against where the prior wants them."""
+"""Figures of codes, coloured by label, over the contours of their prior."""
 
-from typing import Any
+from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import tensorflow_probability as tfp
-from matplotlib.figure import Figure
 
-from aae_tf.evaluation.canvas import new_axes
-from aae_tf.evaluation.check_entries import check_entries
-from aae_tf.evaluation.label_groups import label_groups
-from aae_tf.evaluation.latent_key import add_latent_key
-from aae_tf.evaluation.latent_view import LatentView
+from aae_tf.evaluation.arguments import check_entries
+from aae_tf.evaluation.canvas import FONT_SIZE, new_axes, new_panels
+from aae_tf.evaluation.latent_view import LatentView, add_legend, label_groups
+from aae_tf.models import BaseAAE, EmbeddingAAE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLUMNS = 3
+_INCHES = 3.6
 
 
 def latent_scatter(
@@ -21,11 +29,12 @@ def latent_scatter(
 ) -> Figure:
     """Draws codes coloured by label over contours of the prior.
 
-    The contours enclose 50%, 80% and 95% of the prior's mass, where its density is highest; of a
-    prior that is a narrow band on the page, such as a long swiss roll, only the last is a line.
-    With two dimensions the axes are the code's. With more they are the first two principal
-    components of the codes, and the contours are those of the prior's samples projected onto the
-    same plane. With one, the codes are a histogram under the prior's density.
+    The contours enclose the regions of highest density that hold 50%, 80% and 95% of the prior's
+    mass; of a prior that is a narrow band on the page, such as a long swiss roll, only the last
+    is drawn as a line. The axes of two-dimensional codes are their coordinates. Those of wider
+    codes are their first two principal components, and the contours are those of the prior's
+    samples projected onto the same plane. One-dimensional codes are drawn as a histogram under
+    the prior's density.
 
     Args:
         codes: float [n, code_dim], at least one.
@@ -33,8 +42,8 @@ def latent_scatter(
             colour bar instead of a legend.
         prior: distribution with event_shape [code_dim], with or without a density; None draws no
             contours.
-        seed: integer that fixes the prior's samples, and the order in which points are drawn: no
-            class hides the others.
+        seed: integer that fixes the prior's samples, and the order in which points are drawn: it
+            is random, so that no class hides the others.
         heads: float [m, code_dim], cluster heads: head k is a circle that holds the number k.
 
     Returns:
@@ -61,5 +70,104 @@ def latent_scatter(
     view = LatentView(codes, prior, heads, seed)
     figure, axes = new_axes(5.2, 4.4)
     view.draw(axes, codes, groups, heads)
-    add_latent_key(figure, [axes], groups, prior is not None, heads is not None)
+    add_legend(figure, [axes], groups, prior is not None, heads is not None)
+    return figure
+
+
+def model_latents(model: BaseAAE, x: Any, labels: Any | None = None) -> Figure:
+    """Draws the latents of inputs, see `latent_scatter`, over the contours of their prior.
+
+    The embedding of an `EmbeddingAAE`, the sum of a head and a style, has no prior of its own: its
+    cluster heads are drawn instead.
+
+    Args:
+        model: model with an encoder.
+        x: float [n, ...], inputs.
+        labels: integer [n], -1 where unknown; None draws one colour.
+
+    Returns:
+        Figure; its first axes show the latents.
+
+    Raises:
+        TypeError, ValueError: as `model.encode` and `latent_scatter`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from aae_tf import AAE, networks, priors
+    >>> model = AAE(networks.mlp_encoder((4,), units=(8,)), networks.mlp_decoder((4,), 2, (8,)),
+    ...             prior=priors.gaussian(2), seed=0)
+    >>> model_latents(model, np.zeros((3, 4), "float32")).axes[0].get_xlabel()
+    'latent 1'
+    """
+    codes = model.encode(x)
+    if isinstance(model, EmbeddingAAE):
+        return latent_scatter(codes, labels, heads=model.cluster_heads)
+    return latent_scatter(codes, labels, model.latent_prior)
+
+
+def latent_panels(
+    codes: Mapping[str, Any],
+    labels: Any | None = None,
+    prior: tfp.distributions.Distribution | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Draws the codes of several models side by side, as `latent_scatter` does, on the same axes.
+
+    All panels have the same limits, contours and colours, and with more than two dimensions the
+    same plane, that of the first two principal components of all codes together.
+
+    Args:
+        codes: by title, float [n, code_dim], the codes of the same inputs under each model.
+        labels: integer [n], of these inputs, -1 where unknown; None draws one colour.
+        prior: distribution with event_shape [code_dim]; None draws no contours.
+        seed: integer that fixes the prior's samples and the order in which points are drawn.
+
+    Returns:
+        Figure with up to three panels abreast.
+
+    Raises:
+        TypeError: if `codes` is no mapping to arrays of floats, or `labels` no array of integers.
+        ValueError: if there is no code, or the shapes do not fit.
+
+    Example:
+
+    >>> from aae_tf import priors
+    >>> prior = priors.gaussian(2)
+    >>> codes = prior.sample(50, seed=[0, 1]).numpy()
+    >>> figure = latent_panels({"AAE": codes, "VAE": 0.5 * codes}, np.arange(50) % 3, prior)
+    >>> [axes.get_title() for axes in figure.axes]
+    ['AAE', 'VAE']
+
+    References:
+        Makhzani et al. 2016, *Adversarial Autoencoders*, figure 2 (arXiv:1511.05644).
+    """
+    if not isinstance(codes, Mapping):
+        raise TypeError(
+            "Expected `codes` to be a mapping from titles to arrays. "
+            f"Received: codes of type {type(codes).__name__}."
+        )
+    if not codes:
+        raise ValueError("Expected `codes` to have at least one entry. Received: codes={}.")
+    panels = {name: check_entries(f"codes[{name!r}]", x, (None,)) for name, x in codes.items()}
+    shapes = {name: x.shape for name, x in panels.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"Expected `codes` to be of one shape. Received: {shapes}.")
+    shape = next(iter(shapes.values()))
+    groups = label_groups(labels, shape[0])
+    view = LatentView(np.concatenate(list(panels.values())), prior, None, seed)
+
+    columns = min(len(panels), _COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure, grid = new_panels(_INCHES * columns + 0.8, _INCHES * rows, rows, columns)
+    shown = list(grid.flat[: len(panels)])
+    for axes, (name, panel) in zip(shown, panels.items(), strict=True):
+        view.draw(axes, panel, groups)
+        axes.set_title(name, fontsize=FONT_SIZE + 1)
+        axes.label_outer()
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    # The legend stands at the right of the first row, as the last row may be shorter.
+    shown.sort(key=lambda axes: axes is not grid[0, -1])
+    add_legend(figure, shown, groups, prior is not None)
     return figure

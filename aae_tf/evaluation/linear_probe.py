@@ -1,12 +1,12 @@
-"""How much of the classes a linear classifier reads from codes."""
+"""The accuracy of a linear classifier that predicts classes from codes."""
 
 from typing import Any
 
 import numpy as np
 
 from aae_tf import data
-from aae_tf.checks import check_dimension, check_positive
-from aae_tf.evaluation.check_entries import check_entries
+from aae_tf.checks import check_dimension, check_positive, import_extra
+from aae_tf.evaluation.arguments import check_entries
 
 
 def linear_probe(
@@ -17,13 +17,13 @@ def linear_probe(
     penalty: float = 1.0,
     max_iterations: int = 1000,
 ) -> float:
-    """Fits a multinomial logistic regression to codes and gives its accuracy on other codes.
+    """Fits a multinomial logistic regression to codes and returns its accuracy on other codes.
 
-    Codes are standardised first, by mean and standard deviation of `codes`, so that neither
+    All codes are standardised by the mean and standard deviation of `codes`, so that neither
     their scale nor their offset matters.
 
     Args:
-        codes: float [n, code_dim], codes to learn from.
+        codes: float [n, code_dim], codes to fit to.
         y: integer [n], their classes; rows of unknown class, -1, only help to standardise.
         test_codes: float [m, code_dim], codes to predict, at least one.
         test_y: integer [m], their classes, all known.
@@ -39,6 +39,7 @@ def linear_probe(
         ValueError: if an array is empty, not finite, or of another shape than its partner, `y`
             holds fewer than two classes, `penalty` is not positive, or `max_iterations` is no
             positive integer.
+        ImportError: if scikit-learn is not installed.
 
     Example:
 
@@ -50,9 +51,8 @@ def linear_probe(
         Alain and Bengio 2016, *Understanding Intermediate Layers Using Linear Classifier Probes*
         (arXiv:1610.01644).
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
+    linear_model = import_extra("sklearn.linear_model", "data", "linear_probe")
+    preprocessing = import_extra("sklearn.preprocessing", "data", "linear_probe")
     codes, y = _check_pair("codes", codes, "y", y, "some")
     test_codes, test_y = _check_pair("test_codes", test_codes, "test_y", test_y, "all")
     if test_codes.shape[1] != codes.shape[1]:
@@ -67,9 +67,9 @@ def linear_probe(
         )
     check_positive("penalty", penalty)
     check_dimension("max_iterations", max_iterations)
-    # L-BFGS stops early in float32.
-    scaler = StandardScaler().fit(codes.astype(np.float64))
-    probe = LogisticRegression(C=1.0 / penalty, max_iter=max_iterations)
+    # In float32, L-BFGS would stop before it has converged.
+    scaler = preprocessing.StandardScaler().fit(codes.astype(np.float64))
+    probe = linear_model.LogisticRegression(C=1.0 / penalty, max_iter=max_iterations)
     probe.fit(scaler.transform(codes.astype(np.float64))[known], y[known])
     predictions = probe.predict(scaler.transform(test_codes.astype(np.float64)))
     return float(np.mean(predictions == test_y))

@@ -1,35 +1,100 @@
-"""The density of a prior on the grid of a figure, whatever the prior is."""
+"""The density of a prior in the plane that a figure of codes shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow_probability as tfp
 from scipy import ndimage
 
-from aae_tf.evaluation.prior_samples import prior_samples
-from aae_tf.evaluation.projection import Projection
+from aae_tf import priors
 
 _NUM_SAMPLES = 500_000
-# How many samples a smoothed cell averages, within limits of the smoothing, in cells.
-_AVERAGED = 5000.0
-_SMOOTHING = (1.0, 3.0)
-_TAIL = 2e-4
-# Cells at a time: the density of a mixture is computed for all its components at once.
-_ROWS = 4096
-# The share of a density's mass that may move when it is smoothed over one cell.
-_MOVED = 0.5
+_CHUNK_SIZE = 100_000
+# Number of samples that a smoothed cell should average, and limits of the smoothing, in cells.
+_SAMPLES_PER_CELL = 5000.0
+_SMOOTHING_LIMITS = (1.0, 3.0)
+# Share of the samples that lies outside the shown box at either end of an axis.
+_TAIL_MASS = 2e-4
+# Cells evaluated at a time: the density of a mixture is computed for all its components at once.
+_CELLS = 4096
+# Share of its mass that smoothing over one cell may move in a density that the grid resolves.
+_MOVED_MASS = 0.5
+# Half the side of a square of limits, over half the range of the points.
+_MARGIN = 1.04
+
+
+class Projection(NamedTuple):
+    """A linear map from codes to the points of a figure.
+
+    Attributes:
+        origin: float64 [code_dim], the code at zero.
+        directions: float64 [code_dim, k], orthonormal columns.
+        names: of the k axes, for labels.
+        is_identity: whether codes are shown as they are.
+    """
+
+    origin: np.ndarray
+    directions: np.ndarray
+    names: tuple[str, ...]
+    is_identity: bool
+
+    def apply(self, codes: np.ndarray) -> np.ndarray:
+        """Maps codes [n, code_dim] to points float64 [n, k]."""
+        return (codes - self.origin) @ self.directions
+
+
+def project(codes: np.ndarray) -> Projection:
+    """Returns the identity for one or two dimensions, else the first two principal components.
+
+    Args:
+        codes: float [n, code_dim].
+
+    Returns:
+        The projection; the largest coefficient of each component is positive.
+    """
+    width = codes.shape[1]
+    if width <= 2:
+        names = tuple(f"latent {i + 1}" for i in range(width))
+        return Projection(np.zeros(width), np.eye(width), names, is_identity=True)
+    origin = codes.mean(axis=0, dtype=np.float64)
+    centered = codes - origin
+    variances, vectors = np.linalg.eigh(centered.T @ centered / len(codes))
+    directions = vectors[:, [-1, -2]]
+    directions *= np.sign(directions[np.abs(directions).argmax(axis=0), [0, 1]])
+    shares = variances[[-1, -2]] / max(variances.sum(), np.finfo(float).tiny)
+    names = tuple(
+        f"principal component {i} ({share:.0%} of variance)" for i, share in enumerate(shares, 1)
+    )
+    return Projection(origin, directions, names, is_identity=False)
+
+
+def square_limits(points: np.ndarray) -> np.ndarray:
+    """Returns the limits of a square around points, with a margin.
+
+    Args:
+        points: [n, 2], at least one.
+
+    Returns:
+        [2, 2]: low and high of either axis.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    # The square of codes that have collapsed to one point has a side of about 0.002.
+    radius = _MARGIN * max((high - low).max() / 2.0, 1e-3)
+    centre = (low + high) / 2.0
+    return np.stack([centre - radius, centre + radius], axis=1)
 
 
 class PriorDensity:
-    """A prior as a figure shows it: how far it reaches, and how dense it is where.
+    """The density of a projected prior on a grid, and the box that nearly all its mass lies in.
 
     The density is exact where the prior has one, codes are shown as they are, and the grid is fine
     enough for it. Otherwise it is a histogram of 500,000 samples, smoothed over one to three
-    cells, the fewer the more samples lie in each.
+    cells: fewer where more samples lie in each.
 
     Args:
         prior: distribution with event_shape [code_dim].
-        projection: what the figure shows of a code.
+        projection: from codes to the points of the figure.
         seed: integer that fixes the prior's samples.
     """
 
@@ -39,12 +104,12 @@ class PriorDensity:
         self._prior = prior
         self._is_projected = not projection.is_identity
         self._points = np.concatenate(
-            [projection.apply(chunk) for chunk in prior_samples(prior, _NUM_SAMPLES, seed)]
+            [projection.apply(chunk) for chunk in _sample_chunks(prior, seed)]
         )
 
     def extent(self) -> np.ndarray:
         """Returns the corners of the box that nearly all samples lie in, float64 [2, k]."""
-        return np.quantile(self._points, [_TAIL, 1.0 - _TAIL], axis=0)
+        return np.quantile(self._points, [_TAIL_MASS, 1.0 - _TAIL_MASS], axis=0)
 
     def on_grid(self, axes: Sequence[np.ndarray]) -> np.ndarray:
         """Evaluates the density.
@@ -65,9 +130,10 @@ class PriorDensity:
             for axis, step in zip(axes, steps, strict=True)
         ]
         counts, _ = np.histogramdd(self._points, edges)
-        # Of the cell that a sample lies in, on average over samples.
-        crowd = np.sum(counts**2) / max(counts.sum(), 1.0)
-        smoothing = np.clip(np.sqrt(_AVERAGED / (4.0 * np.pi * max(crowd, 1.0))), *_SMOOTHING)
+        # The number of samples in the cell of a sample, averaged over the samples.
+        occupancy = np.sum(counts**2) / max(counts.sum(), 1.0)
+        width = np.sqrt(_SAMPLES_PER_CELL / (4.0 * np.pi * max(occupancy, 1.0)))
+        smoothing = np.clip(width, *_SMOOTHING_LIMITS)
         return ndimage.gaussian_filter(counts, smoothing) / (len(self._points) * np.prod(steps))
 
     def _evaluate(self, axes: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -75,25 +141,24 @@ class PriorDensity:
         rows = codes.reshape(-1, len(axes))
         try:
             densities = [
-                np.asarray(self._prior.prob(rows[start : start + _ROWS]), np.float64)
-                for start in range(0, len(rows), _ROWS)
+                np.asarray(self._prior.prob(rows[start : start + _CELLS]), np.float64)
+                for start in range(0, len(rows), _CELLS)
             ]
-        # TensorFlow Probability's word for having no density.
-        except NotImplementedError:
+        except NotImplementedError:  # The distribution has no density.
             return None
         return np.concatenate(densities).reshape(codes.shape[:-1])
 
 
 def _is_resolved(density: np.ndarray) -> bool:
-    """Tells whether a density is wider than the cells, and has mass in the grid at all."""
+    """Tells whether a density has mass in the grid, and is wider than its cells."""
     mass = density.sum()
     if not 0.0 < mass < np.inf:
         return False
-    return bool(np.abs(density - ndimage.gaussian_filter(density, 1.0)).sum() < _MOVED * mass)
+    return bool(np.abs(density - ndimage.gaussian_filter(density, 1.0)).sum() < _MOVED_MASS * mass)
 
 
 def mass_levels(density: np.ndarray, masses: Sequence[float]) -> np.ndarray:
-    """Finds the densities whose regions of higher density hold given shares of the mass.
+    """Returns the densities above which given shares of the mass lie.
 
     Args:
         density: on a regular grid that covers the distribution.
@@ -101,15 +166,23 @@ def mass_levels(density: np.ndarray, masses: Sequence[float]) -> np.ndarray:
 
     Returns:
         float64, strictly increasing; fewer than `masses` where the density is flat, none where it
-        is zero.
+        is zero everywhere.
     """
     falling = np.sort(density, axis=None)[::-1]
     mass = np.cumsum(falling)
     levels = falling[np.searchsorted(mass, np.asarray(masses) * mass[-1])]
-    # A contour at the very height of a plateau, such as a uniform prior's, would be undefined.
+    # A contour at exactly the height of a plateau, such as a uniform prior's, is undefined.
     return np.unique(levels[levels > 0.0] * (1.0 - 1e-4))
 
 
 def thickness(region: np.ndarray) -> float:
-    """Measures the farthest that a cell of a region is from its edge, in cells."""
+    """Returns the largest distance of a cell of a region from its edge, in cells."""
     return float(ndimage.distance_transform_edt(np.pad(region, 1)).max())
+
+
+def _sample_chunks(prior: tfp.distributions.Distribution, seed: int) -> Iterator[np.ndarray]:
+    """Yields samples of the prior, [k, code_dim], in chunks that fit into memory."""
+    for chunk, start in enumerate(range(0, _NUM_SAMPLES, _CHUNK_SIZE)):
+        count = min(_CHUNK_SIZE, _NUM_SAMPLES - start)
+        # `prior.sample` of a mixture draws from every component; `priors.sample` from one.
+        yield np.asarray(priors.sample(prior, count, seed=[chunk, seed]))

@@ -32,26 +32,28 @@ def test_draws_marks_and_curves_of_every_epoch(make_aae, images, tmp_path):
     curves = {line.get_label(): line.get_ydata() for line in losses.lines}
     np.testing.assert_allclose(curves["discriminator"], history["latent_discriminator_loss"])
     np.testing.assert_allclose(curves["encoder"], history["latent_divergence"])
-    np.testing.assert_allclose(curves["draw: 1.386"], 2 * np.log(2))
-    np.testing.assert_allclose(curves["draw: 0.693"], np.log(2))
+    np.testing.assert_allclose(curves["equilibrium: 1.386"], 2 * np.log(2))
+    np.testing.assert_allclose(curves["equilibrium: 0.693"], np.log(2))
     assert {line.get_label() for line in norms.lines} == {"latent", "reconstruction"}
     curves = {line.get_label(): line.get_ydata() for line in balance.lines}
     np.testing.assert_allclose(curves["steepness"], history["latent_steepness"])
     np.testing.assert_allclose(curves["factor of the rate"], history["latent_rate_factor"])
 
 
-def test_says_once_when_a_side_has_won(make_aae, tmp_path, capsys):
+def test_prints_once_that_a_discriminator_is_too_strong_or_too_weak(make_aae, tmp_path, capsys):
     accuracies = [0.95, 0.95, 0.6, 0.95, 0.96, 0.97, 0.98, 0.5, 0.3, 0.3, 0.3]
     monitor = monitored(make_aae(), tmp_path, accuracies, every=20)
-    won, fooled = monitor.messages
-    assert won.startswith("Epoch 6: the discriminator of 'latent' has won: it told 97% of codes")
-    assert "compile(balance='adaptive')" in won and "spectral_normalization=True" in won
-    assert fooled.startswith("Epoch 11: the encoder has fooled the discriminator of 'latent'")
-    assert "Raise the rate of `discriminator_optimizer`" in fooled
-    assert capsys.readouterr().out == f"{won}\n{fooled}\n"
+    strong, weak = monitor.messages
+    assert strong.startswith("Epoch 6: the discriminator of 'latent' is too strong: it told 97% of")
+    assert "compile(balance='adaptive')" in strong and "spectral_normalization=True" in strong
+    assert weak.startswith(
+        "Epoch 11: the discriminator of 'latent' is too weak: it was right on 30% of"
+    )
+    assert "Raise the rate of `discriminator_optimizer`" in weak
+    assert capsys.readouterr().out == f"{strong}\n{weak}\n"
 
 
-def test_has_nothing_to_say_of_a_balance_or_of_nothing(make_aae, tmp_path):
+def test_prints_nothing_of_a_balance_or_without_an_accuracy(make_aae, tmp_path):
     assert monitored(make_aae(), tmp_path, [0.5, 0.6, np.nan, 0.7], every=9).messages == []
     assert monitored(make_aae(), tmp_path, [0.95, 0.3] * 4, every=9, patience=2).messages == []
 
@@ -63,11 +65,14 @@ def test_marks_are_those_of_the_objective(make_aae, images, tmp_path, objective)
     monitor = callbacks.BalanceMonitor(tmp_path)
     model.fit(images, verbose=0, callbacks=[monitor])
     _, losses = monitor.draw().axes
-    marks = {line.get_label() for line in losses.lines if line.get_label().startswith("draw")}
-    assert marks == ({"draw: 0.250", "draw: 0.125"} if objective == "least_squares" else set())
+    marks = {
+        line.get_label() for line in losses.lines if line.get_label().startswith("equilibrium")
+    }
+    expected = {"equilibrium: 0.250", "equilibrium: 0.125"}
+    assert marks == (expected if objective == "least_squares" else set())
 
 
-def test_refuses_a_model_without_a_game(make_aae, images, tmp_path):
+def test_refuses_a_model_without_a_discriminator(make_aae, images, tmp_path):
     model = make_aae(divergence="mmd")
     model.compile()
     with pytest.raises(ValueError, match="BalanceMonitor to be given to the `fit` of a model with"):

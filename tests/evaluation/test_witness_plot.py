@@ -54,7 +54,7 @@ def test_codes_are_dots_on_a_square_page_with_a_named_colour_bar():
 
 
 def test_looks_at_two_thousand_codes_at_random(monkeypatch):
-    monkeypatch.setattr(sys.modules[evaluation.witness_plot.__module__], "_GRID", 10)
+    monkeypatch.setattr(sys.modules[evaluation.witness_plot.__module__], "_GRID_SIZE", 10)
     codes = RNG.normal(size=(3000, 2)).astype(np.float32)
     kernel = tfp.math.psd_kernels.ExponentiatedQuadratic(length_scale=1.0)
     shown = [
