@@ -93,7 +93,10 @@ def evaluate_model(
     x = data.check_array(x, "x", model.decoder.output_shape[1:])
     if len(x) < 2:
         raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}.")
-    validation_x, validation_y = (None, None) if validation is None else validation
+    validation_x: Any = None
+    validation_y: Any = None
+    if validation is not None:
+        validation_x, validation_y = validation
     if y is not None and validation_y is not None:
         import_extra("sklearn", "data", "scores of labels")
     logs = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
