@@ -12,7 +12,7 @@ import yaml
 
 from aae_tf.runs import make_recipe
 from aae_tf.runs.cluster import EX_TEMPFAIL, TFConfig
-from tests.serving.deployment import REPOSITORY, load_yaml
+from tests.serving.deployment.deployment import REPOSITORY, load_yaml
 
 FOLDER = REPOSITORY / "deploy" / "training"
 NAME = "aae-training"

@@ -14,7 +14,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from aae_tf import SemiSupervisedAAE, export, priors
 from aae_tf.serving import ModelServer
 from tests.models.small import NUM_CLASSES, build
-from tests.serving.asking import WAYS
+from tests.serving.client.asking import WAYS
 
 
 @pytest.fixture(autouse=True, scope="package")

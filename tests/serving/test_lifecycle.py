@@ -18,6 +18,8 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from aae_tf.serving import Client, ModelServer, ServerError
 
+pytestmark = pytest.mark.integration
+
 X = {"x": np.float32([2.0])}
 POLL = 0.05
 

@@ -33,6 +33,7 @@ def runs(monkeypatch):
     return runs
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_closed_loop(ports, runs, protocol):
     report = run_load_test(
@@ -49,6 +50,7 @@ def test_closed_loop(ports, runs, protocol):
     assert 0 < report.latencies.max() < report.seconds
 
 
+@pytest.mark.integration
 def test_inputs_follow_the_seed_and_the_signature(ports, runs):
     for seed in (1, 1, 2):
         run_load_test("decoder", "sample", **ports, concurrency=1, max_requests=1, seed=seed)
@@ -60,6 +62,7 @@ def test_inputs_follow_the_seed_and_the_signature(ports, runs):
     assert first["label"].tolist() == [-1]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_failures_are_counted_by_code(ports, monkeypatch, protocol):
     def refuse(*arguments, **keywords):
@@ -75,6 +78,7 @@ def test_failures_are_counted_by_code(ports, monkeypatch, protocol):
     assert np.isnan(report.percentile(50))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_timeouts(ports, monkeypatch, protocol):
     def respond_late(*arguments, **keywords):
@@ -90,12 +94,14 @@ def test_timeouts(ports, monkeypatch, protocol):
     assert report.errors == {"DEADLINE_EXCEEDED": 1}
 
 
+@pytest.mark.integration
 def test_time_bounds_a_closed_loop(ports):
     report = run_load_test("encoder", **ports, concurrency=2, max_seconds=0.2)
     assert 0.2 <= report.seconds < 60.0
     assert 0 < len(report.latencies) < 10_000
 
 
+@pytest.mark.integration
 def test_an_open_loop_keeps_its_rate(ports):
     report = run_load_test("encoder", **ports, rate=200.0, max_requests=100)
     # The time of 100 exponential gaps of 5 ms: 0.5 s, deviation 0.05 s.
@@ -103,6 +109,7 @@ def test_an_open_loop_keeps_its_rate(ports):
     assert len(report.latencies) == 100
 
 
+@pytest.mark.integration
 def test_an_open_loop_counts_from_when_a_request_was_due(ports, monkeypatch):
     def slow(*arguments, **keywords):
         time.sleep(0.02)
@@ -154,6 +161,7 @@ def test_no_server(unused_port=1):
         run_load_test("encoder", grpc_port=unused_port, timeout=5.0)
 
 
+@pytest.mark.integration
 def test_strings_cannot_be_drawn(root):
     with (
         ModelServer(root, file_system_poll_wait_seconds=0) as server,
@@ -162,6 +170,7 @@ def test_strings_cannot_be_drawn(root):
         run_load_test("kinds", "string", grpc_port=server.grpc_port)
 
 
+@pytest.mark.integration
 def test_command(ports):
     options = ["--grpc-port", str(ports["grpc_port"]), "--rest-port", str(ports["rest_port"])]
     run = ["loadtest", "encoder", *options, "--max-requests", "20", "--concurrency", "2"]

@@ -43,6 +43,7 @@ def test_models_are_folders_with_numbered_versions(server, odd_name):
     }
 
 
+@pytest.mark.integration
 def test_the_highest_version_is_served(hp2_root):
     for name in ("2", "9", "124.tmp", "-200", "0x200", "9223372036854775808"):
         (hp2_root / "hp2" / name).mkdir()
@@ -50,6 +51,7 @@ def test_the_highest_version_is_served(hp2_root):
         assert server.models == {"hp2": 123}
 
 
+@pytest.mark.integration
 def test_ports_are_chosen_opened_on_loopback_only_and_closed(hp2_root):
     server = ModelServer(hp2_root)
     assert (server.grpc_port, server.rest_port, server.models) == (0, 0, {})
@@ -63,6 +65,7 @@ def test_ports_are_chosen_opened_on_loopback_only_and_closed(hp2_root):
     assert server.models == {}
 
 
+@pytest.mark.integration
 def test_a_stopped_server_starts_again_on_its_ports(hp2_root, fixed_ports):
     server = ModelServer(hp2_root, **fixed_ports)
     for _ in range(2):
@@ -73,6 +76,7 @@ def test_a_stopped_server_starts_again_on_its_ports(hp2_root, fixed_ports):
     server.stop()  # once more does nothing
 
 
+@pytest.mark.integration
 def test_ipv6(hp2_root):
     if not socket.has_ipv6:
         pytest.skip("this Python has no IPv6")
@@ -157,6 +161,7 @@ def test_a_version_that_is_a_file(hp2_root):
         ModelServer(hp2_root).start()
 
 
+@pytest.mark.integration
 def test_what_started_is_stopped_when_the_rest_fails(hp2_root, monkeypatch):
     ports = []
     start = GrpcFront.start
@@ -175,6 +180,7 @@ def test_what_started_is_stopped_when_the_rest_fails(hp2_root, monkeypatch):
     assert not is_open(port)
 
 
+@pytest.mark.integration
 def test_nothing_is_printed_and_the_log_tells(hp2_root, capfd, caplog):
     with caplog.at_level(logging.INFO, "aae_tf.serving"), ModelServer(hp2_root) as server:
         connection = HTTPConnection("127.0.0.1", server.rest_port)
@@ -221,6 +227,7 @@ def held(request, hp2_root, monkeypatch):
         finish()
 
 
+@pytest.mark.integration
 def test_stop_answers_running_requests_and_refuses_new_ones(held):
     server, finish, answers = held
     stopping = threading.Thread(target=server.stop)
@@ -239,6 +246,7 @@ def test_stop_answers_running_requests_and_refuses_new_ones(held):
     assert answers == [[3.0]]
 
 
+@pytest.mark.integration
 def test_stop_cuts_off_what_outlasts_the_grace(held):
     server, finish, answers = held
     start = time.monotonic()
@@ -269,6 +277,7 @@ print("stopped")
 """
 
 
+@pytest.mark.integration
 def test_sigterm_drains_and_the_process_exits_with_0(hp2_root):
     process = subprocess.Popen(
         [sys.executable, "-c", MAIN, str(hp2_root)],
@@ -297,6 +306,7 @@ def test_sigterm_drains_and_the_process_exits_with_0(hp2_root):
     assert not is_open(grpc_port) and not is_open(rest_port)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_stop_the_server_and_get_their_handlers_back(hp2_root, number):
     before = signal.getsignal(number)
@@ -339,6 +349,7 @@ def test_bad_flags(arguments, message):
         ModelServer("models", **arguments)
 
 
+@pytest.mark.integration
 def test_a_version_brings_its_own_batching_parameters(hp2_root):
     own = hp2_root / "hp2" / "123" / "batching_params.pbtxt"
     own.write_text("max_batch_size { value: 2 }")

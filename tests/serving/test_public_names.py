@@ -1,8 +1,27 @@
+import json
+import subprocess
 import sys
 
 import pytest
 
 import aae_tf.serving
+from tests.serving.client.fake_servers import SERVERS, Behaviour
+
+# What the import costs, and that a client works without what it did not import.
+_CLIENT = """
+import json, resource, sys, time
+start = time.perf_counter()
+from aae_tf.serving import AsyncClient, Client, Retries, ServingError, run_load_test
+costs = {
+    "seconds": time.perf_counter() - start,
+    "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+}
+for protocol, port in zip(("grpc", "rest"), sys.argv[1:]):
+    with Client(**{f"{protocol}_port": int(port)}) as client:
+        costs[protocol] = client.encode([[1.0, 2.0]]).tolist()
+costs["imported"] = sorted({"tensorflow", "keras", "scipy", "uvicorn"} & set(sys.modules))
+print(json.dumps(costs))
+"""
 
 
 @pytest.mark.parametrize(
@@ -30,3 +49,16 @@ def test_public_names_are_listed_and_others_refused():
         assert getattr(aae_tf.serving, name).__name__ == name
     with pytest.raises(AttributeError, match=r"'aae_tf\.serving' has no attribute 'clients'"):
         _ = aae_tf.serving.clients
+
+
+@pytest.mark.integration
+def test_the_client_needs_neither_tensorflow_nor_keras():
+    with SERVERS["grpc"](Behaviour()) as grpc_port, SERVERS["rest"](Behaviour()) as rest_port:
+        command = [sys.executable, "-c", _CLIENT, str(grpc_port), str(rest_port)]
+        run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    costs = json.loads(run.stdout)
+    assert costs["imported"] == []
+    assert costs["grpc"] == costs["rest"] == [[1.0, 2.0]]
+    # 0.4 s and 46 MiB on an idle machine; with TensorFlow, 13 s and 600 MiB.
+    assert costs["seconds"] < 5.0
+    assert costs["mebibytes"] < 150.0

@@ -9,6 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from aae_tf.serving import Client, ModelServer, ServingError
 
+pytestmark = pytest.mark.integration
+
 PATH = "/monitoring/prometheus/metrics"
 PREFIX = ":tensorflow:serving:"
 
@@ -105,9 +107,8 @@ def test_batches_are_counted(root, monitoring, get):
     assert len(bounds) == 53
 
 
-@pytest.mark.parametrize("text", [None, "", "prometheus_config { enable: false }"])
-def test_without_them_the_path_is_not_there(root, monitoring, get, text):
-    file = None if text is None else monitoring(text)
+def test_where_they_are_off_the_path_is_not_there(root, monitoring, get):
+    file = monitoring("prometheus_config { enable: false }")
     with ModelServer(root, monitoring_config_file=file) as server:
         status, content_type, body = get(server, PATH)
     assert (status, content_type.partition(";")[0]) == (404, "text/html")

@@ -159,6 +159,7 @@ def test_every_kind_of_tensor_passes(batch_model, fake):
     assert [half.result(PATIENCE)["y"].item() for half in halves] == [0.5, 2.0]
 
 
+@pytest.mark.integration
 def test_case_90_a_seed_draws_the_same_whatever_runs_beside_it(make_aae, pool, tmp_path):
     model = make_aae()
     sample = {"sample": model.signatures()["sample"]}
@@ -254,6 +255,7 @@ def test_closing_one_session_leaves_another_on_the_same_pool(batch_fake, batch_m
     assert y == 3.0
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("batch_timeout_micros", [0, 300])
 def test_stress(root, batch_timeout_micros):
     pool = BatchThreadPool(2, "stress")

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 FOLDER = REPOSITORY / "serving"
 MODELS = ["encoder", "decoder"]
 

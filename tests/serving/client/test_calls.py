@@ -4,13 +4,13 @@ import pytest
 
 from aae_tf.serving import ServingError
 from aae_tf.serving.client.calls import make_target
-from tests.serving.asking import ask
-from tests.serving.fake_servers import SERVERS, Behaviour
+from tests.serving.client.asking import ask
+from tests.serving.client.fake_servers import SERVERS, Behaviour
 
 ROWS = np.ones([1, 2], np.float32)
 
 
-@pytest.mark.parametrize("batch_size", [None, 1])
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -21,17 +21,18 @@ ROWS = np.ones([1, 2], np.float32)
         ({"label": "a/b:c é%"}, "a/b:c é%"),
     ],
 )
-def test_requests_carry_the_version_or_the_label(way, options, expected, batch_size):
+def test_requests_carry_the_version_or_the_label(way, options, expected):
     kind, protocol = way
     behaviour = Behaviour()
     with SERVERS[protocol](behaviour) as port:
         arguments = {f"{protocol}_port": port}
         rows = np.ones([2, 2], np.float32)
-        ask(kind, arguments, "encode", rows, **options, batch_size=batch_size)
+        ask(kind, arguments, "encode", rows, **options, batch_size=1)
         ask(kind, arguments, "predict", "encoder", {"inputs": ROWS}, "encode", **options)
     assert {asked.version for asked in behaviour.predicts} == {expected}
 
 
+@pytest.mark.integration
 def test_status_asks_for_a_version(way):
     kind, protocol = way
     behaviour = Behaviour()

@@ -212,6 +212,7 @@ def test_answers_are_not_held_back(http_call, server):
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+@pytest.mark.integration
 def test_concurrent_requests_get_their_own_answers(server):
     def ask(thread):
         connection = HTTPConnection("127.0.0.1", server.rest_port, timeout=30.0)

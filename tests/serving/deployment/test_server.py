@@ -15,9 +15,11 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from aae_tf.serving import ModelServer
-from tests.serving.deployment import FOLDER, load_yaml, read, server_options
+from tests.serving.deployment.deployment import FOLDER, load_yaml, read, server_options
 
 # The fixture's kernel: 0, 1, ... 11 times the scale of the version.
+pytestmark = pytest.mark.integration
+
 SCALES = {1: 9.0, 2: 0.1}
 
 

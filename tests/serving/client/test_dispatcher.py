@@ -12,8 +12,8 @@ from aae_tf.serving.client.calls import PredictCall, make_target
 from aae_tf.serving.client.chunks import default_batch_size, join, split
 from aae_tf.serving.client.rest_transport import write_predict
 from tests.models.small import INPUTS, NUM_CLASSES
-from tests.serving.asking import ask
-from tests.serving.fake_servers import SERVERS, Behaviour
+from tests.serving.client.asking import ask
+from tests.serving.client.fake_servers import SERVERS, Behaviour
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 ROWS = np.arange(20, dtype=np.float32).reshape(10, 2)
@@ -28,6 +28,7 @@ def names(way, server):
     }
 
 
+@pytest.mark.integration
 class TestAgainstTheServer:
     """Every method in batches of 3 gives what the model gives at once."""
 
@@ -59,6 +60,7 @@ class TestAgainstTheServer:
         assert scores["prior_log_prob"].dtype == np.float32
 
 
+@pytest.mark.integration
 class TestRequests:
     @pytest.fixture
     def encode(self, way):
@@ -172,6 +174,7 @@ class TestRequests:
 
 
 class TestPredict:
+    @pytest.mark.integration
     @pytest.mark.parametrize("protocol", ["grpc", "rest"])
     def test_one_request_unless_batches_are_asked_for(self, protocol):
         behaviour = Behaviour()
@@ -246,6 +249,5 @@ class TestChunks:
     def test_the_default_keeps_under_the_body_cap_of_the_server(self):
         # The float32 values of the longest spelling: sign, 17 digits and a wide exponent.
         row = np.full([1, 2**15], -1.1754943508222875e-38, np.float32)
-        rows = np.broadcast_to(row, [default_batch_size({"inputs": row}), 2**15])
-        body = write_predict(PredictCall(make_target("encoder"), "encode", {"inputs": rows}))
-        assert len(body) <= 26 * 2**20
+        body = write_predict(PredictCall(make_target("encoder"), "encode", {"inputs": row}))
+        assert default_batch_size({"inputs": row}) * len(body) <= 26 * 2**20

@@ -374,6 +374,7 @@ def test_a_small_message_cannot_ask_for_a_huge_array(predict):
     assert_refused(StatusCode.INVALID_ARGUMENT, "asks for more than", predict, "hp2", {"x": proto})
 
 
+@pytest.mark.integration
 def test_concurrent_requests_get_their_own_answers(predict):
     def ask(i):
         response = predict("hp2", {"x": np.full([3], i, np.float32)})

@@ -6,10 +6,13 @@ import grpc
 import pytest
 
 from aae_tf.serving import ServingError
-from tests.serving.asking import WAYS, ask
-from tests.serving.fake_servers import SERVERS, Behaviour, reserved_port
+from tests.serving.client.asking import WAYS, ask
+from tests.serving.client.fake_servers import SERVERS, Behaviour, reserved_port
 
-pytestmark = pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way))
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way)),
+]
 
 
 def wait(way, port, *args, **kwargs):

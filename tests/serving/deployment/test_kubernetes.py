@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.serving.deployment import (
+from tests.serving.deployment.deployment import (
     FOLDER,
     MODELS,
     check_server_options,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.deployment import (
+from tests.serving.deployment.deployment import (
     FOLDER,
     MODELS,
     check_server_options,

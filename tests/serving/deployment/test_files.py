@@ -8,7 +8,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from aae_tf.export.batching_parameters import BatchingParameters
 from aae_tf.export.serving_protos import make_message, parse_text
-from tests.serving.deployment import (
+from tests.serving.deployment.deployment import (
     FOLDER,
     MODELS,
     REPOSITORY,

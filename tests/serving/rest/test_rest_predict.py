@@ -283,6 +283,7 @@ def test_trailing_text_bom_and_repeated_keys(http_call):
     assert http_call("POST", f"{HP2}:predict", body).json == {"predictions": [3.0]}
 
 
+@pytest.mark.integration
 def test_timeout(http_call):
     body = {"signature_name": "loop", "inputs": 10**12}
     answer = http_call("POST", f"{KINDS}:predict", body)

@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.serving.deployment import FOLDER, MODELS, load_yaml
+from tests.serving.deployment.deployment import FOLDER, MODELS, load_yaml
+
+pytestmark = pytest.mark.integration
 
 PROBE_SECONDS = 3.0  # that the script gives a model
 

@@ -12,8 +12,8 @@ import pytest
 from aae_tf.serving import ServingError
 from aae_tf.serving.client import Client, Retries
 from aae_tf.serving.client.executors import AsyncioExecutor, ThreadExecutor
-from tests.serving.asking import WAYS, ask
-from tests.serving.fake_servers import SERVERS, Behaviour, reserved_port
+from tests.serving.client.asking import WAYS, ask
+from tests.serving.client.fake_servers import SERVERS, Behaviour, reserved_port
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 ROWS = [[1.0, 2.0], [3.0, 4.0]]
@@ -25,6 +25,7 @@ def encode(way, behaviour, rows=ROWS, **arguments):
         return ask(kind, {f"{protocol}_port": port, **arguments}, "encode", rows)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("way", WAYS)
 class TestRetries:
     def test_unavailable_is_asked_again_after_the_pauses(self, way, monkeypatch):
@@ -85,6 +86,7 @@ class TestRetries:
         assert 1 <= len(behaviour.predicts) <= 12  # two at a time, each 0.1 s
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("way", WAYS)
 def test_a_call_has_a_timeout_of_its_own(way):
     kind, protocol = way
@@ -99,6 +101,7 @@ def test_a_call_has_a_timeout_of_its_own(way):
             ask(kind, arguments, "encode", ROWS, timeout=-1)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_appears_while_a_call_is_retried(way):
     kind, protocol = way
@@ -132,6 +135,7 @@ STATUS = b'{"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(STATUS)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("lost", [[], [HEAD], [HEAD, STATUS[:20]]])
 def test_a_lost_connection_is_asked_again(lost):
     listener, thread = _http_server([lost, [HEAD, STATUS]])
@@ -140,6 +144,7 @@ def test_a_lost_connection_is_asked_again(lost):
         thread.join()
 
 
+@pytest.mark.integration
 def test_what_is_no_http_is_not_asked_again():
     listener, thread = _http_server([[b"SSH-2.0-OpenSSH\r\n"]])
     with listener, Client(rest_port=listener.getsockname()[1]) as client:
@@ -148,6 +153,7 @@ def test_what_is_no_http_is_not_asked_again():
         thread.join()
 
 
+@pytest.mark.integration
 def test_an_answer_in_drops_does_not_outlast_the_deadline():
     drops = [STATUS[i : i + 1] for i in range(len(STATUS))] * 10
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(drops)
@@ -160,6 +166,7 @@ def test_an_answer_in_drops_does_not_outlast_the_deadline():
         thread.join()
 
 
+@pytest.mark.integration
 def test_an_answer_in_chunks():
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (STATUS[:9], STATUS[9:])]
@@ -169,6 +176,7 @@ def test_an_answer_in_chunks():
         thread.join()
 
 
+@pytest.mark.integration
 def test_an_answer_without_a_length_ends_with_the_connection():
     listener, thread = _http_server([[b"HTTP/1.0 200 OK\r\n\r\n", STATUS]])
     with listener, Client(rest_port=listener.getsockname()[1]) as client:
@@ -202,6 +210,7 @@ class TestDelays:
             Retries(**arguments)
 
 
+@pytest.mark.integration
 def test_a_connection_in_use_while_the_client_is_closed_is_closed_afterwards(monkeypatch):
     closed = []
     close = http.client.HTTPConnection.close

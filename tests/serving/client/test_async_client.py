@@ -8,12 +8,13 @@ import pytest
 
 from aae_tf.serving import ServingError
 from aae_tf.serving.client import AsyncClient, Client
-from tests.serving.fake_servers import SERVERS, Behaviour
+from tests.serving.client.fake_servers import SERVERS, Behaviour
 
 ROWS = np.arange(8, dtype=np.float32).reshape(4, 2)
 PROTOCOLS = pytest.mark.parametrize("protocol", ["grpc", "rest"])
 
 
+@pytest.mark.integration
 @PROTOCOLS
 def test_calls_overlap(protocol):
     behaviour = Behaviour(lambda *_: behaviour.wait_for_predicts(8))
@@ -30,6 +31,7 @@ def test_calls_overlap(protocol):
     assert behaviour.most_at_once == 8
 
 
+@pytest.mark.integration
 @PROTOCOLS
 def test_the_loop_runs_on_meanwhile(protocol):
     async def run(port):
@@ -46,6 +48,7 @@ def test_the_loop_runs_on_meanwhile(protocol):
         asyncio.run(run(port))
 
 
+@pytest.mark.integration
 @PROTOCOLS
 @pytest.mark.parametrize("batch_size", [None, 2])
 def test_a_call_that_is_cancelled_ends_its_requests(protocol, batch_size):
@@ -73,6 +76,7 @@ def test_a_call_that_is_cancelled_ends_its_requests(protocol, batch_size):
         assert behaviour.cancelled.wait(60)
 
 
+@pytest.mark.integration
 @PROTOCOLS
 def test_a_client_made_before_the_loop(protocol):
     behaviour = Behaviour()

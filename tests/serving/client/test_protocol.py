@@ -13,7 +13,7 @@ from tensorflow_serving.apis import (
 
 from aae_tf.serving.client import protocol
 from aae_tf.serving.models.tensor_proto import from_array
-from tests.serving.test_tensor_proto import ARRAYS
+from tests.serving.models.test_tensor_proto import ARRAYS
 
 OFFICIAL = {
     "TensorProto": tensor_pb2.TensorProto,

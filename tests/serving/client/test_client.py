@@ -56,6 +56,7 @@ def test_sample(client):
     assert large.shape == (1, 2)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("argument", ["grpc_port", "rest_port"])
 def test_a_model_with_classes_is_asked_for_them(classifier, classifier_server, argument):
     port = {argument: getattr(classifier_server, argument)}
@@ -197,12 +198,14 @@ def test_requests_above_the_servers_limit(any_client):
         any_client.predict("hp2", {"x": big})
 
 
+@pytest.mark.integration
 def test_answers_above_grpcs_default_of_4_mib(aae_server):
     images = np.ones([400_000, 2, 2], np.float32)  # 6.4 MB there, 4.8 MB back
     with Client(grpc_port=aae_server.grpc_port) as client:
         assert client.encode(images, batch_size=len(images)).shape == (400_000, 3)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("argument", ["grpc_port", "rest_port"])
 def test_no_server(argument):
     with socket.socket() as free:
@@ -213,6 +216,7 @@ def test_no_server(argument):
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("argument", ["grpc_port", "rest_port"])
 def test_timeout(argument):
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -228,6 +232,7 @@ def test_a_timeout_of_decades(server):
             assert client.status("hp2") == {123: "AVAILABLE"}
 
 
+@pytest.mark.integration
 def test_a_client_is_for_many_threads(any_client):
     def ask(i):
         return any_client.predict("hp2", {"x": np.full([4], i, np.float32)})["y"]
@@ -237,6 +242,7 @@ def test_a_client_is_for_many_threads(any_client):
             np.testing.assert_array_equal(y, np.full([4], i / 2 + 2, np.float32))
 
 
+@pytest.mark.integration
 def test_connections_are_kept_and_replaced_when_the_server_closed_them(
     aae_root, fixed_ports, monkeypatch
 ):
@@ -256,6 +262,7 @@ def test_connections_are_kept_and_replaced_when_the_server_closed_them(
         assert len(connects) == 2
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [
