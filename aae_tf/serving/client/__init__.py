@@ -3,5 +3,6 @@
 from aae_tf.serving.client.async_client import AsyncClient
 from aae_tf.serving.client.client import Client
 from aae_tf.serving.client.limits import Retries
+from aae_tf.serving.errors import ServingError
 
-__all__ = ["AsyncClient", "Client", "Retries"]
+__all__ = ["AsyncClient", "Client", "Retries", "ServingError"]
