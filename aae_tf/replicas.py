@@ -1,26 +1,31 @@
-"""What the replicas of a distributed training have to know of each other.
+"""Everything that `tf.distribute` asks of a training on several replicas.
 
-Under a `tf.distribute` strategy each replica sees some rows of a batch. The train step of every
-model says which, and what this module does then makes the step that of one device on the whole
-batch, whatever the shares of the replicas, none among them:
+Under a strategy each replica sees some rows of a batch, perhaps none. The train step of every model
+counts them (`spanning`), and the functions of this module then make the step the same as on one
+device with the whole batch:
 
 - a row gets the noise that it would get there (`draw_rows`);
 - what depends on rows together is computed from all of them (`whole_batch`);
 - means divide by the rows of all replicas, times the number of replicas (`row_mean`), so that the
-  mean over replicas, which the gradients and the logs take, is that over rows.
+  mean over replicas, which gradients and logs take, is the mean over rows;
+- gradients are averaged before the guard and clipping look at them (`mean_gradients`,
+  `averaged_gradients`), and updates in branches are made where replicas may merge (`switch`).
 
 On one device, and outside of a train step, each function does the plain thing.
 """
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 __all__ = ["draw_rows", "whole_batch"]
 
+_Made = TypeVar("_Made")
 # A replica is traced by a thread of its own.
 _local = threading.local()
 
@@ -163,6 +168,198 @@ def replica_mean(values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 def are_several() -> bool:
     """Tells whether a step on several replicas is under way."""
     return _span() is not None
+
+
+# Gradients and updates.
+
+
+def mean_gradients(gradients: Sequence[Any]) -> list[Any]:
+    """Averages gradients over replicas, before the guard or clipping looks at them.
+
+    Keras sums them last, in the optimizer's step, so that what looks at them before would see those
+    of one replica's rows.
+
+    Args:
+        gradients: tensors, `tf.IndexedSlices` or None.
+    """
+    if _span() is None:
+        return list(gradients)
+    context = tf.distribute.get_replica_context()
+    known = [gradient for gradient in gradients if gradient is not None]
+    means = iter(context.all_reduce(tf.distribute.ReduceOp.MEAN, known) if known else [])
+    return [None if gradient is None else next(means) for gradient in gradients]
+
+
+@contextlib.contextmanager
+def averaged_gradients(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Keeps an optimizer from summing over replicas what is averaged, within this context."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        yield
+        return
+    # The threads of replicas enter and leave in turns; each sets it anew before its `apply`.
+    vars(optimizer)["_all_reduce_sum_gradients"] = list
+    try:
+        yield
+    finally:
+        vars(optimizer).pop("_all_reduce_sum_gradients", None)
+
+
+def switch(
+    choice: tf.Tensor, factors: Sequence[Any], apply: Callable[..., None], *args: Any
+) -> None:
+    """Calls `apply(factor, *args)` in a branch of the graph, with the factor that is chosen.
+
+    Args:
+        choice: integer scalar, the same on all replicas.
+        factors: what to choose from; None calls nothing.
+        apply: an update of variables.
+        *args: further arguments, of each replica its own.
+    """
+    if _span() is None:
+        _switch(choice, factors, lambda factor: apply(factor, *args))
+        return
+
+    # Optimizers merge the replicas to move variables, which no branch within a replica may do.
+    def merged(strategy: Any, choice: Any, factors: Any, args: Any) -> None:
+        def on_each(factor: Any) -> None:
+            strategy.extended.call_for_each_replica(apply, args=(factor, *args))
+
+        _switch(strategy.experimental_local_results(choice)[0], factors, on_each)
+
+    tf.distribute.get_replica_context().merge_call(merged, args=(choice, factors, args))
+
+
+def _switch(choice: tf.Tensor, factors: Sequence[Any], apply: Callable[[Any], None]) -> None:
+    def branch(factor: Any) -> Callable[[], tf.Tensor]:
+        def run() -> tf.Tensor:
+            if factor is not None:
+                apply(factor)
+            return tf.zeros(())
+
+        return run
+
+    tf.switch_case(choice, [branch(factor) for factor in factors])
+
+
+# Variables and metrics.
+
+
+def state_variable(values: Any, name: str, per_replica: bool = False) -> keras.Variable:
+    """Makes a float32 variable that is no weight of any layer.
+
+    Args:
+        values: array of initial values.
+        name: name of the variable.
+        per_replica: whether each replica has values of its own, whose sum is read; else all have
+            the same.
+    """
+    return keras.Variable(
+        np.asarray(values, np.float32),
+        trainable=False,
+        autocast=False,
+        aggregation="sum" if per_replica else "only_first_replica",
+        synchronization="on_read" if per_replica else "auto",
+        name=name,
+    )
+
+
+def make_variables(make: Callable[[], _Made]) -> _Made:
+    """Calls `make`, which makes variables, outside of graphs, and once for all replicas."""
+
+    def merged(strategy: Any) -> _Made:
+        with tf.init_scope(), strategy.scope():
+            return make()
+
+    context = tf.distribute.get_replica_context()
+    if context is not None and tf.distribute.has_strategy():
+        return context.merge_call(merged)
+    with tf.init_scope():
+        return make()
+
+
+class Count(keras.metrics.Sum):
+    """A sum over steps of what all replicas know, of which each would add its own."""
+
+    def result(self) -> tf.Tensor:
+        """Returns the sum, which within a step is that of one replica, times their number."""
+        own = super().result()
+        if tf.distribute.in_cross_replica_context():
+            return own
+        return own * tf.distribute.get_strategy().num_replicas_in_sync
+
+    def add(self, flags: Sequence[tf.Tensor]) -> None:
+        """Adds the number of flags that are set."""
+        number = tf.add_n([tf.cast(flag, tf.float32) for flag in flags])
+        self.update_state(number / tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def reducible_logs(logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Gives logs a shape that Keras can average over workers.
+
+    Keras 3.15 averages over an axis that scalars do not have (tensorflow issue 72388).
+    """
+    if not _has_several_workers(tf.distribute.get_strategy()):
+        return logs
+    return {key: tf.reshape(value, [1]) for key, value in logs.items()}
+
+
+# When a model is compiled.
+
+
+def check_strategy(
+    strategy: tf.distribute.Strategy,
+    jit_compile: bool | str,
+    steps_per_execution: int,
+    seed: int | None,
+) -> None:
+    """Refuses what several replicas cannot do, or would not do alike.
+
+    Args:
+        strategy: that of the model.
+        jit_compile: the argument of `compile`.
+        steps_per_execution: the argument of `compile`.
+        seed: that of the model.
+
+    Raises:
+        ValueError: if the arguments do not fit the strategy.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if jit_compile is True and replicas > 1:
+        raise ValueError(
+            "Expected `jit_compile` to be False or 'auto' with several replicas: Keras would "
+            "compile their communication too. "
+            f"Received: jit_compile=True, replicas={replicas}."
+        )
+    if steps_per_execution != 1 and replicas > 1:
+        raise ValueError(
+            "Expected `steps_per_execution` to be 1 with several replicas: the loop that Keras "
+            "3.15 makes of them does not run. Received: "
+            f"steps_per_execution={steps_per_execution!r}, replicas={replicas}."
+        )
+    if _has_several_workers(strategy) and seed is None:
+        raise ValueError(
+            "Expected the model to have a `seed` with several workers: each would draw "
+            "another. Received: seed=None."
+        )
+
+
+def synchronize_batch_normalization(
+    layers: Iterable[keras.layers.Layer], strategy: tf.distribute.Strategy
+) -> None:
+    """Lets batch normalisation see the batches of all replicas, if there are several."""
+    for layer in layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = strategy.num_replicas_in_sync > 1
+
+
+def _has_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return False
+    cluster = strategy.cluster_resolver.cluster_spec()
+    return sum(map(cluster.num_tasks, cluster.jobs)) > 1
+
+
+# Communication.
 
 
 def _divide(total: tf.Tensor, mass: tf.Tensor, span: _Span) -> tf.Tensor:

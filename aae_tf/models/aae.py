@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from aae_tf import divergences, posteriors
 from aae_tf.models.base_aae import BaseAAE
-from aae_tf.models.code import Code
+from aae_tf.training.terms import Code
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -72,8 +72,6 @@ class AAE(BaseAAE):
     References:
         Makhzani et al. 2016, section 2; Tolstikhin et al. 2018 for `divergence="mmd"`.
     """
-
-    config_arguments = ("prior", "posterior", "divergence")
 
     def __init__(
         self,

@@ -1,11 +1,28 @@
-"""Checks of what a model takes as a prior."""
+"""The arguments of models: checks of what is given, and values for a config."""
 
+import inspect
 from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import priors
+
+
+def check_network(argument: str, network: Any) -> None:
+    """Refuses what is no built Keras model with one input, naming the argument."""
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            f"Expected `{argument}` to be a keras.Model. Received: {argument}={network!r}."
+        )
+    if not network.built or not isinstance(getattr(network, "input_shape", None), tuple):
+        raise ValueError(
+            f"Expected `{argument}` to be a built model with one input: make it with the "
+            "functional API, or give a Sequential its keras.Input. "
+            f"Received: {argument}={network!r}."
+        )
 
 
 def check_prior(argument: str, prior: Any) -> int:
@@ -78,3 +95,134 @@ def check_class_prior(
             f"Received: class_prior with {outcomes}, {classes_argument}={num_classes}."
         )
     return prior
+
+
+def check_components(prior: Any, num_classes: int) -> tfp.distributions.Distribution:
+    """Refuses a prior that has not one component for each class.
+
+    Args:
+        prior: what the caller gave as `prior`.
+        num_classes: number of classes.
+
+    Returns:
+        The prior.
+
+    Raises:
+        TypeError: if `prior` is no distribution.
+        ValueError: if it has no components, or another number of them.
+    """
+    check_prior("prior", prior)
+    components = priors.num_components(prior)
+    if components is None:
+        raise ValueError(
+            "Expected `prior` to be a mixture with one component for each class, such as "
+            f"priors.ring_mixture({num_classes}). Received: prior={prior!r}."
+        )
+    if components != num_classes:
+        raise ValueError(
+            "Expected `num_classes` to be the number of components of `prior`. "
+            f"Received: num_classes={num_classes}, prior with {components} components."
+        )
+    return prior
+
+
+def row_seeds(n: int | None, seed: Any) -> np.ndarray:
+    """Gives each row its seed.
+
+    Args:
+        n: number of rows; None where `seed` has one for each.
+        seed: integer, or integers [n].
+
+    Returns:
+        int64 [n].
+
+    Raises:
+        ValueError: if `n` is missing, or does not match `seed`.
+    """
+    seeds = np.asarray(seed)
+    if seeds.ndim == 0:
+        if n is None:
+            raise ValueError(
+                "Expected `n` to be given where `seed` is one integer. Received: n=None."
+            )
+        return priors.row_seeds(n, int(seeds))
+    if seeds.ndim != 1 or not np.issubdtype(seeds.dtype, np.integer) or n not in (None, len(seeds)):
+        raise ValueError(
+            "Expected `seed` to be an integer, or one integer for each of `n` rows. "
+            f"Received: n={n}, seed with shape={seeds.shape}, dtype={seeds.dtype}."
+        )
+    return seeds.astype(np.int64)
+
+
+def row_labels(labels: Any, n: int, num_classes: int) -> np.ndarray:
+    """Gives each row its label.
+
+    Args:
+        labels: None, an integer, or integers [n].
+        n: number of rows.
+        num_classes: labels lie in [-1, num_classes).
+
+    Returns:
+        int64 [n]; -1 where the label is to be drawn.
+
+    Raises:
+        TypeError: if labels are no integers.
+        ValueError: if there are not `n`, or one is out of its range.
+    """
+    array = np.asarray(-1 if labels is None else labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(
+            "Expected `labels` to be an integer or integers [n]. "
+            f"Received: labels with dtype={array.dtype}."
+        )
+    if array.shape not in ((), (n,)):
+        raise ValueError(
+            f"Expected `labels` to be one integer, or one for each of {n} samples. "
+            f"Received: labels.shape={array.shape}."
+        )
+    if array.size and (array.min() < -1 or array.max() >= num_classes):
+        raise ValueError(
+            f"Expected `labels` in [-1, {num_classes}). "
+            f"Received: labels from {array.min()} to {array.max()}."
+        )
+    return np.broadcast_to(array, [n]).astype(np.int64)
+
+
+def constructor_arguments(cls: type) -> tuple[str, ...]:
+    """Names the arguments of a model's constructor that its config holds beside name and dtype.
+
+    A constructor that does not name `decoder` forwards the arguments of its base class, which are
+    then named as well.
+    """
+    names: dict[str, None] = {}
+    for base in cls.__mro__:
+        constructor = vars(base).get("__init__")
+        if constructor is not None:
+            parameters = inspect.signature(constructor).parameters.values()
+            named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+            names |= dict.fromkeys(parameter.name for parameter in named)
+        if "decoder" in names:
+            break
+    return tuple(name for name in names if name not in ("self", "name", "dtype"))
+
+
+def serialize_argument(value: Any) -> Any:
+    """Returns an argument in JSON types: a distribution, a Keras object, an array or a plain value.
+
+    Raises:
+        ValueError: if a distribution cannot be saved; the message says why.
+    """
+    if isinstance(value, tfp.distributions.Distribution):
+        return priors.serialize(value)
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return keras.saving.serialize_keras_object(value)
+
+
+def deserialize_argument(config: Any) -> Any:
+    """Returns the argument that `serialize_argument` wrote; an array comes back as lists."""
+    if isinstance(config, dict):
+        if config.keys() == {"type", "arguments"}:
+            return priors.deserialize(config)
+        return keras.saving.deserialize_keras_object(config)
+    return config

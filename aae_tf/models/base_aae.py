@@ -9,12 +9,11 @@ import tensorflow_probability as tfp
 
 from aae_tf import data, posteriors, priors
 from aae_tf.export.exportable import Signature
+from aae_tf.models.arguments import check_network, check_prior
 from aae_tf.models.base_model import BaseModel
-from aae_tf.models.check_prior import check_prior
-from aae_tf.models.code import Code, weight_seeds
-from aae_tf.models.generator import Tensors, check_network
-from aae_tf.models.step import Batch
+from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.priors.prior_moments import prior_moments
+from aae_tf.training.terms import Batch, Code, Tensors
 
 
 class BaseAAE(BaseModel):
@@ -88,22 +87,21 @@ class BaseAAE(BaseModel):
             for key, code in codes.items()
         }
         # What may be refused comes first, so that an instance can be given again.
-        super().__init__(decoder, codes, seed=seed, name=name, **kwargs)
+        super().__init__(decoder, codes, num_classes=num_classes, seed=seed, name=name, **kwargs)
         moments = prior_moments(prior) if posterior.normalize else ()
-        posterior.connect(encoder.output_shape[1], code_dim, weight_seeds(seed)[0], *moments)
+        posterior.connect(encoder.output_shape[1], code_dim, weight_seeds(seed).posterior, *moments)
         self.encoder = encoder
         self.posterior = posterior
-        self.num_classes = num_classes
         self.latent_prior = prior
 
-    # What a variant says of itself.
+    # The hooks.
 
     # Where `sample_codes` gives the posterior's sample.
     posterior_output: str = "latents"
 
     def encode_codes(self, inputs: tf.Tensor) -> Tensors:
         """Encodes inputs to the mean of their codes, by the names of the signature's outputs."""
-        parameters = self.posterior(self._features(inputs), training=False)
+        parameters = self.posterior(self.features(inputs), training=False)
         return {"latents": self.posterior.mean(parameters)}
 
     def complete_codes(self, inputs: tf.Tensor) -> Tensors:
@@ -116,7 +114,7 @@ class BaseAAE(BaseModel):
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
         """Draws one code z ~ q(z|x) per input, and gives the parameters of q(z|x)."""
-        parameters = self.posterior(self._features(batch.inputs, training), training=training)
+        parameters = self.posterior(self.features(batch.inputs, training), training=training)
         return {**parameters, "latents": self.posterior.sample(parameters, seed, training)}
 
     def seed_codes(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> Tensors:
@@ -143,9 +141,7 @@ class BaseAAE(BaseModel):
             ValueError: if `x` is not finite, or its shape is not the encoder's.
         """
         rows = [self._check_inputs(x)]
-        return self._in_batches(
-            "encode", lambda i: self.encode_codes(i)["latents"], rows, batch_size
-        )
+        return self.map_rows("encode", lambda i: self.encode_codes(i)["latents"], rows, batch_size)
 
     def classify(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Gives the probability of each class, on models with a classifier.
@@ -166,7 +162,7 @@ class BaseAAE(BaseModel):
                 f"{type(self).__name__} has no classifier: it learns no probabilities of classes."
             )
         rows = [self._check_inputs(x)]
-        return self._in_batches(
+        return self.map_rows(
             "classify", lambda i: self.encode_codes(i)["class_probabilities"], rows, batch_size
         )
 
@@ -186,7 +182,7 @@ class BaseAAE(BaseModel):
         Raises:
             ValueError: if `x` is not finite, or its shape is not the encoder's.
         """
-        return self._in_batches("reconstruct", self.call, [self._check_inputs(x)], batch_size)
+        return self.map_rows("reconstruct", self.call, [self._check_inputs(x)], batch_size)
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the functions that an export serves, by name, `reconstruct` first.
@@ -224,13 +220,6 @@ class BaseAAE(BaseModel):
             signatures["classify"] = Signature(classify, inputs)
         return {**signatures, **super().signatures(), "score": Signature(score, inputs)}
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, as they are in use; see `Generator.get_config`."""
-        return {
-            **super().get_config(),
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-        }
-
     def _has_density(self) -> bool:
         # In eager mode, so that a prior without a density leaves nothing in the graph of `score`.
         with tf.init_scope():
@@ -240,7 +229,8 @@ class BaseAAE(BaseModel):
                 return False
         return True
 
-    def _features(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def features(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Gives the encoder's features, which the heads of all codes share."""
         return self.encoder(inputs, training=training)
 
     def _check_inputs(self, x: Any) -> np.ndarray:

@@ -1,63 +1,121 @@
-"""The one train step that every variant of the family shares."""
+"""The base class of every model that is trained: its hooks, `compile`, `fit`, and the steps."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.checks import check_bool, check_choice, check_dimension
-from aae_tf.losses.weights import Weight, check_weight
-from aae_tf.models.balance import Balance
-from aae_tf.models.check_fit_data import (
-    LabelRule,
-    batch_labels,
-    check_fit_data,
-    name_arguments,
-)
-from aae_tf.models.guard import Guard
-from aae_tf.models.make_players import make_players, resolve_optimizers
-from aae_tf.models.reconstruction_loss import Identifier, ReconstructionLoss
-from aae_tf.models.replicated_game import ReplicatedGame
-from aae_tf.models.step import Batch
+from aae_tf import replicas
+from aae_tf.losses.weights import Weight
+from aae_tf.models.generative_model import GenerativeModel
+from aae_tf.models.inputs import LabelRule, batch_labels, check_fit_data, name_arguments
+from aae_tf.models.weight_seeds import weight_seeds
+from aae_tf.training.balance import Balance
+from aae_tf.training.guard import Guard
+from aae_tf.training.objective import divergences_of
+from aae_tf.training.reconstruction_loss import Identifier
+from aae_tf.training.schedules import SCHEDULES
+from aae_tf.training.terms import Batch, Code, ExtraTerm, Tensors
+from aae_tf.training.trainer import OptimizerIdentifier, Trainer
+
+_STATE = "training_state"
 
 
-class BaseModel(ReplicatedGame):
-    """A `ReplicatedGame` that is trained: `compile`, `fit`, and the train step of every model.
+class BaseModel(GenerativeModel):
+    """A `GenerativeModel` that is trained: its codes are matched to their priors.
 
-    schedule="joint": one pass of encoder and decoder. They step down reconstruction + sum of
-    weight * divergence + extra terms, the discriminators down their own losses on the same
-    codes.
+    A model implements
 
-    schedule="alternating": the order of the paper. Encoder and decoder step down the
-    reconstruction loss; then, on fresh codes, the discriminators step; then the encoder steps
-    down the divergences, against the discriminators just updated, and the extra terms.
+    - `sample_codes`: a batch to one sample of each code, for training;
+    - `extra_terms`, if it has any: further terms of the encoder's loss, and values to log;
+    - `compare_arguments`, where a divergence compares with more than the prior;
+    - `check_labels`, if it looks at labels before training starts.
+
+    Training is described by `aae_tf.training`: `compile` makes a `Trainer`, and `train_step` calls
+    its `step`.
+
+    schedule="joint": one pass of encoder and decoder. They lower reconstruction + sum of
+    weight * divergence + extra terms, the discriminators lower their own losses on the same codes.
+
+    schedule="alternating": the order of the paper. Encoder and decoder lower the reconstruction
+    loss; then, on fresh codes, the discriminators are updated; then the encoder lowers the
+    divergences, against the discriminators just updated, and the extra terms.
 
     Args:
-        *args: those of `Objective`.
-        **kwargs: those of `Objective`.
+        decoder: built Keras model, [batch, n] to outputs [batch, ...].
+        codes: what is matched, by the name of the code, the prefix of its logs.
+        num_classes: how many classes or clusters the model knows; None if it knows none.
+        seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
+        name: name of the model.
+
+    Attributes:
+        codes: the argument.
+        trainer: what `compile` made; None before.
 
     References:
         Makhzani et al. 2016, sections 2 and 2.1.
     """
 
-    schedules: tuple[str, ...] = ("joint", "alternating")
+    # Whether inputs are reconstructed from their codes.
+    reconstructs: bool = True
+    schedules: tuple[str, ...] = tuple(SCHEDULES)
     # Which labels `fit` asks for: "none" are looked at, "any", "some" known ones, or "all".
     labels: str = "none"
+    trainer: Trainer | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        decoder: keras.Model,
+        codes: Mapping[str, Code],
+        num_classes: int | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(decoder, num_classes=num_classes, seed=seed, name=name, **kwargs)
+        # Reset with the metrics: evaluating twice gives the same numbers, and evaluating in the
+        # middle of training does not change what is trained.
+        self._evaluation_seed_generator = keras.random.SeedGenerator(0)
+        seeds = weight_seeds(seed, num_codes=len(codes))
+        for code, code_seed in zip(codes.values(), seeds.divergences, strict=True):
+            code.connect(code_seed)
+        self.codes = dict(codes)
+        # An attribute, so that Keras saves and trains the layers of all codes.
+        self._divergences = divergences_of(self)
         self._compile_arguments: dict[str, Any] = {}
         self.built = True
+
+    # The hooks.
+
+    def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
+        """Gives one sample of each code for a batch; names as in `seed_codes`."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement `sample_codes`.")
+
+    def extra_terms(
+        self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
+    ) -> dict[str, ExtraTerm]:
+        """Measures further terms of the encoder's loss, by their log keys."""
+        return {}
+
+    def compare_arguments(self, code: str, batch: Batch) -> dict[str, tf.Tensor]:
+        """Gives what the divergence of a code compares with, where that is not the prior alone."""
+        return {}
+
+    def check_labels(self, labels: np.ndarray | None) -> None:
+        """Looks at labels that are valid before training starts; may warn."""
+
+    # Training.
 
     def compile(
         self,
         optimizer: str | keras.optimizers.Optimizer = "adam",
-        discriminator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: OptimizerIdentifier = None,
         reconstruction_loss: Identifier = "half_squared_error",
         schedule: str = "joint",
         reconstruction_weight: Weight = 1.0,
-        regularization_optimizer: str | keras.optimizers.Optimizer | None = None,
+        regularization_optimizer: OptimizerIdentifier = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
@@ -69,14 +127,15 @@ class BaseModel(ReplicatedGame):
     ) -> None:
         """Configures training.
 
-        Learning-rate callbacks of Keras move `optimizer` alone, and so shift the balance of the
-        players; a schedule inside an optimizer is copied to those that are left None.
+        Learning-rate callbacks of Keras change `optimizer` alone, and so shift the balance of
+        encoder and discriminators; a schedule inside an optimizer is copied to those that are left
+        None.
 
         Args:
             optimizer: Keras optimizer or its name, for encoder and decoder.
             discriminator_optimizer: the same for the discriminators; None takes a copy of
-                `optimizer`. Has no part where no code has a discriminator, so that a model
-                compiles alike whatever its divergence.
+                `optimizer`. Not used where no code has a discriminator, so that a model compiles
+                alike whatever its divergence.
             reconstruction_loss: "half_squared_error" (0.5 |x - x'|^2), "bernoulli" (both in nats,
                 summed over features, averaged over the batch), or a callable of (inputs, outputs)
                 that returns [batch, ...]; register it with
@@ -84,9 +143,9 @@ class BaseModel(ReplicatedGame):
             schedule: "joint" or "alternating", see the class.
             reconstruction_weight: factor of the reconstruction loss: a number, zero or more, or a
                 Keras schedule of the steps made.
-            regularization_optimizer: for the encoder's step down the divergences in the
+            regularization_optimizer: for the encoder's update in the regularization phase of the
                 alternating schedule; None takes a copy of `optimizer`. Refused in the joint one,
-                which has no such step.
+                which has no such phase.
             run_eagerly: whether steps run without a graph, for debugging.
             steps_per_execution: batches per call of the compiled function.
             jit_compile: whether XLA compiles the step. "auto" follows Keras: on where there is
@@ -94,93 +153,60 @@ class BaseModel(ReplicatedGame):
                 seconds to compile.
             auto_scale_loss: whether each optimizer scales its loss where a layer computes in
                 float16, whose smallest numbers gradients fall below.
-            guard: which updates are left out lest they end the training: a `models.Guard`; True
+            guard: which updates are rejected lest they end the training: a `models.Guard`; True
                 is the default one, False or None is none.
             balance: "fixed": every optimizer keeps its rate; "adaptive", or a `models.Balance`: the
-                rate of each discriminator is steered, and `<code>_steepness` and
+                rate of each discriminator is controlled, and `<code>_steepness` and
                 `<code>_rate_factor` are logged, as means over the steps.
-            discriminator_steps: how many steps the discriminators make for one of the encoder, on
-                the same codes and new samples of the priors.
+            discriminator_steps: updates of the discriminators for one of the encoder, on the same
+                codes and new samples of the priors.
             log_gradient_norms: whether `reconstruction_gradient_norm` and
-                `<code>_gradient_norm` are logged: how hard each term of the loss, weighted, pulls
-                at the encoder's weights. Costs a backward pass for each.
+                `<code>_gradient_norm` are logged: the norm of the gradient of each term of the
+                loss, weighted, at the encoder's weights. Costs a backward pass for each.
 
         Raises:
             ValueError: if an argument is out of its range.
             TypeError: if `reconstruction_loss` is neither a name nor callable, or another argument
                 is of a wrong type.
         """
-        # Everything is resolved and checked before the model changes.
-        reconstruction = ReconstructionLoss(reconstruction_loss, self.decoder)
-        check_choice("schedule", schedule, self.schedules)
-        check_weight("reconstruction_weight", reconstruction_weight)
-        if regularization_optimizer is not None and schedule == "joint":
-            raise ValueError(
-                "Expected `regularization_optimizer` to be None with schedule='joint', which has "
-                "no step of its own for the divergences. "
-                f"Received: regularization_optimizer={regularization_optimizer!r}."
-            )
-        self._check_replicas(jit_compile, steps_per_execution)
-        used_guard, used_balance = Guard.get(guard), Balance.get(balance, self._divergences)
-        discriminator_steps = check_dimension("discriminator_steps", discriminator_steps)
-        check_bool("log_gradient_norms", log_gradient_norms)
-        optimizers = resolve_optimizers(
-            optimizer,
-            discriminator_optimizer,
-            regularization_optimizer,
-            has_game=bool(self._games()),
-            schedule=schedule,
-        )
+        strategy = self.distribute_strategy
+        replicas.check_strategy(strategy, jit_compile, steps_per_execution, self.seed)
         # The networks may have been built under another policy than the model.
-        scale = auto_scale_loss and any(
-            layer.compute_dtype == "float16" for layer in self._flatten_layers()
+        layers = self._flatten_layers()
+        is_float16 = any(layer.compute_dtype == "float16" for layer in layers)
+        # Everything is resolved and checked before the model changes.
+        trainer = Trainer(
+            self,
+            {name: SCHEDULES[name] for name in self.schedules},
+            optimizer=optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+            regularization_optimizer=regularization_optimizer,
+            reconstruction_loss=reconstruction_loss,
+            schedule=schedule,
+            reconstruction_weight=reconstruction_weight,
+            scale_losses=auto_scale_loss and is_float16,
+            guard=guard,
+            balance=balance,
+            discriminator_steps=discriminator_steps,
+            log_gradient_norms=log_gradient_norms,
         )
-        layers = {
-            "optimizer": self._autoencoder_layers(),
-            "discriminator_optimizer": list(self._divergences.values()),
-            "regularization_optimizer": self._regularized_layers(),
-        }
-        players = make_players(optimizers, layers, used_guard, scale, self._num_replicas)
-
-        super().compile(
-            optimizer=players["optimizer"].optimizer,
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-            auto_scale_loss=auto_scale_loss,
-        )
-        self._synchronize()
-        self.schedule = schedule
-        self._reconstruction_loss = reconstruction
-        self._reconstruction_weight = reconstruction_weight
-        self._autoencoder = players["optimizer"]
-        self._discriminators = players.get("discriminator_optimizer")
-        self._regularizer = players.get("regularization_optimizer", self._autoencoder)
-        self._discriminator_steps = discriminator_steps
-        self._tracks_gradients = log_gradient_norms
-        # Attributes, so that Keras saves what they have learned.
-        self.discriminator_optimizer, self.regularization_optimizer = (
-            players[name].optimizer if name in players else None
-            for name in ("discriminator_optimizer", "regularization_optimizer")
-        )
-        for player in players.values():
-            player.has_branches = not self.jit_compile or self._num_replicas > 1
-        self._prepare(used_guard, used_balance, list(players.values()))
-        self._compile_arguments = {
-            **dict.fromkeys(("discriminator_optimizer", "regularization_optimizer")),
-            **optimizers,
-            "reconstruction_loss": reconstruction_loss,
-            "schedule": schedule,
-            "reconstruction_weight": reconstruction_weight,
+        keras_arguments = {
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
             "auto_scale_loss": auto_scale_loss,
-            "guard": used_guard,
-            "balance": "fixed" if used_balance is None else used_balance,
-            "discriminator_steps": discriminator_steps,
-            "log_gradient_norms": log_gradient_norms,
         }
+        super().compile(optimizer=trainer.optimizers["optimizer"], **keras_arguments)
+        replicas.synchronize_batch_normalization(self._flatten_layers(), strategy)
+        trainer.use_branches(not self.jit_compile or strategy.num_replicas_in_sync > 1)
+        self.trainer = trainer
+        self.schedule = schedule
+        # Attributes, so that Keras saves their moments.
+        self.discriminator_optimizer = trainer.optimizers.get("discriminator_optimizer")
+        self.regularization_optimizer = trainer.optimizers.get("regularization_optimizer")
+        # As Keras sets its own, and not as one more metric of the model.
+        object.__setattr__(self, "_loss_tracker", trainer.loss)
+        self._compile_arguments = {**trainer.config, **keras_arguments}
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """Returns the arguments of `compile`, optimizers included; None before it is called."""
@@ -226,19 +252,90 @@ class BaseModel(ReplicatedGame):
         arguments = name_arguments(super().evaluate, x, y, *args, **kwargs)
         return super().evaluate(**self._check_arguments(arguments))
 
+    def train_step(self, data: Any) -> Tensors:
+        """Makes one step on a batch, of which each replica may have a part; see the schedules."""
+        with replicas.spanning(keras.utils.unpack_x_y_sample_weight(data)[0]):
+            batch = self._unpack(data, fitting=True)
+            return self.trainer.step(batch, tf.cast(self.seed_generator.next(), tf.int32))
+
+    def test_step(self, data: Any) -> Tensors:
+        """Measures the terms of the loss on a batch."""
+        with replicas.spanning(keras.utils.unpack_x_y_sample_weight(data)[0]):
+            batch = self._unpack(data, fitting=False)
+            seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
+            return self.trainer.evaluate(batch, seed)
+
+    # Keras': what `fit` calls with an iterator, None until it is made.
+    train_function: Callable[[Any], Any] | None
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes what `fit` calls, and lets the guard's monitor look at it."""
+        is_new = self.train_function is None or force
+        super().make_train_function(force)
+        monitor = self.trainer.monitor if self.trainer is not None else None
+        if is_new and monitor is not None and self.train_function is not None:
+            self.train_function = monitor.watch(self.train_function, self.steps_per_execution)
+
+    # Metrics.
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The metrics of Keras, and the means of the logs that have been made."""
+        means = [] if self.trainer is None else self.trainer.means.metrics.values()
+        return [*super().metrics, *means]
+
     def reset_metrics(self) -> None:
         """Resets the metrics and restarts the random numbers of evaluation."""
         super().reset_metrics()
         state = self._evaluation_seed_generator.state
         state.assign(tf.zeros_like(state.value))
 
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Measures the terms of the loss on a batch."""
-        with self._spanning(data):
-            batch = self._unpack(data, fitting=False)
-            seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
-            terms = self._measure(batch, seed, training=False)
-            return self._reducible(self._log(batch, terms, self._encoder_loss(batch, terms)))
+    def get_metrics_state(self) -> dict[str, np.ndarray]:
+        """Returns the values of all metrics by "key/variable", to go on within an epoch."""
+        return {
+            f"{metric.name}/{variable.name}": variable.numpy()
+            for metric in self.metrics
+            for variable in metric.variables
+        }
+
+    def set_metrics_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Sets the metrics to what `get_metrics_state` returned, in a model compiled alike."""
+        means = self.trainer.means if self.trainer is not None else None
+        for name, value in state.items():
+            key, _, part = name.rpartition("/")
+            if means is None:
+                raise ValueError("Expected the model to be compiled. Received: no `compile` yet.")
+            (variable,) = (v for v in means.metric(key).variables if v.name == part)
+            variable.assign(value)
+
+    # Saving.
+
+    def save_own_variables(self, store: Any) -> None:
+        """Stores the state of guard and balance beside the model's own, to go on from."""
+        super().save_own_variables(store)
+        if self.trainer is not None and len(self.trainer.state):
+            store[_STATE] = self.trainer.state
+
+    def load_own_variables(self, store: Any) -> None:
+        """Restores it, if the model is compiled as the saved one was."""
+        own = {key: store[key] for key in store.keys() if key != _STATE}  # noqa: SIM118
+        super().load_own_variables(own)
+        if self.trainer is not None and _STATE in store.keys():  # noqa: SIM118
+            self.trainer.state = store[_STATE]
+
+    # What Keras asks of a model that is built and has several optimizers.
+
+    def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
+        # Keras asks this for the numbers of an epoch, and takes the metrics, which know all
+        # replicas, only if each of them is logged; evaluation logs fewer than training.
+        results = self.get_metrics_result()
+        return {key: results.get(key, value) for key, value in logs.items()}
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # The model is built. Keras would average a batch over replicas, whose parts may be unequal.
+        pass
+
+    # Data.
 
     def _unpack(self, data: Any, fitting: bool) -> Batch:
         inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -273,6 +370,3 @@ class BaseModel(ReplicatedGame):
         if fitting:
             self.check_labels(checked[1])
         return checked
-
-    def check_labels(self, labels: np.ndarray | None) -> None:
-        """Looks at labels that are valid before training starts; may warn."""

@@ -9,12 +9,11 @@ import tensorflow_probability as tfp
 from aae_tf import divergences, losses, posteriors, replicas
 from aae_tf.checks import check_integer, resolve
 from aae_tf.losses.weights import Weight, check_weight
+from aae_tf.models.arguments import check_class_prior
 from aae_tf.models.base_aae import BaseAAE
-from aae_tf.models.check_prior import check_class_prior
-from aae_tf.models.code import Code, weight_seeds
-from aae_tf.models.draw_classes import draw_classes
-from aae_tf.models.generator import Tensors
-from aae_tf.models.step import Batch, ExtraTerm
+from aae_tf.models.generative_model import draw_classes
+from aae_tf.models.weight_seeds import weight_seeds
+from aae_tf.training.terms import Batch, Code, ExtraTerm, Tensors
 
 # Class and names of each term that needs no label.
 _TERMS: dict[str, tuple[type, dict[str, type]]] = {
@@ -48,7 +47,6 @@ class ClassStyleAAE(BaseAAE):
         information: "mutual_information", a `losses.MutualInformation`, or None.
         seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
         name: name of the model.
-        extra_log_keys: names of what the variant's `extra_terms` adds.
     """
 
     decoder_codes: tuple[str, ...] = ("latents", "class_probabilities")
@@ -71,7 +69,6 @@ class ClassStyleAAE(BaseAAE):
         information: str | losses.MutualInformation | None,
         seed: int | None,
         name: str | None,
-        extra_log_keys: tuple[str, ...] = (),
         **kwargs: Any,
     ) -> None:
         num_classes = check_integer(self.classes_argument, num_classes, minimum=2)
@@ -85,8 +82,6 @@ class ClassStyleAAE(BaseAAE):
             for name, term in given.items()
         }
         check_weight("classification_weight", classification_weight)
-        log_keys = () if self.labels == "none" else ("classification_loss", "accuracy")
-        term_keys = [term.log_key for term in terms.values() if term is not None]
         super().__init__(
             encoder,
             decoder,
@@ -98,7 +93,6 @@ class ClassStyleAAE(BaseAAE):
             },
             prior_argument="style_prior",
             num_classes=num_classes,
-            extra_log_keys=(*log_keys, *term_keys, *extra_log_keys),
             seed=seed,
             name=name,
             **kwargs,
@@ -112,7 +106,7 @@ class ClassStyleAAE(BaseAAE):
         self.information = terms["information"]
         self.class_head = keras.layers.Dense(
             num_classes,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=weight_seeds(seed)[3]),
+            kernel_initializer=keras.initializers.GlorotUniform(seed=weight_seeds(seed).class_head),
             dtype="float32",
             name="class_head",
         )
@@ -121,7 +115,7 @@ class ClassStyleAAE(BaseAAE):
 
     def encode_codes(self, inputs: tf.Tensor) -> Tensors:
         """Gives the mean style, and q(y|x)."""
-        features = self._features(inputs)
+        features = self.features(inputs)
         return {
             "latents": self.posterior.mean(self.posterior(features, training=False)),
             "class_probabilities": tf.nn.softmax(self.class_head(features)),
@@ -129,7 +123,7 @@ class ClassStyleAAE(BaseAAE):
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
         """Draws a style z ~ q(z|x), and gives the parameters of q(z|x) and q(y|x) with logits."""
-        features = self._features(batch.inputs, training)
+        features = self.features(batch.inputs, training)
         logits = self.class_head(features)
         parameters = self.posterior(features, training=training)
         return {
@@ -185,4 +179,4 @@ class ClassStyleAAE(BaseAAE):
         # Disturbed inputs are normalised as a batch of their own and leave no trace in the moving
         # averages, which are those of the data; noise layers draw the same for every disturbance.
         with keras.StatelessScope():
-            return self.class_head(self._features(inputs, training))
+            return self.class_head(self.features(inputs, training))

@@ -73,16 +73,6 @@ class ClusteringAAE(ClassStyleAAE):
         Makhzani et al. 2016, section 6. Consistency and information: Hu et al. 2017 (IMSAT).
     """
 
-    config_arguments = (
-        "style_prior",
-        "num_clusters",
-        "class_prior",
-        "posterior",
-        "style_divergence",
-        "class_divergence",
-        "consistency",
-        "information",
-    )
     classes_argument = "num_clusters"
 
     def __init__(

@@ -11,10 +11,8 @@ from aae_tf import data, divergences, losses, posteriors
 from aae_tf.checks import check_positive
 from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.models.class_style_aae import ClassStyleAAE
-from aae_tf.models.cluster_heads import ClusterHeads
-from aae_tf.models.code import weight_seeds
-from aae_tf.models.generator import Tensors
-from aae_tf.models.step import Batch, ExtraTerm
+from aae_tf.models.weight_seeds import weight_seeds
+from aae_tf.training.terms import Batch, ExtraTerm, Tensors
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -92,20 +90,6 @@ class EmbeddingAAE(ClassStyleAAE):
         Makhzani et al. 2016, section 7.
     """
 
-    config_arguments = (
-        "style_prior",
-        "num_clusters",
-        "class_prior",
-        "posterior",
-        "style_divergence",
-        "class_divergence",
-        "heads",
-        "head_distance",
-        "head_weight",
-        "classification_weight",
-        "consistency",
-        "information",
-    )
     decoder_codes = ("latents",)
     posterior_output = "style"
     classes_argument = "num_clusters"
@@ -150,7 +134,6 @@ class EmbeddingAAE(ClassStyleAAE):
             information,
             seed,
             name,
-            extra_log_keys=() if head_term is None else (head_term.log_key,),
             **kwargs,
         )
         self.num_clusters = self.num_classes
@@ -159,7 +142,11 @@ class EmbeddingAAE(ClassStyleAAE):
         self.head_distance = head_distance
         self.head_weight = head_weight
         self._heads_layer = ClusterHeads(
-            num_clusters, style_prior.event_shape[0], heads, head_distance, weight_seeds(seed)[4]
+            num_clusters,
+            style_prior.event_shape[0],
+            heads,
+            head_distance,
+            weight_seeds(seed).cluster_heads,
         )
 
     @property
@@ -199,3 +186,46 @@ class EmbeddingAAE(ClassStyleAAE):
     def _embed(self, codes: Tensors) -> Tensors:
         heads = self._heads_layer(codes["class_probabilities"])
         return {**codes, "latents": codes["latents"] + heads}
+
+
+class ClusterHeads(keras.layers.Layer):
+    """Maps cluster probabilities y to y W, W [num_clusters, dim] having a head in each row.
+
+    Args:
+        num_clusters: number of heads.
+        dim: width of the embedding.
+        heads: float32 [num_clusters, dim], held constant; None learns heads that start from a
+            normal distribution.
+        scale: its standard deviation.
+        seed: non-negative integer that fixes the start.
+
+    Raises:
+        ValueError: if `heads` is given with another shape.
+    """
+
+    def __init__(
+        self, num_clusters: int, dim: int, heads: np.ndarray | None, scale: float, seed: int
+    ) -> None:
+        super().__init__(name="cluster_heads", dtype="float32")
+        shape = (num_clusters, dim)
+        if heads is not None and heads.shape != shape:
+            raise ValueError(
+                f"Expected `heads` to have the shape (num_clusters, width of the style) {shape}. "
+                f"Received: heads.shape={heads.shape}."
+            )
+        self.heads = self.add_weight(
+            shape=shape,
+            initializer=keras.initializers.RandomNormal(stddev=scale, seed=seed)
+            if heads is None
+            else keras.initializers.Constant(heads),
+            trainable=heads is None,
+            name="heads",
+        )
+        self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """Does nothing: the constructor has made the heads."""
+
+    def call(self, probabilities: tf.Tensor) -> tf.Tensor:
+        """Returns the heads' mean under `probabilities`, [batch, dim]."""
+        return tf.matmul(probabilities, self.heads)

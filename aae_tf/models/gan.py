@@ -8,11 +8,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import divergences, priors
+from aae_tf.models.arguments import check_network, check_prior
 from aae_tf.models.base_model import BaseModel
-from aae_tf.models.check_prior import check_prior
-from aae_tf.models.code import Code
-from aae_tf.models.generator import Tensors, check_network
-from aae_tf.models.step import Batch
+from aae_tf.training.terms import Batch, Code, Tensors
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -66,7 +64,6 @@ class GAN(BaseModel):
         Goodfellow et al. 2014, *Generative Adversarial Nets*, algorithm 1.
     """
 
-    config_arguments = ("prior", "divergence")
     reconstructs = False
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a model of the family does with codes that come from its priors."""
+"""The base class of every model with a decoder and priors: decode, sample, export, save."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -12,13 +12,23 @@ import tensorflow_probability as tfp
 from aae_tf import data, priors
 from aae_tf.checks import check_dimension, check_integer
 from aae_tf.export.export_model import export_model
-from aae_tf.export.exportable import Signature, Tensors
+from aae_tf.export.exportable import Signature
 from aae_tf.export.saved_model import full_precision
-from aae_tf.models.row_arguments import row_labels, row_seeds
-from aae_tf.models.serialization import deserialize_argument, serialize_argument
+from aae_tf.models.arguments import (
+    check_network,
+    constructor_arguments,
+    deserialize_argument,
+    row_labels,
+    row_seeds,
+    serialize_argument,
+)
+from aae_tf.training.terms import Tensors
+
+# Folded into the seeds of rows, so that a row's class and its style are independent.
+_CLASS_STREAM = 1
 
 
-class Generator(keras.Model):
+class GenerativeModel(keras.Model):
     """A decoder with priors in front of it: decode, sample, export, save.
 
     A variant implements two functions of tensors, which the methods below, the exported
@@ -27,15 +37,12 @@ class Generator(keras.Model):
     - `seed_codes`: seeds (and labels) to codes drawn from the priors;
     - `decoder_inputs`: codes to what the decoder receives;
 
-    and says of itself
-
-    - `decoder_codes`: the names of the codes that `decoder_inputs` needs;
-    - `num_classes`: how many classes or clusters it knows, None if it knows none;
-    - `config_arguments`: the arguments of its constructor beyond those of this class, each an
-      attribute of the same name.
+    and sets `decoder_codes`, the names of the codes that `decoder_inputs` needs. Each argument of
+    its constructor is an attribute of the same name, which `get_config` saves.
 
     Args:
         decoder: built Keras model, [batch, n] to outputs [batch, ...].
+        num_classes: how many classes or clusters the model knows; None if it knows none.
         seed: non-negative integer for all randomness of the model; None draws anew.
         name: name of the model.
 
@@ -44,13 +51,13 @@ class Generator(keras.Model):
         ValueError: if the decoder is not built.
     """
 
-    config_arguments: tuple[str, ...] = ()
     decoder_codes: tuple[str, ...] = ("latents",)
     num_classes: int | None = None
 
     def __init__(
         self,
         decoder: keras.Model,
+        num_classes: int | None = None,
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
@@ -60,11 +67,13 @@ class Generator(keras.Model):
             seed = check_integer("seed", seed)
         check_network("decoder", decoder)
         self.decoder = decoder
+        if num_classes is not None:
+            self.num_classes = num_classes
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._functions: dict[str, Callable[..., Any]] = {}
 
-    # What a variant says of itself.
+    # The hooks.
 
     def seed_codes(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> Tensors:
         """Draws codes from the priors, by the names of the signatures' tensors.
@@ -80,7 +89,7 @@ class Generator(keras.Model):
         raise NotImplementedError(f"{type(self).__name__} does not implement `seed_codes`.")
 
     def decoder_inputs(self, codes: Tensors) -> tf.Tensor:
-        """Puts codes together to what the decoder receives: side by side, unless overridden."""
+        """Joins codes to what the decoder receives: side by side, unless overridden."""
         return tf.concat([codes[name] for name in self.decoder_codes], axis=1)
 
     def decode_codes(self, codes: Tensors) -> tf.Tensor:
@@ -123,7 +132,7 @@ class Generator(keras.Model):
                 "Expected as many `class_probabilities` as `z`. "
                 f"Received: z.shape={rows[0].shape}, class_probabilities.shape={rows[1].shape}."
             )
-        return self._in_batches(
+        return self.map_rows(
             "decode",
             lambda *codes: self.decode_codes(dict(zip(self.decoder_codes, codes, strict=True))),
             rows,
@@ -181,7 +190,7 @@ class Generator(keras.Model):
             rows = [seeds]
         else:
             rows = [seeds, row_labels(labels, len(seeds), self.num_classes)]
-        return self._in_batches(
+        return self.map_rows(
             "sample", lambda *row: self.decode_codes(self.seed_codes(*row)), rows, batch_size
         )
 
@@ -249,7 +258,7 @@ class Generator(keras.Model):
             `variant`, `priors` by argument, `num_classes` and `seed`, in JSON types; a prior that
             `priors.serialize` refuses is given by its `repr`.
         """
-        arguments = {name: getattr(self, name) for name in self.config_arguments}
+        arguments = {name: getattr(self, name) for name in constructor_arguments(type(self))}
         described: dict[str, Any] = {}
         for name, value in arguments.items():
             if isinstance(value, tfp.distributions.Distribution):
@@ -270,15 +279,15 @@ class Generator(keras.Model):
         Raises:
             ValueError: if a prior or a kernel cannot be saved; the message says why.
         """
-        names = ("decoder", "seed", *self.config_arguments)
+        arguments = {name: getattr(self, name) for name in constructor_arguments(type(self))}
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            **{name: serialize_argument(getattr(self, name)) for name in names},
+            **{name: serialize_argument(value) for name, value in arguments.items()},
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Generator":
+    def from_config(cls, config: dict[str, Any]) -> "GenerativeModel":
         """Builds the model from what `get_config` returned."""
         return cls(**{name: deserialize_argument(value) for name, value in config.items()})
 
@@ -319,34 +328,40 @@ class Generator(keras.Model):
         )
         return {name: graph.structured_outputs[name].shape[1] for name in self.decoder_codes}
 
-    def _in_batches(
+    def map_rows(
         self,
         name: str,
         function: Callable[..., tf.Tensor],
         rows: Sequence[np.ndarray],
-        size: int,
+        batch_size: int,
     ) -> np.ndarray:
+        """Applies a function of tensors to rows of arrays, batch by batch, in a graph.
+
+        Args:
+            name: of the function, whose graph is made once.
+            function: tensors [batch, ...], one for each array, to a tensor [batch, ...].
+            rows: arrays [n, ...].
+            batch_size: rows at a time.
+        """
         if name not in self._functions:
             specs = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in rows]
             self._functions[name] = tf.function(function, input_signature=specs, autograph=False)
         run = self._functions[name]
-        check_dimension("batch_size", size)
-        # Zero rows still run once, for the shape of nothing.
-        starts = range(0, max(len(rows[0]), 1), size)
-        return np.concatenate(
-            [run(*(array[start : start + size] for array in rows)).numpy() for start in starts]
-        )
+        check_dimension("batch_size", batch_size)
+        # Zero rows run once, too, for the shape of the result.
+        starts = range(0, max(len(rows[0]), 1), batch_size)
+        slices = [slice(start, start + batch_size) for start in starts]
+        return np.concatenate([run(*(array[part] for array in rows)).numpy() for part in slices])
 
 
-def check_network(argument: str, network: Any) -> None:
-    """Refuses what is no built Keras model with one input, naming the argument."""
-    if not isinstance(network, keras.Model):
-        raise TypeError(
-            f"Expected `{argument}` to be a keras.Model. Received: {argument}={network!r}."
-        )
-    if not network.built or not isinstance(getattr(network, "input_shape", None), tuple):
-        raise ValueError(
-            f"Expected `{argument}` to be a built model with one input: make it with the "
-            "functional API, or give a Sequential its keras.Input. "
-            f"Received: {argument}={network!r}."
-        )
+def draw_classes(
+    class_prior: tfp.distributions.Distribution, seeds: tf.Tensor, labels: tf.Tensor | None
+) -> tf.Tensor:
+    """Gives one-hot class codes, float32 [batch, num_classes], row by row.
+
+    Args:
+        class_prior: what to draw from.
+        seeds: int64 [batch]; a drawn class is a function of its seed alone.
+        labels: int64 [batch]; one outside of the classes, and every one if None, is drawn.
+    """
+    return priors.sample_rows(class_prior, priors.fold_rows(seeds, _CLASS_STREAM), labels)

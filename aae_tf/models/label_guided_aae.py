@@ -8,11 +8,9 @@ import tensorflow_probability as tfp
 
 from aae_tf import divergences, posteriors, priors
 from aae_tf.checks import check_dimension
+from aae_tf.models.arguments import check_components
 from aae_tf.models.base_aae import BaseAAE
-from aae_tf.models.check_components import check_components
-from aae_tf.models.code import Code
-from aae_tf.models.generator import Tensors
-from aae_tf.models.step import Batch
+from aae_tf.training.terms import Batch, Code, Tensors
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -71,7 +69,6 @@ class LabelGuidedAAE(BaseAAE):
         Makhzani et al. 2016, section 2.3; Rustamov 2019 for `divergence="mmd"`.
     """
 
-    config_arguments = ("prior", "num_classes", "posterior", "divergence")
     labels = "some"
     classifies = True
 

@@ -85,17 +85,6 @@ class SemiSupervisedAAE(ClassStyleAAE):
         term; those are of Miyato et al. 2018 and Krause et al. 2010.
     """
 
-    config_arguments = (
-        "style_prior",
-        "num_classes",
-        "class_prior",
-        "posterior",
-        "style_divergence",
-        "class_divergence",
-        "classification_weight",
-        "consistency",
-        "information",
-    )
     labels = "some"
 
     def __init__(

@@ -9,12 +9,10 @@ import tensorflow_probability as tfp
 
 from aae_tf import divergences, posteriors, priors
 from aae_tf.checks import check_bool, check_dimension
+from aae_tf.models.arguments import check_prior
 from aae_tf.models.base_aae import BaseAAE
-from aae_tf.models.check_prior import check_prior
-from aae_tf.models.code import Code
-from aae_tf.models.draw_classes import draw_classes
-from aae_tf.models.generator import Tensors
-from aae_tf.models.step import Batch
+from aae_tf.models.generative_model import draw_classes
+from aae_tf.training.terms import Batch, Code, Tensors
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -79,13 +77,6 @@ class SupervisedAAE(BaseAAE):
         Makhzani et al. 2016, section 4. Differs: `match_within_classes` is ours.
     """
 
-    config_arguments = (
-        "prior",
-        "num_classes",
-        "posterior",
-        "divergence",
-        "match_within_classes",
-    )
     decoder_codes = ("latents", "class_probabilities")
     labels = "all"
 

@@ -10,9 +10,7 @@ from aae_tf import losses, posteriors
 from aae_tf.checks import resolve
 from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.models.base_aae import BaseAAE
-from aae_tf.models.code import Code
-from aae_tf.models.generator import Tensors
-from aae_tf.models.step import Batch, ExtraTerm
+from aae_tf.training.terms import Batch, Code, ExtraTerm, Tensors
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -68,7 +66,6 @@ class VAE(BaseAAE):
         al. 2016, section 2.2.
     """
 
-    config_arguments = ("prior", "posterior", "kl_weight")
     # Its two terms are one bound: moved apart, they would be weighed by two optimizers.
     schedules = ("joint",)
 
@@ -93,7 +90,6 @@ class VAE(BaseAAE):
             prior,
             posterior,
             codes={"latent": Code(prior, None)},
-            extra_log_keys=[divergence.log_key],
             seed=seed,
             name=name,
             **kwargs,
@@ -104,7 +100,7 @@ class VAE(BaseAAE):
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
         """Draws z ~ q(z|x), and gives the parameters of q(z|x)."""
-        parameters = self.posterior(self._features(batch.inputs, training), training=training)
+        parameters = self.posterior(self.features(batch.inputs, training), training=training)
         return {"latents": self.posterior.sample(parameters, seed, training), **parameters}
 
     def extra_terms(

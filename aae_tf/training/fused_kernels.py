@@ -1,4 +1,4 @@
-"""How an optimizer moves one variable: by TensorFlow's fused kernels where there are any."""
+"""TensorFlow's fused kernels for the updates of Adam, AdamW and SGD."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ import tensorflow as tf
 
 
 @contextlib.contextmanager
-def update_steps(
+def fused_updates(
     optimizer: keras.optimizers.Optimizer, rate: tf.Tensor | None = None
 ) -> Iterator[None]:
-    """Lets `optimizer.apply` move each variable in one pass over memory, within this context.
+    """Makes `optimizer.apply` update each variable by one fused kernel, within this context.
 
-    Keras composes the step of an optimizer of operations that each read and write whole arrays: ten
-    passes and more for Adam. TensorFlow's own kernels for Adam, AdamW and SGD do the same
-    arithmetic in one. All else that `apply` does, clipping, decay, accumulation, averages,
-    replicas, stays with Keras; so do other optimizers, subclasses, AMSGrad and sparse gradients.
+    Keras composes an update of operations that each read and write whole arrays: ten passes and
+    more for Adam. TensorFlow's own kernels for Adam, AdamW and SGD do the same arithmetic in one
+    pass. All else that `apply` does (clipping, decay, accumulation, averages, replicas) stays with
+    Keras; so do other optimizers, subclasses, AMSGrad and sparse gradients.
 
     Args:
         optimizer: built; no wrapper of another one.
@@ -43,7 +43,7 @@ def update_steps(
             dtype = variable.dtype
             kernel(optimizer, tf.cast(gradient, dtype), variable, tf.cast(learning_rate, dtype))
 
-    # Replicas enter and leave in turns: whoever comes last to `apply` has set it anew.
+    # The threads of replicas enter and leave in turns; each sets it anew before its `apply`.
     vars(optimizer)["update_step"] = update_step
     try:
         yield

@@ -1,248 +1,288 @@
-"""What a step measures, and what its players lower."""
+"""The loss of a model: its terms, measured, weighted and summed; and their means for the logs."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from aae_tf import replicas
 from aae_tf.divergences import Divergence, DivergenceTerms
 from aae_tf.losses.weighted_mean import weighted_mean
 from aae_tf.losses.weights import Weight, weight_at
-from aae_tf.models.code import Code, weight_seeds
-from aae_tf.models.generator import Generator, Tensors
-from aae_tf.models.player import Player
-from aae_tf.models.step import Batch, ExtraTerm, StepTerms
-from aae_tf.models.trackers import kept, make_trackers
+from aae_tf.training.reconstruction_loss import ReconstructionLoss
+from aae_tf.training.terms import Batch, LossTerms, Tensors, TrainableModel
+
+# The value of a batch and its weight in the mean of an epoch, by log key.
+LoggedValues = Mapping[str, tuple[tf.Tensor, Any]]
 
 
-class Objective(Generator):
-    """A `Generator` with losses: its codes are compared with their priors.
-
-    A model implements
-
-    - `sample_codes`: a batch to one sample of each code, for training;
-    - `extra_terms`, if it has any: further terms of the encoder's loss, and what is logged beside
-      them;
-    - `compare_arguments`, where a divergence compares with more than the prior.
+class Objective:
+    """The terms of a model's loss, and how they are weighted and summed.
 
     Args:
-        decoder: built Keras model, [batch, n] to outputs [batch, ...].
-        codes: what is matched, by the name of the code, the prefix of its logs.
-        extra_log_keys: names of what `extra_terms` gives.
-        seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
-        name: name of the model.
+        model: gives the samples of codes, what the decoder receives, and further terms.
+        reconstruction_loss: compares outputs with inputs.
+        reconstruction_weight: its factor.
+        steps: scalar integer variable, the updates of encoder and decoder so far, of which
+            `reconstruction_weight` may be a schedule.
+        regularization_steps: the same for the updates that lower divergences and further terms.
 
     Attributes:
-        codes: the argument.
+        divergences: by the name of the code; codes without one are left out.
     """
-
-    # Whether inputs are reconstructed from their codes.
-    reconstructs: bool = True
-    # Set when the model is compiled.
-    _reconstruction_loss: Any
-    _reconstruction_weight: Weight
-    _autoencoder: Player
-    _regularizer: Player
 
     def __init__(
         self,
-        decoder: keras.Model,
-        codes: dict[str, Code],
-        extra_log_keys: Sequence[str] = (),
-        seed: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        model: TrainableModel,
+        reconstruction_loss: ReconstructionLoss,
+        reconstruction_weight: Weight,
+        steps: keras.Variable,
+        regularization_steps: keras.Variable,
     ) -> None:
-        super().__init__(decoder, seed=seed, name=name, **kwargs)
-        # Restarted by every `reset_metrics`: evaluating twice gives the same numbers, and
-        # evaluating in the middle of training does not change what is trained.
-        self._evaluation_seed_generator = keras.random.SeedGenerator(0)
-        for code, code_seed in zip(codes.values(), weight_seeds(seed)[1:], strict=False):
-            if code.divergence is not None:
-                code.divergence.connect(code.prior, seed=code_seed, **code.connect_arguments)
-        self.codes = dict(codes)
-        self._divergences = {
-            key: code.divergence for key, code in codes.items() if code.divergence is not None
-        }
-        self._trackers = make_trackers(self.reconstructs, self._divergences, extra_log_keys)
+        self.divergences: dict[str, Divergence] = divergences_of(model)
+        self._model = model
+        self._reconstruction_loss = reconstruction_loss
+        self._reconstruction_weight = reconstruction_weight
+        self._steps = steps
+        self._regularization_steps = regularization_steps
 
-    def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
-        """Gives one sample of each code for a batch; names as in `seed_codes`."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement `sample_codes`.")
+    # Measuring.
 
-    def extra_terms(
-        self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
-    ) -> dict[str, ExtraTerm]:
-        """Measures further terms of the encoder's loss, by their log keys."""
-        return {}
+    def measure(self, batch: Batch, codes: Tensors, seed: tf.Tensor, training: bool) -> LossTerms:
+        """Measures every term on one batch.
 
-    def compare_arguments(self, code: str, batch: Batch) -> dict[str, tf.Tensor]:
-        """Gives what the divergence of a code compares with, where that is not the prior alone."""
-        return {}
-
-    def _measure(self, batch: Batch, seed: tf.Tensor, training: bool) -> StepTerms:
-        code_seed, divergence_seed = tf.unstack(tf.random.split(seed, 2))
-        codes = self.sample_codes(batch, code_seed, training)
-        return self._measure_codes(batch, codes, divergence_seed, training)
-
-    def _measure_codes(
-        self, batch: Batch, codes: Tensors, seed: tf.Tensor, training: bool
-    ) -> StepTerms:
-        return StepTerms(
-            self._reconstruct(batch, codes, training) if self.reconstructs else None,
-            self._compare(codes, batch, seed, training),
-            self.extra_terms(codes, batch, seed, training),
+        Args:
+            batch: what is measured.
+            codes: by name, as the model's `sample_codes` gives them.
+            seed: integer [2]; fixes prior samples and noise.
+            training: whether noise and penalties that belong to training are applied.
+        """
+        return LossTerms(
+            self.reconstruction(batch, codes, training) if self._model.reconstructs else None,
+            self.compare(codes, batch, seed, training),
+            self._model.extra_terms(codes, batch, seed, training),
         )
 
-    def _reconstruct(self, batch: Batch, codes: Tensors, training: bool) -> tf.Tensor:
-        return self._reconstruction_loss(batch.inputs, self.decoder_inputs(codes), training)
+    def reconstruction(self, batch: Batch, codes: Tensors, training: bool) -> tf.Tensor:
+        """Decodes codes and compares the outputs with the inputs; float32 [batch]."""
+        inputs = self._model.decoder_inputs(codes)
+        return self._reconstruction_loss(batch.inputs, inputs, training)
 
-    def _compare(
+    def compare(
         self,
         codes: Tensors,
         batch: Batch,
         seed: tf.Tensor,
         training: bool,
-        games_only: bool = False,
-        judged: Mapping[str, DivergenceTerms] = MappingProxyType({}),
+        adversarial_only: bool = False,
+        discriminated: Mapping[str, DivergenceTerms] = MappingProxyType({}),
     ) -> dict[str, DivergenceTerms]:
         """Compares each code with its prior.
 
         Args:
-            codes: by name, as `sample_codes` gives them.
+            codes: by name, as the model's `sample_codes` gives them.
             batch: what they are the codes of.
             seed: integer [2].
             training: whether noise and penalties that belong to training are applied.
-            games_only: whether codes without a discriminator are left out.
-            judged: games of this step in which the discriminators have had their part; of these
-                codes only the encoder's loss is new.
+            adversarial_only: whether codes without a discriminator are left out.
+            discriminated: terms whose discriminator losses are kept; of these codes only the
+                encoder's loss is measured anew.
 
         Returns:
             Terms by the codes' names.
         """
-        # One row more than there are codes: none is a number of codes, too.
-        seeds = tf.unstack(tf.random.split(seed, len(self._divergences) + 1))
+        # One seed more than there are codes, since there may be no code at all.
+        seeds = tf.unstack(tf.random.split(seed, len(self.divergences) + 1))
         return {
             code: _compare(
                 divergence,
-                (codes[self.codes[code].output], batch.sample_weight),
-                {**self.compare_arguments(code, batch), **_posterior(codes, divergence)},
+                codes[self._model.codes[code].output],
+                batch.sample_weight,
+                {**self._model.compare_arguments(code, batch), **_posterior(codes, divergence)},
                 code_seed,
                 training,
-                judged.get(code),
+                discriminated.get(code),
             )
-            for (code, divergence), code_seed in zip(self._divergences.items(), seeds, strict=False)
-            if divergence.has_discriminator or not games_only
+            for (code, divergence), code_seed in zip(self.divergences.items(), seeds, strict=False)
+            if divergence.has_discriminator or not adversarial_only
         }
 
-    def _encoder_loss(self, batch: Batch, terms: StepTerms) -> tf.Tensor:
-        loss = self._regularization(terms) + self._penalties(self._autoencoder_layers())
+    # Weighing and summing.
+
+    def encoder_loss(self, batch: Batch, terms: LossTerms) -> tf.Tensor:
+        """Gives what encoder and decoder lower in the joint schedule, a scalar."""
+        loss = self.regularization(terms) + self.autoencoder_penalties()
         if terms.reconstruction is not None:
-            loss += self._reconstruction_term(batch, terms.reconstruction)
+            loss += self.weighted_reconstruction(batch, terms.reconstruction)
         return loss
 
-    def _reconstruction_term(self, batch: Batch, reconstruction: tf.Tensor) -> tf.Tensor:
-        weight = weight_at(self._reconstruction_weight, self._autoencoder.optimizer.iterations)
-        return weight * self._batch_mean(reconstruction, batch.sample_weight)
+    def weighted_reconstruction(self, batch: Batch, losses: tf.Tensor) -> tf.Tensor:
+        """Gives the mean of reconstruction losses [batch] times its weight."""
+        if batch.sample_weight is not None:
+            # Keras' own reduction: weights scale an example's loss, the divisor is the batch.
+            losses *= batch.sample_weight
+        return weight_at(self._reconstruction_weight, self._steps) * replicas.row_mean(losses)
 
-    def _regularization(self, terms: StepTerms) -> tf.Tensor:
-        # In the alternating schedule this player is still to move when the other has moved.
-        step = self._regularizer.optimizer.iterations
-        weighted = [
-            weight_at(self._divergences[code].weight, step) * divergence.encoder_loss
+    def weighted_divergences(self, terms: LossTerms) -> Tensors:
+        """Gives each divergence times its weight, by the name of the code."""
+        return {
+            code: weight_at(self.divergences[code].weight, self._regularization_steps)
+            * divergence.encoder_loss
             for code, divergence in terms.divergences.items()
-        ]
-        weighted += [
-            weight_at(term.weight, step) * term.value
+        }
+
+    def regularization(self, terms: LossTerms) -> tf.Tensor:
+        """Sums divergences and further terms, weighted; a scalar."""
+        extra = [
+            weight_at(term.weight, self._regularization_steps) * term.value
             for term in terms.extra.values()
             if term.weight is not None
         ]
-        return tf.add_n([tf.zeros(()), *weighted])
+        return tf.add_n([tf.zeros(()), *self.weighted_divergences(terms).values(), *extra])
 
-    def _discriminator_loss(self, divergences: dict[str, DivergenceTerms]) -> tf.Tensor:
+    def discriminator_loss(self, divergences: Mapping[str, DivergenceTerms]) -> tf.Tensor:
+        """Sums what the discriminators lower, penalties of their layers included; a scalar."""
         losses = [
             terms.discriminator_loss
             for terms in divergences.values()
             if terms.discriminator_loss is not None
         ]
-        return tf.add_n([*losses, self._penalties(self._divergences.values())])
+        return tf.add_n([*losses, _penalties(self.divergences.values())])
 
-    @staticmethod
-    def _batch_mean(losses: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
-        # Keras' own reduction: weights scale an example's loss, the divisor is the batch.
-        return replicas.row_mean(losses if sample_weight is None else losses * sample_weight)
+    def autoencoder_penalties(self) -> tf.Tensor:
+        """Sums the penalties that layers of encoder and decoder add to the loss."""
+        return _penalties(autoencoder_layers(self._model))
 
-    @staticmethod
-    def _penalties(layers: Iterable[keras.layers.Layer]) -> tf.Tensor:
-        losses = [loss for layer in layers for loss in layer.losses]
-        # A layer's activity is measured in its own precision.
-        return tf.add_n([tf.zeros(()), *(tf.cast(loss, tf.float32) for loss in losses)])
 
-    def _log(
-        self,
-        batch: Batch,
-        terms: StepTerms,
-        loss: tf.Tensor,
-        accepted: tf.Tensor | None = None,
-        also: Mapping[str, tf.Tensor] = MappingProxyType({}),
-    ) -> dict[str, tf.Tensor]:
-        """Adds a batch to the means of the logs, unless it was not accepted; returns them all."""
-        size = replicas.row_count(batch.inputs)
-        values = {"loss": (loss, size), **self._logged_terms(batch, terms)}
-        values |= {key: (value, size) for key, value in also.items()}
-        # What this batch cannot tell, an accuracy without labels, is left out.
-        trackers = {
-            key: self._loss_tracker if key == "loss" else self._trackers[key] for key in values
-        }
+class LogMeans:
+    """The means over an epoch of what is logged: a Keras metric for each log key.
+
+    A metric is made when its key is first logged.
+
+    Args:
+        loss: the metric of the key `loss`, which Keras resets and reports by itself.
+        counts: keys of which numbers of events are logged, and not means.
+
+    Attributes:
+        metrics: those of all keys but `loss`.
+    """
+
+    def __init__(self, loss: keras.metrics.Metric, counts: Collection[str] = ()) -> None:
+        self.metrics: dict[str, keras.metrics.Metric] = {}
+        self._loss = loss
+        self._counts = counts
+
+    def add(self, values: LoggedValues, accepted: tf.Tensor | None = None) -> Tensors:
+        """Adds the values of a batch, and returns the means up to now.
+
+        Args:
+            values: scalars or [batch], and their weights.
+            accepted: bool scalar; where false, nothing is added. None adds.
+        """
+        means = {}
         for key, (value, weight) in values.items():
             if accepted is not None:
-                value, weight = kept(accepted, value, weight)
-            trackers[key].update_state(value, sample_weight=weight)
-        return {key: tracker.result() for key, tracker in trackers.items()}
+                value, weight = _zero_unless(accepted, value, weight)
+            metric = self.metric(key)
+            metric.update_state(value, sample_weight=weight)
+            means[key] = metric.result()
+        return means
 
-    def _logged_terms(self, batch: Batch, terms: StepTerms) -> dict[str, tuple[tf.Tensor, Any]]:
-        """Gives what is logged of a batch with its weight in the mean, by log key."""
-        size = replicas.row_count(batch.inputs)
-        values: dict[str, tuple[tf.Tensor, Any]] = {}
-        if terms.reconstruction is not None:
-            values["reconstruction_loss"] = _logged_rows(terms.reconstruction, batch.sample_weight)
-        for code, (encoder_loss, discriminator_loss, accuracy) in terms.divergences.items():
-            values[f"{code}_divergence"] = encoder_loss, size
-            if discriminator_loss is not None:
-                values[f"{code}_discriminator_loss"] = discriminator_loss, size
-                values[f"{code}_discriminator_accuracy"] = accuracy, size
-        for key, term in terms.extra.items():
-            values[key] = term.value, size if term.rows is None else term.rows
-        return values
+    def metric(self, key: str) -> keras.metrics.Metric:
+        """Returns the metric of a key, made if there is none."""
+        if key == "loss":
+            return self._loss
+        if key not in self.metrics:
+            kind = replicas.Count if key in self._counts else keras.metrics.Mean
+            self.metrics[key] = replicas.make_variables(lambda: kind(name=key))
+        return self.metrics[key]
 
-    def _autoencoder_layers(self) -> list[keras.layers.Layer]:
-        return [layer for layer in self.layers if not isinstance(layer, Divergence)]
+    def count(self, key: str, flags: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Adds the number of flags that are set to a count, and returns it."""
+        metric = self.metric(key)
+        metric.add(flags)
+        return metric.result()
 
-    def _regularized_layers(self) -> list[keras.layers.Layer]:
-        layers = self._autoencoder_layers()
-        return [x for x in layers if x is not self.decoder] if self.reconstructs else layers
+
+class LossMean(keras.metrics.Mean):
+    """The mean loss of the batches that were trained on; NaN while there is none.
+
+    Keras' own is 0 then, which its callbacks would take for the best loss of all.
+    """
+
+    def result(self) -> tf.Tensor:
+        """Returns the mean."""
+        return tf.where(self.count.value > 0.0, super().result(), np.float32(np.nan))
+
+
+def logged_values(batch: Batch, terms: LossTerms) -> dict[str, tuple[tf.Tensor, Any]]:
+    """Gives the terms of a batch and their weights in the means, by log key."""
+    size = replicas.row_count(batch.inputs)
+    values: dict[str, tuple[tf.Tensor, Any]] = {}
+    if terms.reconstruction is not None:
+        values["reconstruction_loss"] = _logged_rows(terms.reconstruction, batch.sample_weight)
+    for code, (encoder_loss, discriminator_loss, accuracy) in terms.divergences.items():
+        values[f"{code}_divergence"] = encoder_loss, size
+        if discriminator_loss is not None:
+            values[f"{code}_discriminator_loss"] = discriminator_loss, size
+            values[f"{code}_discriminator_accuracy"] = accuracy, size
+    for key, term in terms.extra.items():
+        values[key] = term.value, size if term.rows is None else term.rows
+    return values
+
+
+def divergences_of(model: TrainableModel) -> dict[str, Divergence]:
+    """Gives the divergences of a model's codes, by the name of the code."""
+    return {
+        name: code.divergence for name, code in model.codes.items() if code.divergence is not None
+    }
+
+
+def autoencoder_layers(model: TrainableModel) -> list[keras.layers.Layer]:
+    """Gives the layers of encoder and decoder: all that belong to no divergence."""
+    return [layer for layer in model.layers if not isinstance(layer, Divergence)]
+
+
+def regularized_layers(model: TrainableModel) -> list[keras.layers.Layer]:
+    """Gives the layers that divergences move: the encoder's, or a decoder's without an encoder."""
+    layers = autoencoder_layers(model)
+    return [x for x in layers if x is not model.decoder] if model.reconstructs else layers
 
 
 def _compare(
     divergence: Divergence,
-    weighted: tuple[tf.Tensor, tf.Tensor | None],
-    also: dict[str, Any],
+    codes: tf.Tensor,
+    sample_weight: tf.Tensor | None,
+    arguments: dict[str, Any],
     seed: tf.Tensor,
     training: bool,
-    judged: DivergenceTerms | None,
+    discriminated: DivergenceTerms | None,
 ) -> DivergenceTerms:
     with contextlib.ExitStack() as stack:
         if not divergence.is_row_wise:
-            weighted, also = stack.enter_context(replicas.whole_batch((weighted, also)))
-        codes, sample_weight = weighted
-        if judged is None:
-            return divergence.compare(codes, seed, sample_weight, training, **also)
-        encoder_loss = divergence.fool(codes, seed, sample_weight, training, **also)
-        return judged._replace(encoder_loss=encoder_loss)
+            codes, sample_weight, arguments = stack.enter_context(
+                replicas.whole_batch((codes, sample_weight, arguments))
+            )
+        if discriminated is None:
+            return divergence.compare(codes, seed, sample_weight, training, **arguments)
+        encoder_loss = divergence.fool(codes, seed, sample_weight, training, **arguments)
+        return discriminated._replace(encoder_loss=encoder_loss)
+
+
+def _posterior(codes: Tensors, divergence: Divergence) -> dict[str, Any]:
+    if not divergence.wants_posterior:
+        return {}
+    return {"posterior": {key: codes[key] for key in ("mean", "log_variance")}}
+
+
+def _penalties(layers: Iterable[keras.layers.Layer]) -> tf.Tensor:
+    losses = [loss for layer in layers for loss in layer.losses]
+    # A layer's activity is measured in its own precision.
+    return tf.add_n([tf.zeros(()), *(tf.cast(loss, tf.float32) for loss in losses)])
 
 
 def _logged_rows(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tuple[tf.Tensor, Any]:
@@ -254,7 +294,7 @@ def _logged_rows(values: tf.Tensor, sample_weight: tf.Tensor | None) -> tuple[tf
     return weighted_mean(values, sample_weight), replicas.replica_sum(tf.reduce_sum(sample_weight))
 
 
-def _posterior(codes: Tensors, divergence: Divergence) -> dict[str, Any]:
-    if not divergence.wants_posterior:
-        return {}
-    return {"posterior": {key: codes[key] for key in ("mean", "log_variance")}}
+def _zero_unless(accepted: tf.Tensor, value: Any, weight: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    value = tf.convert_to_tensor(value)
+    weight = tf.ones_like(value) if weight is None else tf.cast(weight, tf.float32)
+    return tf.where(accepted, value, 0.0), tf.where(accepted, weight, 0.0)

@@ -1,12 +1,16 @@
-"""What goes into a step, and what it measures."""
+"""The values that models and training hand to each other: batches, codes, terms, results."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
+import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from aae_tf.divergences import DivergenceTerms
 from aae_tf.losses.weights import Weight
-from aae_tf.models.player import Update
+
+Tensors = dict[str, tf.Tensor]
 
 
 class Batch(NamedTuple):
@@ -30,8 +34,48 @@ class Batch(NamedTuple):
     sample_weight: tf.Tensor | None
 
 
+class Code(NamedTuple):
+    """One code of a model and the prior that it is matched to.
+
+    Attributes:
+        prior: what its aggregated posterior is matched to; event_shape [width].
+        divergence: a `Divergence`; None where a model has the code and does not match it.
+        output: its key in the model's `sample_codes`.
+        num_classes: number of the prior's components where labels choose one, None elsewhere.
+        is_gaussian: whether it is a sample of a `posteriors.Gaussian`, whose `mean` and
+            `log_variance` `sample_codes` gives beside it. `BaseAAE` sets it.
+
+    Example:
+
+    >>> from aae_tf import divergences, priors
+    >>> Code(priors.gaussian(2), divergences.MMD()).output
+    'latents'
+    """
+
+    prior: tfp.distributions.Distribution
+    divergence: Any
+    output: str = "latents"
+    num_classes: int | None = None
+    is_gaussian: bool = False
+
+    def connect(self, seed: int) -> None:
+        """Connects the divergence, if there is one, to the prior.
+
+        Args:
+            seed: non-negative integer that fixes the divergence's initial weights.
+        """
+        if self.divergence is None:
+            return
+        arguments: dict[str, Any] = {}
+        if self.num_classes is not None:
+            arguments["num_classes"] = self.num_classes
+        if self.is_gaussian:
+            arguments["has_gaussian_posterior"] = True
+        self.divergence.connect(self.prior, seed=seed, **arguments)
+
+
 class ExtraTerm(NamedTuple):
-    """What a model measures beside reconstruction and divergences.
+    """A term of the encoder's loss beside reconstruction and divergences, or a value to log.
 
     Attributes:
         value: scalar, the mean over the examples that it tells of.
@@ -50,8 +94,8 @@ class ExtraTerm(NamedTuple):
     rows: tf.Tensor | None = None
 
 
-class StepTerms(NamedTuple):
-    """What one step measures.
+class LossTerms(NamedTuple):
+    """The terms of the loss of one batch, not weighted.
 
     Attributes:
         reconstruction: float32 [batch], the loss of each example; None where inputs are not
@@ -65,17 +109,61 @@ class StepTerms(NamedTuple):
     extra: dict[str, ExtraTerm]
 
 
-class Outcome(NamedTuple):
-    """What one training step measured and did.
+class Update(NamedTuple):
+    """The result of one update.
 
     Attributes:
-        terms: what it measured.
-        loss: what the encoder's side lowered.
-        updates: what became of the players' updates.
-        observed: what else is logged of the step, by log key.
+        accepted: bool scalar: whether the guard accepted it.
+        shortened: bool scalar: whether its step was made shorter.
     """
 
-    terms: StepTerms
+    accepted: tf.Tensor
+    shortened: tf.Tensor
+
+
+class StepResult(NamedTuple):
+    """The result of one training step.
+
+    Attributes:
+        terms: the terms of the loss.
+        loss: what encoder and decoder lowered.
+        updates: the results of the updates, in their order.
+        logs: further scalars to log, by log key.
+    """
+
+    terms: LossTerms
     loss: tf.Tensor
     updates: list[Update]
-    observed: dict[str, tf.Tensor]
+    logs: Tensors
+
+
+class TrainableModel(Protocol):
+    """The hooks of a model that training calls; `models.BaseModel` documents them.
+
+    Attributes:
+        codes: what is matched to priors, by name.
+        decoder: the network that makes outputs.
+        reconstructs: whether inputs are reconstructed from their codes.
+        layers: all layers, the divergences among them.
+        non_trainable_weights: moving averages and the like.
+    """
+
+    codes: Mapping[str, Code]
+    decoder: keras.Model
+    reconstructs: bool
+    layers: list[keras.layers.Layer]
+    non_trainable_weights: list[keras.Variable]
+
+    def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:
+        """Gives one sample of each code."""
+
+    def decoder_inputs(self, codes: Tensors) -> tf.Tensor:
+        """Gives what the decoder receives."""
+
+    def extra_terms(
+        self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
+    ) -> dict[str, ExtraTerm]:
+        """Gives further terms of the encoder's loss, by log key."""
+
+    def compare_arguments(self, code: str, batch: Batch) -> dict[str, tf.Tensor]:
+        """Gives further arguments of `Divergence.compare`."""

@@ -1,120 +1,378 @@
-"""What a training step leaves behind, and what it must not."""
+"""What `compile` makes of a model's arguments, and what a training step does with it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.models.balance import Balance
-from aae_tf.models.game import Game
-from aae_tf.models.gate import Gate
-from aae_tf.models.guard import Guard
-from aae_tf.models.player import Player
-from aae_tf.models.referee import Referee
-from aae_tf.models.shelter import Shelter
-from aae_tf.models.skip_watch import SkipWatch
-from aae_tf.models.step import Batch, Outcome
-from aae_tf.models.trackers import Count, LossMean
+from aae_tf import replicas
+from aae_tf.checks import check_bool, check_choice, check_dimension
+from aae_tf.divergences import DivergenceTerms
+from aae_tf.losses.weights import Weight, check_weight
+from aae_tf.training.balance import Balance, BalanceController
+from aae_tf.training.guard import Guard, SkipMonitor, Snapshot
+from aae_tf.training.objective import (
+    LogMeans,
+    LossMean,
+    Objective,
+    autoencoder_layers,
+    divergences_of,
+    logged_values,
+    regularized_layers,
+)
+from aae_tf.training.reconstruction_loss import Identifier, ReconstructionLoss
+from aae_tf.training.terms import Batch, LossTerms, StepResult, Tensors, TrainableModel, Update
+from aae_tf.training.updater import Updater
 
-_STATE = "training_state"
+OptimizerIdentifier = str | keras.optimizers.Optimizer | None
+Step = Callable[["Trainer", Batch, tf.Tensor], StepResult]
+
+_SKIPPED, _SHORTENED = "skipped_updates", "shortened_updates"
 
 
-class GuardedGame(Game):
-    """A `Game` whose steps are guarded: see `models.Guard`.
+class DiscriminatorTapes(NamedTuple):
+    """The tapes that are open while codes are compared with their priors.
 
-    Args:
-        *args: those of `Objective`.
-        **kwargs: those of `Objective`.
+    Attributes:
+        loss: watches the variables of the discriminators; None where there are none.
+        steepness: watches the codes; None where the balance is fixed.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._skipped = Count(name="skipped_updates")
-        self._shortened = Count(name="shortened_updates")
-        self._watch: SkipWatch | None = None
-        self._limits_steps = False
-        self._shelter = Shelter()
-        # Those whose state is what a training has learned beside weights and moments.
-        self._remembering: tuple[Gate | Referee, ...] = ()
+    loss: tf.GradientTape | None
+    steepness: tf.GradientTape | None
 
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """Makes one step on a batch; see the class for the two schedules."""
-        batch = self._unpack(data, fitting=True)
-        seed = tf.cast(self.seed_generator.next(), tf.int32)
-        step = self._joint_step if self.schedule == "joint" else self._alternating_step
-        before = self._shelter.keep()
-        outcome = step(batch, seed)
-        accepted = self._settle(batch, outcome, before)
-        logs = self._log(batch, outcome.terms, outcome.loss, accepted, outcome.observed)
-        counters = [self._skipped] if self._watch else []
-        counters += [self._shortened] if self._limits_steps else []
-        return logs | {counter.name: counter.result() for counter in counters}
 
-    # Keras': what `fit` calls with an iterator, None until it is made.
-    train_function: Callable[[Any], Any] | None
+class Trainer:
+    """The optimizers of a compiled model and everything else that a training step needs.
 
-    def make_train_function(self, force: bool = False) -> None:
-        """Makes what `fit` calls, with an eye on the updates that are left out."""
-        is_new = self.train_function is None or force
-        super().make_train_function(force)
-        if is_new and self._watch is not None and self.train_function is not None:
-            self.train_function = self._watch.watch(self.train_function, self.steps_per_execution)
+    A step takes a snapshot of what no gradient moves, runs the schedule, restores the snapshot if
+    the guard rejected an update, and adds the batch to the means of the logs.
 
-    def save_own_variables(self, store: Any) -> None:
-        """Stores what a training knows beside weights and moments, to go on from."""
-        super().save_own_variables(store)
-        if self._remembering:
-            store[_STATE] = np.concatenate([each.state.numpy() for each in self._remembering])
+    Args:
+        model: what is trained.
+        schedules: those that it can be trained in, by name.
+        optimizer: see `models.BaseModel.compile`, as for all that follow.
+        discriminator_optimizer: of the discriminators.
+        regularization_optimizer: of the alternating schedule's regularization phase.
+        reconstruction_loss: its name, or a callable.
+        schedule: "joint" or "alternating".
+        reconstruction_weight: factor of the reconstruction loss.
+        scale_losses: whether optimizers scale their loss, for float16.
+        guard: which updates are rejected.
+        balance: how the learning rate of discriminators is controlled.
+        discriminator_steps: updates of the discriminators for one of the encoder.
+        log_gradient_norms: whether the gradient norm of each term is logged.
 
-    def load_own_variables(self, store: Any) -> None:
-        """Restores it, if the model is compiled as the saved one was."""
-        own = {key: store[key] for key in store.keys() if key != _STATE}  # noqa: SIM118
-        super().load_own_variables(own)
-        sizes = [each.state.shape[0] for each in self._remembering]
-        if sizes and _STATE in store.keys() and len(store[_STATE]) == sum(sizes):  # noqa: SIM118
-            parts = np.split(np.asarray(store[_STATE]), np.cumsum(sizes)[:-1])
-            for each, values in zip(self._remembering, parts, strict=True):
-                each.state.assign(values)
+    Attributes:
+        optimizers: by their argument of `compile`.
+        autoencoder: updates encoder and decoder.
+        discriminators: updates the discriminators; None where no code has one.
+        regularizer: updates what the divergences move; the autoencoder's in the joint schedule.
+        objective: the terms of the loss.
+        loss: the metric of the log key `loss`.
+        monitor: counts updates skipped in a row; None without a guard.
+        config: the arguments that have been resolved, as `compile` takes them.
 
-    def _prepare(
-        self, guard: Guard | None, balance: Balance | None, players: Sequence[Player]
+    Raises:
+        ValueError: if an argument is out of its range.
+        TypeError: if an argument is of a wrong type.
+    """
+
+    def __init__(
+        self,
+        model: TrainableModel,
+        schedules: Mapping[str, Step],
+        optimizer: OptimizerIdentifier,
+        discriminator_optimizer: OptimizerIdentifier,
+        regularization_optimizer: OptimizerIdentifier,
+        reconstruction_loss: Identifier,
+        schedule: str,
+        reconstruction_weight: Weight,
+        scale_losses: bool,
+        guard: Guard | bool | None,
+        balance: Balance | str,
+        discriminator_steps: int,
+        log_gradient_norms: bool,
     ) -> None:
-        """Makes what guard and balance remember, when the model is compiled."""
-        gates = [player.gate for player in players if player.gate is not None]
-        games = self._games()
-        self._referee = None
-        if balance and self._discriminators:
-            named = {code: self._divergences[code] for code in games}
-            self._referee = Referee(balance, named, self._discriminators.variables)
-        self._remembering = (*gates, *([self._referee] if self._referee else []))
-        self._limits_steps = any(gate.limits_steps for gate in gates)
-        self._watch = None
-        self._shelter = Shelter()
+        compare_outputs = ReconstructionLoss(reconstruction_loss, model.decoder)
+        check_choice("schedule", schedule, tuple(schedules))
+        check_weight("reconstruction_weight", reconstruction_weight)
+        if regularization_optimizer is not None and schedule == "joint":
+            raise ValueError(
+                "Expected `regularization_optimizer` to be None with schedule='joint', which has "
+                "no step of its own for the divergences. "
+                f"Received: regularization_optimizer={regularization_optimizer!r}."
+            )
+        divergences = divergences_of(model)
+        adversarial = {code: each for code, each in divergences.items() if each.has_discriminator}
+        guard, balance_rules = Guard.get(guard), Balance.get(balance, divergences)
+        self._discriminator_steps = check_dimension("discriminator_steps", discriminator_steps)
+        self.log_gradient_norms = check_bool("log_gradient_norms", log_gradient_norms)
+
+        first = keras.optimizers.get(optimizer)
+        given = {"optimizer": first}
+        if adversarial:
+            given["discriminator_optimizer"] = _copy_unless(discriminator_optimizer, first)
+        if schedule == "alternating":
+            given["regularization_optimizer"] = _copy_unless(regularization_optimizer, first)
+        layers = {
+            "optimizer": autoencoder_layers(model),
+            "discriminator_optimizer": list(divergences.values()),
+            "regularization_optimizer": regularized_layers(model),
+        }
+        updaters = {
+            name: Updater(name, _loss_scaled(each, scale_losses), _variables(layers[name]), guard)
+            for name, each in given.items()
+        }
+
+        self.model = model
+        self.optimizers = {name: updater.optimizer for name, updater in updaters.items()}
+        self.autoencoder = updaters["optimizer"]
+        self.discriminators = updaters.get("discriminator_optimizer")
+        self.regularizer = updaters.get("regularization_optimizer", self.autoencoder)
+        self.objective = Objective(
+            model,
+            compare_outputs,
+            reconstruction_weight,
+            steps=self.autoencoder.optimizer.iterations,
+            # In the alternating schedule, the updates of the regularizer come last.
+            regularization_steps=self.regularizer.optimizer.iterations,
+        )
+        self.loss = LossMean(name="loss")
+        self.means = LogMeans(self.loss, counts=(_SKIPPED, _SHORTENED))
+        self._updaters = list(updaters.values())
+        self._step = schedules[schedule]
+        self._adversarial = list(adversarial)
+        self._balance: BalanceController | None = None
+        if balance_rules is not None and self.discriminators is not None:
+            self._balance = BalanceController(
+                balance_rules, adversarial, self.discriminators.variables
+            )
+        guard_states = {
+            each.argument: each.guard_state for each in self._updaters if each.guard_state
+        }
+        self._limits_steps = any(state.limits_steps for state in guard_states.values())
+        self._stateful = [*guard_states.values(), *([self._balance] if self._balance else [])]
+        self.monitor: SkipMonitor | None = None
         if guard is not None:
-            keys = ["loss", *self._trackers]
-            self._watch = SkipWatch(players, guard.max_skipped_updates, keys, games)
-            self._shelter = Shelter(self.non_trainable_weights)
-        # As Keras sets its own: a loss that no other metric of the model is.
-        object.__setattr__(self, "_loss_tracker", LossMean(name="loss"))
+            scaled = [updater.argument for updater in self._updaters if updater.is_scaled]
+            self.monitor = SkipMonitor(
+                guard_states, guard.max_consecutive_skips, scaled, self._adversarial
+            )
+        self.config = {
+            **dict.fromkeys(("discriminator_optimizer", "regularization_optimizer")),
+            **given,
+            "reconstruction_loss": reconstruction_loss,
+            "schedule": schedule,
+            "reconstruction_weight": reconstruction_weight,
+            "guard": guard,
+            "balance": "fixed" if balance_rules is None else balance_rules,
+            "discriminator_steps": discriminator_steps,
+            "log_gradient_norms": log_gradient_norms,
+        }
 
-    def _settle(
-        self, batch: Batch, outcome: Outcome, before: Sequence[tf.Tensor]
-    ) -> tf.Tensor | None:
-        """Takes back what a batch that was not accepted has left, and counts; None: no guard."""
-        if self._watch is None:
+    # One step.
+
+    def step(self, batch: Batch, seed: tf.Tensor) -> Tensors:
+        """Makes one training step, and returns the means of the logs up to now.
+
+        Args:
+            batch: what is trained on.
+            seed: int32 [2]; fixes codes, prior samples and noise.
+        """
+        is_guarded = self.monitor is not None
+        snapshot = Snapshot(self.model.non_trainable_weights if is_guarded else ())
+        result = self._step(self, batch, seed)
+        size = replicas.row_count(batch.inputs)
+        values = {"loss": (result.loss, size), **logged_values(batch, result.terms)}
+        accepted = self.all_accepted(result.updates)
+        if self.monitor is not None and accepted is not None:
+            snapshot.restore_unless(accepted)
+            measured = {key: value for key, (value, _) in values.items()}
+            self.monitor.record(accepted, measured, self.autoencoder.uses_branches)
+        values |= {key: (value, size) for key, value in result.logs.items()}
+        logs = self.means.add(values, accepted)
+        if is_guarded:
+            logs[_SKIPPED] = self.means.count(
+                _SKIPPED, [~update.accepted for update in result.updates]
+            )
+        if self._limits_steps:
+            logs[_SHORTENED] = self.means.count(
+                _SHORTENED, [update.shortened for update in result.updates]
+            )
+        return replicas.reducible_logs(logs)
+
+    def evaluate(self, batch: Batch, seed: tf.Tensor) -> Tensors:
+        """Measures the terms of the loss, and returns the means of the logs up to now."""
+        code_seed, divergence_seed = tf.unstack(tf.random.split(seed, 2))
+        codes = self.model.sample_codes(batch, code_seed, training=False)
+        terms = self.objective.measure(batch, codes, divergence_seed, training=False)
+        loss = self.objective.encoder_loss(batch, terms)
+        size = replicas.row_count(batch.inputs)
+        logs = self.means.add({"loss": (loss, size), **logged_values(batch, terms)})
+        return replicas.reducible_logs(logs)
+
+    # The parts of a schedule.
+
+    def sample_codes(
+        self, batch: Batch, seed: tf.Tensor, tapes: DiscriminatorTapes | None = None
+    ) -> Tensors:
+        """Samples codes to train on; a steepness tape, if there is one, watches them."""
+        codes = self.model.sample_codes(batch, seed, training=True)
+        if tapes is not None and tapes.steepness is not None:
+            tapes.steepness.watch(list(self._adversarial_codes(codes).values()))
+        return codes
+
+    @contextlib.contextmanager
+    def discriminator_tapes(self) -> Iterator[DiscriminatorTapes]:
+        """Opens the tapes of `update_discriminators`."""
+        with contextlib.ExitStack() as stack:
+            loss = steepness = None
+            if self.discriminators is not None:
+                loss = stack.enter_context(self.discriminators.tape())
+            if self._balance is not None:
+                steepness = stack.enter_context(
+                    tf.GradientTape(persistent=True, watch_accessed_variables=False)
+                )
+            yield DiscriminatorTapes(loss, steepness)
+
+    def discriminate(
+        self, codes: Tensors, batch: Batch, seed: tf.Tensor
+    ) -> dict[str, DivergenceTerms]:
+        """Compares codes with their priors where there are discriminators to update."""
+        if self.discriminators is None:
+            return {}
+        return self.objective.compare(codes, batch, seed, training=True)
+
+    def update_discriminators(
+        self,
+        tapes: DiscriminatorTapes,
+        loss: tf.Tensor,
+        divergences: Mapping[str, DivergenceTerms],
+        codes: Tensors,
+        batch: Batch,
+        seed: tf.Tensor,
+        updates: list[Update],
+    ) -> Tensors:
+        """Updates the discriminators `discriminator_steps` times: same codes, new prior samples.
+
+        Args:
+            tapes: from `discriminator_tapes`.
+            loss: what the discriminators lower in their first update.
+            divergences: the terms of the comparison that gave it.
+            codes: what was compared.
+            batch: what they are the codes of.
+            seed: integer [2]; fixes the prior samples of further updates.
+            updates: those of this step, to which the new ones are appended.
+
+        Returns:
+            Steepness and rate factor of each code, where the balance is adaptive.
+        """
+        if self.discriminators is None or tapes.loss is None:
+            return {}
+        factors, logs = None, {}
+        if self._balance is not None and tapes.steepness is not None:
+            compared = self._adversarial_codes(codes)
+            factors, logs = self._balance.rates(tapes.steepness, compared, divergences)
+        allowed = self.all_accepted(updates)
+        updates.append(self.discriminators.update(tapes.loss, loss, allowed, factors))
+        codes = {name: tf.stop_gradient(code) for name, code in codes.items()}
+        for number in range(1, self._discriminator_steps):
+            further_seed = tf.random.fold_in(seed, number)
+            with self.discriminators.tape() as tape:
+                terms = self.objective.compare(
+                    codes, batch, further_seed, training=True, adversarial_only=True
+                )
+                loss = self.objective.discriminator_loss(terms)
+            allowed = self.all_accepted(updates)
+            updates.append(self.discriminators.update(tape, loss, allowed, factors))
+        return logs
+
+    def all_accepted(self, updates: Sequence[Update]) -> tf.Tensor | None:
+        """Tells whether the guard accepted all updates of a step up to now; None: no guard."""
+        if not updates or self.autoencoder.guard_state is None:
             return None
-        accepted = tf.reduce_all(tf.stack([update.accepted for update in outcome.updates]))
-        self._shelter.restore(before, accepted)
-        terms = self._logged_terms(batch, outcome.terms)
-        values = {"loss": outcome.loss, **{key: value for key, (value, _) in terms.items()}}
-        self._watch.note(accepted, values)
-        self._skipped.add([~update.accepted for update in outcome.updates])
-        self._shortened.add([update.shortened for update in outcome.updates])
-        return accepted
+        return tf.reduce_all(tf.stack([update.accepted for update in updates]))
 
-    def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
-        # Keras asks this for the numbers of an epoch, and takes the metrics, which know all
-        # replicas, only if each of them is logged; evaluation logs fewer than training.
-        results = self.get_metrics_result()
-        return {key: results.get(key, value) for key, value in logs.items()}
+    def weighted_terms(self, batch: Batch, terms: LossTerms) -> Tensors:
+        """Gives each term times its weight, where its gradient norm is logged."""
+        if not self.log_gradient_norms:
+            return {}
+        weighted = self.objective.weighted_divergences(terms)
+        if terms.reconstruction is not None:
+            weighted["reconstruction"] = self.objective.weighted_reconstruction(
+                batch, terms.reconstruction
+            )
+        return weighted
+
+    def gradient_norms(
+        self, updater: Updater, tape: tf.GradientTape, weighted_terms: Tensors
+    ) -> Tensors:
+        """Gives the norm of each term's gradient at the weights that the divergences move."""
+        if not self.log_gradient_norms:
+            return {}
+        layers = regularized_layers(self.model)
+        weights = [v.value for layer in layers for v in layer.trainable_weights]
+        norms = {}
+        for name, loss in weighted_terms.items():
+            # Scaled as in the updater, since float16 would round small gradients to zero.
+            scale = updater.optimizer.scale_loss(tf.ones_like(loss))
+            own = tape.gradient(loss, weights, output_gradients=scale)
+            gradients = replicas.replica_mean([each for each in own if each is not None])
+            norm = tf.linalg.global_norm([tf.zeros(()), *gradients])
+            norms[f"{name}_gradient_norm"] = norm / scale
+        return norms
+
+    def _adversarial_codes(self, codes: Tensors) -> Tensors:
+        return {code: codes[self.model.codes[code].output] for code in self._adversarial}
+
+    # Around the steps.
+
+    def use_branches(self, enabled: bool) -> None:
+        """Sets `Updater.uses_branches` of all updaters."""
+        for updater in self._updaters:
+            updater.uses_branches = enabled
+
+    @property
+    def state_variables(self) -> list[keras.Variable]:
+        """What guard and balance have learned; not weights of the model."""
+        return [each.state for each in self._stateful]
+
+    @property
+    def state(self) -> np.ndarray:
+        """The values of `state_variables`, float32 [n], one after the other."""
+        values = [variable.numpy() for variable in self.state_variables]
+        return np.concatenate([np.zeros(0, np.float32), *values])
+
+    @state.setter
+    def state(self, values: np.ndarray) -> None:
+        # That of another guard or balance has another length, and is not taken over.
+        if len(values) == len(self.state):
+            sizes = [variable.shape[0] for variable in self.state_variables]
+            parts = np.split(np.asarray(values), np.cumsum(sizes)[:-1])
+            for variable, part in zip(self.state_variables, parts, strict=True):
+                variable.assign(part)
+
+
+def _copy_unless(
+    identifier: OptimizerIdentifier, first: keras.optimizers.Optimizer
+) -> keras.optimizers.Optimizer:
+    """Resolves a further optimizer; by default a new one with the settings of the first."""
+    if identifier is None:
+        return type(first).from_config(first.get_config())
+    return keras.optimizers.get(identifier)
+
+
+def _loss_scaled(optimizer: keras.optimizers.Optimizer, scale: bool) -> keras.optimizers.Optimizer:
+    """Makes an optimizer scale its loss, unless it does already."""
+    if not scale or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def _variables(layers: Iterable[keras.layers.Layer]) -> list[keras.Variable]:
+    unique = {id(v): v for layer in layers for v in layer.trainable_variables}
+    return list(unique.values())

@@ -1,46 +1,35 @@
-"""One side of the game: some variables and the optimizer that moves them."""
+"""One optimizer of a model with the variables that it moves, and one update of them."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.models.gate import Gate
-from aae_tf.models.guard import Guard
-from aae_tf.models.update_steps import update_steps
-from aae_tf.replicas import replica_mean
+from aae_tf import replicas
+from aae_tf.training.fused_kernels import fused_updates
+from aae_tf.training.guard import Guard, GuardState
+from aae_tf.training.terms import Update
 
 
-class Update(NamedTuple):
-    """What became of one update.
-
-    Attributes:
-        accepted: bool scalar: whether the guard let it through.
-        shortened: bool scalar: whether its step was made shorter.
-    """
-
-    accepted: tf.Tensor
-    shortened: tf.Tensor
-
-
-class Player:
+class Updater:
     """Updates a fixed list of variables to lower a loss.
 
     Args:
         argument: name of the argument of `compile` that the optimizer came by.
-        optimizer: Keras optimizer, used by this player alone; built here, so that its moments
+        optimizer: Keras optimizer, used by this updater alone; built here, so that its moments
             exist before a checkpoint is read.
         variables: the Keras variables that it moves.
-        guard: what its gradients are judged by; None lets all through.
+        guard: the rules by which updates are rejected; None accepts all.
 
     Attributes:
-        has_branches: whether updates that are left out are branches of the graph. XLA looks for
-            the constants in what decides on a branch, by running the backward pass in its
-            interpreter: minutes for layers of 1000. Without branches it takes old values or new
-            ones, in the optimizer's own pass over them.
+        guard_state: the state of the guard for these variables; None without a guard.
+        uses_branches: whether a rejected update is a branch of the graph that is not run. XLA looks
+            for constants in what decides on a branch, by running the backward pass in its
+            interpreter: minutes for layers of 1000. Without branches the update is computed, and
+            old values or new ones are chosen in the optimizer's own pass over them.
         is_scaled: whether the optimizer scales the loss, for float16.
 
     Raises:
@@ -57,10 +46,10 @@ class Player:
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         if inner.use_ema:
             # Keras hands all weights of the model to `model.optimizer` at the end of `fit`, and
-            # would write the averages of one player's variables over another's.
+            # would write the averages of one updater's variables over another's.
             raise ValueError(
-                f"Expected `{argument}` not to average weights: a model of several players has no "
-                f"one optimizer to finalise. Received: {argument} with use_ema=True."
+                f"Expected `{argument}` not to average weights: a model of several optimizers has "
+                f"no single one to finalise. Received: {argument} with use_ema=True."
             )
         # `compile` wraps an optimizer anew, so that the wrapper is never built.
         if inner.built:
@@ -74,19 +63,19 @@ class Player:
             optimizer.build(variables)
         self.argument = argument
         self.optimizer = optimizer
-        self._inner = inner
         self.variables = list(variables)
-        self.has_branches = True
+        self.uses_branches = True
         self.is_scaled = inner is not optimizer
-        # SGD alone moves by its gradient, times a factor that is known.
+        self._inner = inner
+        # The step of SGD alone is its gradient times a factor that is known.
         self._momentum = inner.momentum if isinstance(inner, keras.optimizers.SGD) else None
-        self.gate = (
-            None if guard is None else Gate(guard, self.variables, self._momentum is not None)
+        self.guard_state = (
+            None if guard is None else GuardState(guard, self.variables, self._momentum is not None)
         )
 
     @contextlib.contextmanager
     def tape(self, persistent: bool = False) -> Iterator[tf.GradientTape]:
-        """Opens a tape that watches this player's variables and no others."""
+        """Opens a tape that watches these variables and no others."""
         with tf.GradientTape(persistent=persistent, watch_accessed_variables=False) as tape:
             for variable in self.variables:
                 tape.watch(variable.value)
@@ -96,7 +85,7 @@ class Player:
         self,
         tape: tf.GradientTape,
         loss: tf.Tensor,
-        wanted: tf.Tensor | None = None,
+        allowed: tf.Tensor | None = None,
         rate: tf.Tensor | None = None,
     ) -> Update:
         """Moves the variables one step down the gradient of `loss` that `tape` recorded.
@@ -104,8 +93,8 @@ class Player:
         Args:
             tape: from `tape`.
             loss: scalar.
-            wanted: bool scalar; where false, nothing moves and nothing is judged. Not looked at
-                without a guard.
+            allowed: bool scalar; where false, nothing moves and the guard learns nothing. Not
+                looked at without a guard.
             rate: float32 scalar that multiplies the optimizer's learning rate, or one for each of
                 `variables`, [n]; None is 1.
 
@@ -114,41 +103,39 @@ class Player:
         """
         # Scaling the incoming gradient scales the loss, for an optimizer that asks for it.
         scale = self.optimizer.scale_loss(tf.ones_like(loss))
-        gradients = tape.gradient(
-            loss, [variable.value for variable in self.variables], output_gradients=scale
+        gradients = replicas.mean_gradients(
+            tape.gradient(
+                loss, [variable.value for variable in self.variables], output_gradients=scale
+            )
         )
-        if self.gate is None:
+        if self.guard_state is None:
             self._apply(gradients, rate)
             return Update(tf.constant(True), tf.constant(False))
         norm = _global_norm(gradients) / tf.cast(scale, tf.float32)
         overflows = self._overflows(loss, norm, scale)
-        verdict = self.gate.judge(norm, self._step_size(rate), wanted, overflows)
+        verdict = self.guard_state.judge(norm, self._step_size(rate), allowed, overflows)
         shortened = tf.constant(False) if verdict.scale is None else verdict.scale < 1.0
-        made = verdict.accepted
-        if wanted is not None:
-            made, overflows = made & wanted, overflows & wanted
-        self._move(gradients, rate, made, shortened & made, verdict.scale, overflows)
-        return Update(verdict.accepted, shortened & made)
+        applied = verdict.accepted
+        if allowed is not None:
+            applied, overflows = applied & allowed, overflows & allowed
+        shortened &= applied
+        if self.uses_branches:
+            self._apply_in_branch(gradients, rate, applied, shortened, verdict.scale, overflows)
+        else:
+            self._apply_or_restore(gradients, rate, applied, verdict.scale, overflows)
+        return Update(verdict.accepted, shortened)
 
     def _overflows(self, loss: tf.Tensor, norm: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
         """Tells whether the scale of the loss made a gradient too large for float16.
 
-        A loss that is not finite is no matter of its scale, nor is a gradient that is not finite
-        without one: these are bad batches, and would bring the scale down for thousands of steps.
+        A loss that is not finite has another cause than its scale, and so has a gradient that is
+        not finite without one: these are bad batches, and would lower the scale for thousands of
+        steps.
         """
         if not self.is_scaled:
             return tf.constant(False)
-        (loss,) = replica_mean([loss])
+        (loss,) = replicas.replica_mean([loss])
         return tf.math.is_finite(loss) & ~tf.math.is_finite(norm) & (scale > 1.0)
-
-    def _apply(self, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
-        if rate is not None and rate.shape.rank:
-            # The optimizer may have been built with more variables than it moves now.
-            where = [[self._inner._get_variable_index(v.value)] for v in self.variables]
-            every = tf.ones([len(self._inner._trainable_variables)])
-            rate = tf.tensor_scatter_nd_update(every, where, rate)
-        with update_steps(self._inner, rate):
-            self.optimizer.apply(gradients, self.variables)
 
     def _step_size(self, rate: tf.Tensor | None) -> tf.Tensor:
         if self._momentum is None:
@@ -159,91 +146,58 @@ class Player:
         # Steps in one direction add up to this many times the first.
         return length / max(1.0 - self._momentum, 1e-3)
 
-    def _move(
+    def _apply_in_branch(
         self,
         gradients: list[Any],
         rate: tf.Tensor | None,
-        made: tf.Tensor,
+        applied: tf.Tensor,
         shortened: tf.Tensor,
         scale: tf.Tensor | None,
         overflows: tf.Tensor,
     ) -> None:
         """Applies the gradients as they are, scaled, or not at all."""
-        if not self.has_branches:
-            self._move_or_restore(gradients, rate, made, scale, overflows)
-            return
         factors: list[Any] = [None, 1.0]
-        choice = tf.cast(made, tf.int32)
+        choice = tf.cast(applied, tf.int32)
         if scale is not None:
             factors.append(scale)
             choice += tf.cast(shortened, tf.int32)
         if self.is_scaled:
-            # The optimizer is told of an overflow, on all replicas alike, to lower its scale; it
+            # NaN tells the optimizer of an overflow, on all replicas alike, to lower its scale; it
             # then moves nothing itself.
             choice = tf.where(overflows, len(factors), choice)
             factors.append(float("nan"))
-        self._branch(choice, factors, gradients, rate)
+        replicas.switch(choice, factors, self._apply_scaled, gradients, rate)
 
-    def _branch(
-        self,
-        choice: tf.Tensor,
-        factors: Sequence[Any],
-        gradients: Sequence[Any],
-        rate: tf.Tensor | None,
-    ) -> None:
-        """Applies the gradients times the chosen factor, or not at all where that is None."""
-        switch(choice, factors, lambda factor: self._apply_scaled(gradients, factor, rate))
-
-    def _apply_scaled(self, gradients: Sequence[Any], factor: Any, rate: tf.Tensor | None) -> None:
-        self._apply(_scaled(gradients, factor), rate)
-
-    def _move_or_restore(
+    def _apply_or_restore(
         self,
         gradients: list[Any],
         rate: tf.Tensor | None,
-        made: tf.Tensor,
+        applied: tf.Tensor,
         scale: tf.Tensor | None,
         overflows: tf.Tensor,
     ) -> None:
-        """Applies the gradients, and puts back what was there if they should not have been."""
+        """Applies the gradients, and restores the values of before if the update is rejected."""
         factor: Any = 1.0 if scale is None else scale
         if self.is_scaled:
-            # The optimizer is told of an overflow, to lower its scale, and moves nothing itself.
             factor = tf.where(overflows, np.float32(np.nan), factor)
-            made |= overflows
+            applied |= overflows
         moved = [*self.variables, *self.optimizer.variables]
         before = [tf.identity(variable.value) for variable in moved]
-        self._apply_scaled(gradients, factor, rate)
+        self._apply_scaled(factor, gradients, rate)
         for variable, value in zip(moved, before, strict=True):
-            variable.assign(tf.where(made, variable.value, value))
+            variable.assign(tf.where(applied, variable.value, value))
 
+    def _apply_scaled(self, factor: Any, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
+        self._apply(_scaled(gradients, factor), rate)
 
-def switch(choice: tf.Tensor, factors: Sequence[Any], apply: Callable[[Any], None]) -> None:
-    """Calls `apply` with the chosen factor in a branch of the graph, unless that is None."""
-
-    def branch(factor: Any) -> Callable[[], tf.Tensor]:
-        def run() -> tf.Tensor:
-            if factor is not None:
-                apply(factor)
-            return tf.zeros(())
-
-        return run
-
-    tf.switch_case(choice, [branch(factor) for factor in factors])
-
-
-def companion(optimizer: Any, given: Any) -> keras.optimizers.Optimizer:
-    """Resolves a further optimizer; by default a new one with the settings of the first."""
-    if given is None:
-        return type(optimizer).from_config(optimizer.get_config())
-    return keras.optimizers.get(given)
-
-
-def loss_scaled(optimizer: Any, scale: bool) -> keras.optimizers.Optimizer:
-    """Lets an optimizer scale its loss, unless it does already."""
-    if not scale or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return optimizer
-    return keras.optimizers.LossScaleOptimizer(optimizer)
+    def _apply(self, gradients: Sequence[Any], rate: tf.Tensor | None) -> None:
+        if rate is not None and rate.shape.rank:
+            # The optimizer may have been built with more variables than it moves now.
+            where = [[self._inner._get_variable_index(v.value)] for v in self.variables]
+            every = tf.ones([len(self._inner._trainable_variables)])
+            rate = tf.tensor_scatter_nd_update(every, where, rate)
+        with replicas.averaged_gradients(self._inner), fused_updates(self._inner, rate):
+            self.optimizer.apply(gradients, self.variables)
 
 
 def _global_norm(gradients: Sequence[Any]) -> tf.Tensor:
