@@ -132,7 +132,11 @@ def compare_numbers(old: Path, new: Path) -> None:
             raise SystemExit(f"{checkout}: the trainings failed")
         found.append(dict(np.load(folder / "numbers.npz")))
         replicas = run_with(
-            checkout, "-m", "tests.models.replica_trainings", *REPLICA_CASES, stdout=subprocess.PIPE
+            checkout,
+            "-m",
+            "tests.training.replica_trainings",
+            *REPLICA_CASES,
+            stdout=subprocess.PIPE,
         )
         replicated.append(json.loads(replicas.communicate()[0]))
     before, after = found

@@ -33,6 +33,7 @@ from run_file import RunFile
 
 import aae_tf
 from aae_tf import data, divergences, networks, priors
+from aae_tf.models import Batch
 
 CODE, CLASSES, PIXELS, EVERY, FACTOR = 8, 10, 784, 200, 1e4
 RESULTS = Path(__file__).with_name("HOSTILE.md")
@@ -122,9 +123,8 @@ class Trainer:
         old, new = self._state(self.model, self._sides), self._state(model, sides)
         for variable, other in zip(old, new, strict=True):
             variable.assign(other)
-        if self.model._watch is not None:
-            # How many steps until the guard's state is read.
-            self.model._watch._countdown = model._watch._countdown
+        if self.model.trainer.monitor is not None:
+            self.model.trainer.monitor.reset()
 
     def train(self, batches: Batches) -> dict[str, Any]:
         """Trains, and tells what became of the updates."""
@@ -159,8 +159,9 @@ class Trainer:
         """Gives a model, and, for the plain loop, variables and optimizer of each side."""
         model = _variants(self._units, seed)[self._variant]()
         model.compile(_optimizer(), guard=self._guarded)
-        players = [] if self._guarded else [model._autoencoder, model._discriminators]
-        sides = [(player.variables, _optimizer()) for player in players if player is not None]
+        trainer = model.trainer
+        updaters = [] if self._guarded else [trainer.autoencoder, trainer.discriminators]
+        sides = [(updater.variables, _optimizer()) for updater in updaters if updater is not None]
         for variables, optimizer in sides:
             optimizer.build(variables)
         return model, sides
@@ -168,25 +169,26 @@ class Trainer:
     @staticmethod
     def _state(model: Any, sides: list[tuple[list[Any], Any]]) -> list[Any]:
         optimizers = [model.optimizer, model.discriminator_optimizer, *(each for _, each in sides)]
-        memories = [each.state for each in model._remembering]
         return [
             *model.variables,
             *(v for each in optimizers if each is not None for v in each.variables),
-            *memories,
-            *([model._watch._unsound] if model._watch is not None else []),
+            *model.trainer.state_variables,
         ]
 
     def _plain_step(self) -> Callable[..., tf.Tensor]:
         """Takes the same losses down as the package's joint step does, and nothing else."""
         model, sides = self.model, self._sides
+        objective = model.trainer.objective
 
         @tf.function(autograph=False)
         def step(inputs: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            batch = model._unpack((inputs, labels), fitting=True)
+            batch = Batch(inputs, None if model.labels == "none" else labels, None)
+            code_seed, divergence_seed = tf.unstack(tf.random.split(seed, 2))
             with tf.GradientTape(persistent=True) as tape:
-                terms = model._measure(batch, seed, training=True)
-                losses = [model._encoder_loss(batch, terms)]
-                losses.append(model._discriminator_loss(terms.divergences))
+                codes = model.sample_codes(batch, code_seed, training=True)
+                terms = objective.measure(batch, codes, divergence_seed, training=True)
+                losses = [objective.encoder_loss(batch, terms)]
+                losses.append(objective.discriminator_loss(terms.divergences))
             gradients = [
                 tape.gradient(loss, [v.value for v in variables])
                 for (variables, _), loss in zip(sides, losses, strict=False)

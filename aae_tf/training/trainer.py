@@ -73,6 +73,7 @@ class Trainer:
         regularizer: updates what the divergences move; the autoencoder's in the joint schedule.
         objective: the terms of the loss.
         loss: the metric of the log key `loss`.
+        balance: the controller of the discriminators' learning rates; None where it is fixed.
         monitor: counts updates skipped in a row; None without a guard.
         config: the arguments that have been resolved, as `compile` takes them.
 
@@ -146,16 +147,16 @@ class Trainer:
         self._updaters = list(updaters.values())
         self._step = schedules[schedule]
         self._adversarial = list(adversarial)
-        self._balance: BalanceController | None = None
+        self.balance: BalanceController | None = None
         if balance_rules is not None and self.discriminators is not None:
-            self._balance = BalanceController(
+            self.balance = BalanceController(
                 balance_rules, adversarial, self.discriminators.variables
             )
         guard_states = {
             each.argument: each.guard_state for each in self._updaters if each.guard_state
         }
         self._limits_steps = any(state.limits_steps for state in guard_states.values())
-        self._stateful = [*guard_states.values(), *([self._balance] if self._balance else [])]
+        self._stateful = [*guard_states.values(), *([self.balance] if self.balance else [])]
         self.monitor: SkipMonitor | None = None
         if guard is not None:
             scaled = [updater.argument for updater in self._updaters if updater.is_scaled]
@@ -233,7 +234,7 @@ class Trainer:
             loss = steepness = None
             if self.discriminators is not None:
                 loss = stack.enter_context(self.discriminators.tape())
-            if self._balance is not None:
+            if self.balance is not None:
                 steepness = stack.enter_context(
                     tf.GradientTape(persistent=True, watch_accessed_variables=False)
                 )
@@ -274,9 +275,9 @@ class Trainer:
         if self.discriminators is None or tapes.loss is None:
             return {}
         factors, logs = None, {}
-        if self._balance is not None and tapes.steepness is not None:
+        if self.balance is not None and tapes.steepness is not None:
             compared = self._adversarial_codes(codes)
-            factors, logs = self._balance.rates(tapes.steepness, compared, divergences)
+            factors, logs = self.balance.rates(tapes.steepness, compared, divergences)
         allowed = self.all_accepted(updates)
         updates.append(self.discriminators.update(tapes.loss, loss, allowed, factors))
         codes = {name: tf.stop_gradient(code) for name, code in codes.items()}

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from aae_tf.models import update_steps as module
-from aae_tf.models.update_steps import update_steps
+from aae_tf.training import fused_kernels as module
+from aae_tf.training.fused_kernels import fused_updates
 
 STEPS = 50
 FUSED = {
@@ -46,7 +46,7 @@ def run(make, steps=STEPS, fused=True, rate=None, jit_compile=False):
     @tf.function(jit_compile=jit_compile)
     def step(*gradients):
         if fused:
-            with update_steps(optimizer, None if rate is None else tf.constant(rate)):
+            with fused_updates(optimizer, None if rate is None else tf.constant(rate)):
                 optimizer.apply(gradients, weights)
         else:
             optimizer.apply(gradients, weights)
@@ -101,7 +101,7 @@ def test_sparse_gradients_and_subclasses_stay_with_keras():
     weights = [keras.Variable(np.zeros([4, 2], "float32"))]
     optimizer = Careful(0.1)
     optimizer.build(weights)
-    with update_steps(optimizer):
+    with fused_updates(optimizer):
         optimizer.apply([tf.ones([4, 2])], weights)
     np.testing.assert_array_equal(weights[0].numpy(), np.ones([4, 2]))
 
@@ -112,7 +112,7 @@ def test_sparse_gradients_and_subclasses_stay_with_keras():
         optimizer = keras.optimizers.SGD(0.5)
         optimizer.build(weights)
         if fused:
-            with update_steps(optimizer):
+            with fused_updates(optimizer):
                 optimizer.apply([sparse], weights)
         else:
             optimizer.apply([sparse], weights)

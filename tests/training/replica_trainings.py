@@ -123,8 +123,10 @@ def compare(mirrored, build, labels, weights, compile_arguments):
     pairs = zip(first, trained[0].get_weights(), strict=True)
     found["weights moved"] = max(float(np.abs(a - b).max()) for a, b in pairs if a.size)
     found["memories"] = [
-        [value.numpy().tolist() for value in (alone.state.value, *several.state.value.values)]
-        for alone, several in zip(*(model._remembering for model in trained), strict=True)
+        [value.numpy().tolist() for value in (alone.value, *several.value.values)]
+        for alone, several in zip(
+            *(model.trainer.state_variables for model in trained), strict=True
+        )
     ]
     return found
 
@@ -140,7 +142,7 @@ def refusals(mirrored):
         except ValueError as error:
             found[next(iter(argument))] = str(error)
     model.compile(
-        keras.optimizers.SGD(0.01), guard=models.Guard(max_skipped_updates=2), run_eagerly=True
+        keras.optimizers.SGD(0.01), guard=models.Guard(max_consecutive_skips=2), run_eagerly=True
     )
     # Of each batch the last row, which the first replica does not see.
     images = np.array(rows.IMAGES)

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from aae_tf import networks
-from aae_tf.models.reconstruction_loss import ReconstructionLoss
+from aae_tf.training.reconstruction_loss import ReconstructionLoss
 
 X = np.random.default_rng(0).random((5, 4, 3, 1), dtype="float32")
 Z = np.random.default_rng(1).normal(size=(5, 2)).astype("float32")

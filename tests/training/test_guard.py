@@ -167,7 +167,7 @@ def test_training_stops_after_too_many_with_what_to_change():
     model = small.build(
         SemiSupervisedAAE, 2 + 3, style_prior=priors.gaussian(2), num_classes=3, seed=0
     )
-    model.compile("adam", guard=Guard(max_skipped_updates=5))
+    model.compile("adam", guard=Guard(max_consecutive_skips=5))
     weights = model.get_weights()
     data = (small.INPUTS * np.nan, KNOWN)
     stream = tf.data.Dataset.from_tensor_slices(data).batch(4)
@@ -184,11 +184,11 @@ def test_training_stops_after_too_many_with_what_to_change():
 @pytest.mark.usefixtures("eager_steps")
 def test_message_names_the_discriminators(make_aae, images):
     model = make_aae()
-    model.compile(keras.optimizers.Adam(1e-3), guard=Guard(max_skipped_updates=3))
+    model.compile(keras.optimizers.Adam(1e-3), guard=Guard(max_consecutive_skips=3))
     model.divergence.discriminator.layers[-1].bias.assign([np.nan])
     with pytest.raises(FloatingPointError, match="encoder's side"):
         model.fit(batches(images), verbose=0)
-    model.compile(keras.optimizers.Adam(1e-3), guard=Guard(max_skipped_updates=3))
+    model.compile(keras.optimizers.Adam(1e-3), guard=Guard(max_consecutive_skips=3))
     # Only the discriminator's own loss is not finite.
     model.divergence.discriminator.layers[-1].bias.assign([0.0])
     model.divergence.gradient_penalty = np.float32(np.inf)
@@ -203,11 +203,11 @@ def test_message_names_the_discriminators(make_aae, images):
 @pytest.mark.parametrize("steps_per_execution", [1, 4])
 def test_training_stops_within_a_compiled_function(make_aae, images, steps_per_execution):
     model = make_aae()
-    model.compile(guard=Guard(max_skipped_updates=6), steps_per_execution=steps_per_execution)
+    model.compile(guard=Guard(max_consecutive_skips=6), steps_per_execution=steps_per_execution)
     stream = batches(np.tile(images, (4, 1, 1, 1)) * np.nan)
     with pytest.raises(FloatingPointError, match=r"Received: (6|8) in a row"):
         model.fit(stream, verbose=0)
-    model.compile(guard=Guard(max_skipped_updates=None))
+    model.compile(guard=Guard(max_consecutive_skips=None))
     assert model.fit(stream, verbose=0).history["skipped_updates"] == [16.0]
 
 
@@ -230,15 +230,15 @@ def test_half_precision_finds_its_scale(make_aae, images):
 @pytest.mark.usefixtures("eager_steps")
 def test_saved_training_goes_on_with_its_limits(make_aae, images, tmp_path):
     model = make_aae()
-    guard = Guard(spike_factor=5.0, max_step=0.1, max_skipped_updates=7)
+    guard = Guard(spike_factor=5.0, max_step=0.1, max_consecutive_skips=7)
     model.compile(keras.optimizers.SGD(0.01), guard=guard, balance="adaptive")
     model.fit(batches(images), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded._compile_arguments["guard"].get_config() == guard.get_config()
-    for a, b in zip(model._remembering, loaded._remembering, strict=True):
-        assert np.any(a.state.numpy())
-        np.testing.assert_array_equal(a.state, b.state)
+    for a, b in zip(model.trainer.state_variables, loaded.trainer.state_variables, strict=True):
+        assert np.any(a.numpy())
+        np.testing.assert_array_equal(a, b)
     histories = [each.fit(batches(images), verbose=0).history for each in (model, loaded)]
     assert histories[0] == histories[1]
     assert same(everything(model), everything(loaded))
@@ -248,7 +248,7 @@ def test_saved_training_goes_on_with_its_limits(make_aae, images, tmp_path):
     other = make_aae()
     other.compile(keras.optimizers.SGD(0.01), guard=None)
     other.load_weights(weights)
-    assert other._remembering == ()
+    assert other.trainer.state_variables == []
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,11 @@ def test_saved_training_goes_on_with_its_limits(make_aae, images, tmp_path):
     [
         ({"spike_factor": 1.0}, ValueError, "`spike_factor` to be greater than 1, or None"),
         ({"max_step": 0.0}, ValueError, "`max_step` to be positive"),
-        ({"max_skipped_updates": 0}, ValueError, "`max_skipped_updates` to be a positive integer"),
+        (
+            {"max_consecutive_skips": 0},
+            ValueError,
+            "`max_consecutive_skips` to be a positive integer",
+        ),
     ],
 )
 def test_guard_refuses(arguments, error, message):

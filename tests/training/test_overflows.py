@@ -36,7 +36,7 @@ def _fit(model, *factors):
 
 def test_looking_for_the_scale_is_no_bad_batch():
     model = _model()
-    model.compile(_scaled(2.0**30), _scaled(2.0**30), guard=Guard(max_skipped_updates=3))
+    model.compile(_scaled(2.0**30), _scaled(2.0**30), guard=Guard(max_consecutive_skips=3))
     logs = _fit(model, *[1.0] * 40)
     assert logs["skipped_updates"][0] > 6
     assert np.isfinite(logs["loss"]).all()
@@ -56,7 +56,7 @@ def test_a_batch_that_is_not_finite_is_not_the_fault_of_the_scale(factor):
 
 def test_bad_batches_still_stop_the_training():
     model = _model()
-    model.compile(_scaled(64.0), _scaled(64.0), guard=Guard(max_skipped_updates=3))
+    model.compile(_scaled(64.0), _scaled(64.0), guard=Guard(max_consecutive_skips=3))
     with pytest.raises(
         FloatingPointError,
         match=r"3 in a row that were not finite.*or the precision mixed_bfloat16",
@@ -68,7 +68,7 @@ def test_a_scale_of_one_is_not_lowered():
     model = _model()
     # The gradient itself is beyond float16.
     model.compile(
-        _scaled(4.0), _scaled(4.0), reconstruction_weight=1e9, guard=Guard(max_skipped_updates=3)
+        _scaled(4.0), _scaled(4.0), reconstruction_weight=1e9, guard=Guard(max_consecutive_skips=3)
     )
     with pytest.raises(FloatingPointError, match="3 in a row that were not finite"):
         _fit(model, *[1.0] * 8)

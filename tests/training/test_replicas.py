@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models import small
-
-SCRIPT = Path(small.__file__).with_name("replica_trainings.py")
+SCRIPT = Path(__file__).with_name("replica_trainings.py")
 QUICK = ("alternating game", "batch normalisation", "sampled prior", "few labels", "own classes")
 OTHERS = (
     "labels of a game",

@@ -41,7 +41,7 @@ def step(model, images):
 
 def measured(model, balance):
     """What a balance of memory 1, and a band of one point, has measured at its one step."""
-    return balance.lowest * np.exp(-model._referee.state.numpy())
+    return balance.lowest * np.exp(-model.trainer.balance.state.numpy())
 
 
 def factor(balance, slow, steepness):
@@ -186,7 +186,7 @@ def test_rates_a_hundred_times_apart_come_closer(make_aae, images):
         )
         rows = np.tile(images, (10, 1, 1, 1))
         model.fit(rows, batch_size=16, epochs=5, shuffle=False, verbose=0)
-        slow[rate] = np.exp(model._referee.state.numpy()[0])
+        slow[rate] = np.exp(model.trainer.balance.state.numpy()[0])
     assert slow[0.1] < 0.05 and slow[0.001] > 0.2, "both began at 0.1"
 
 
@@ -195,7 +195,7 @@ def test_batch_that_is_not_finite_teaches_nothing(make_aae, images):
     rows = np.full_like(images, np.nan)
     data = tf.data.Dataset.from_tensor_slices(rows).batch(64)
     assert model.fit(data, verbose=0).history["skipped_updates"] == [1]
-    np.testing.assert_allclose(model._referee.state.numpy(), np.log([0.5]), rtol=1e-6)
+    np.testing.assert_allclose(model.trainer.balance.state.numpy(), np.log([0.5]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
@@ -256,8 +256,10 @@ def test_compile_arguments_are_saved(make_aae, images, tmp_path):
     arguments = loaded._compile_arguments
     config = {"lowest": 0.5, "highest": 0.9, "start": 0.2, "memory": 7}
     assert arguments["balance"].get_config() == config
-    np.testing.assert_array_equal(loaded._referee.state.numpy(), model._referee.state.numpy())
-    assert loaded._referee.state.numpy() != np.float32(np.log(0.2))
+    np.testing.assert_array_equal(
+        loaded.trainer.balance.state.numpy(), model.trainer.balance.state.numpy()
+    )
+    assert loaded.trainer.balance.state.numpy() != np.float32(np.log(0.2))
     assert arguments["discriminator_steps"] == 2 and arguments["log_gradient_norms"] is True
     assert step(model, images) == step(loaded, images)
 

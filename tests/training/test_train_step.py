@@ -243,10 +243,6 @@ class LabelledAAE(AAE):
     labels = "some"
     num_classes = 2
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self._trackers["origin_loss"] = keras.metrics.Mean(name="origin_loss")
-
     def extra_terms(self, codes, batch, seed, training):
         chosen = tf.cast(batch.labels == 1, tf.float32)
         lengths = chosen * tf.norm(codes["latents"], axis=1)
