@@ -3,10 +3,10 @@
     python benchmarks/checkouts.py numbers OLD NEW
     python benchmarks/checkouts.py times OLD NEW
 
-OLD and NEW are folders of checkouts. `numbers` trains each of the nine models for 50 seeded steps with
-both, guarded, in both schedules, with a fixed and an adaptive balance, and some on two replicas, and
-prints the largest relative difference of logs, weights and exported signatures. `times` measures the
-processor time of a step in interleaved rounds.
+OLD and NEW are folders of checkouts. `numbers` trains each of the nine models for 50 seeded steps
+with both, guarded, in both schedules, with a fixed and an adaptive balance, and some on two
+replicas, and prints the largest relative difference of logs, weights and exported signatures.
+`times` measures the processor time of a step in interleaved rounds.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def record(folder: Path) -> None:
                 if isinstance(model, models.BaseAAE):
                     numbers[f"{case}: reconstructions"] = model.reconstruct(rows.IMAGES)
         with tempfile.TemporaryDirectory() as temporary:
-            path = os.path.join(temporary, "1")
+            path = str(Path(temporary, "1"))
             model.export(path, verbose=False)
             signatures = tf.saved_model.load(path).signatures
             values = {"inputs": tf.constant(rows.IMAGES), "seed": tf.range(40, dtype=tf.int64)}

@@ -52,7 +52,7 @@ PUBLIC = {
     "squared_mmd_of_gaussians squared_mmd_two_samples "
     "standardized_mmd two_sample_test witness",
     "models": f"{MODELS} Balance BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm "
-    "Generator Guard",
+    "GenerativeModel Generator Guard",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "

@@ -63,7 +63,8 @@ class BaseModel(GenerativeModel):
     schedules: tuple[str, ...] = tuple(SCHEDULES)
     # Which labels `fit` asks for: "none" are looked at, "any", "some" known ones, or "all".
     labels: str = "none"
-    trainer: Trainer | None = None
+    # None until `compile`, without which Keras makes no step.
+    trainer: Trainer = None  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -299,14 +300,24 @@ class BaseModel(GenerativeModel):
         }
 
     def set_metrics_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """Sets the metrics to what `get_metrics_state` returned, in a model compiled alike."""
-        means = self.trainer.means if self.trainer is not None else None
+        """Sets the metrics to what `get_metrics_state` returned, in a model compiled alike.
+
+        Raises:
+            ValueError: if the model is not compiled, or a name is not that of a metric's variable.
+        """
+        if self.trainer is None:
+            raise ValueError("Expected the model to be compiled. Received: no `compile` yet.")
         for name, value in state.items():
             key, _, part = name.rpartition("/")
-            if means is None:
-                raise ValueError("Expected the model to be compiled. Received: no `compile` yet.")
-            (variable,) = (v for v in means.metric(key).variables if v.name == part)
-            variable.assign(value)
+            variables = {}
+            if key:
+                variables = {v.name: v for v in self.trainer.means.metric(key).variables}
+            if part not in variables:
+                raise ValueError(
+                    "Expected `state` to have names such as 'loss/total', as `get_metrics_state` "
+                    f"gives them. Received: {name!r}."
+                )
+            variables[part].assign(value)
 
     # Saving.
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -107,9 +107,7 @@ class Backup(keras.callbacks.Callback):
         self._first_step = self.progress.step
         if self._first_step and self._restored is not None:
             with np.load(self._restored / _METRICS) as values:
-                variables = self.model.metrics_variables
-                for variable, value in zip(variables, values.values(), strict=True):
-                    variable.assign(value)
+                self.model.set_metrics_state(values)
         self._restored = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -138,7 +136,7 @@ class Backup(keras.callbacks.Callback):
     def _write_backup(self) -> None:
         started = time.monotonic()
         # Reading a metric sums over replicas, so every worker has to read.
-        values = [variable.numpy() for variable in self.model.metrics_variables]
+        values = self.model.get_metrics_state()
         if self.cluster.is_chief:
             self._write_directory(values)
         self.backed_up = self.progress
@@ -146,13 +144,13 @@ class Backup(keras.callbacks.Callback):
         ended = time.monotonic()
         self._not_before = ended + (ended - started) / _MAX_SHARE_OF_TIME
 
-    def _write_directory(self, metrics: list[np.ndarray]) -> None:
+    def _write_directory(self, metrics: dict[str, Any]) -> None:
         older = list(self.directory.glob("backup-*"))
         staging = self.directory / "unfinished"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         self.model.save_weights(staging / _WEIGHTS)
-        np.savez(staging / _METRICS, *metrics)
+        np.savez(staging / _METRICS, **metrics)
         self.progress.write(staging)
         sync_tree(staging)
         name = f"backup-{self.progress.epoch:08d}-{self.progress.step:08d}"

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from aae_tf.checks import check_bool, check_choice, check_dimension
 from aae_tf.divergences import DivergenceTerms
 from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.training.balance import Balance, BalanceController
-from aae_tf.training.guard import Guard, SkipMonitor, Snapshot
+from aae_tf.training.guard import Guard, GuardState, SkipMonitor, Snapshot
 from aae_tf.training.objective import (
     LogMeans,
     LossMean,
@@ -27,8 +27,8 @@ from aae_tf.training.reconstruction_loss import Identifier, ReconstructionLoss
 from aae_tf.training.terms import Batch, LossTerms, StepResult, Tensors, TrainableModel, Update
 from aae_tf.training.updater import Updater
 
-OptimizerIdentifier = str | keras.optimizers.Optimizer | None
-Step = Callable[["Trainer", Batch, tf.Tensor], StepResult]
+OptimizerIdentifier: TypeAlias = "str | keras.optimizers.Optimizer | None"
+Step: TypeAlias = Callable[["Trainer", Batch, tf.Tensor], StepResult]
 
 _SKIPPED, _SHORTENED = "skipped_updates", "shortened_updates"
 
@@ -156,7 +156,10 @@ class Trainer:
             each.argument: each.guard_state for each in self._updaters if each.guard_state
         }
         self._limits_steps = any(state.limits_steps for state in guard_states.values())
-        self._stateful = [*guard_states.values(), *([self.balance] if self.balance else [])]
+        self._stateful: list[GuardState | BalanceController] = [
+            *guard_states.values(),
+            *([self.balance] if self.balance else []),
+        ]
         self.monitor: SkipMonitor | None = None
         if guard is not None:
             scaled = [updater.argument for updater in self._updaters if updater.is_scaled]
@@ -274,7 +277,8 @@ class Trainer:
         """
         if self.discriminators is None or tapes.loss is None:
             return {}
-        factors, logs = None, {}
+        factors: tf.Tensor | None = None
+        logs: Tensors = {}
         if self.balance is not None and tapes.steepness is not None:
             compared = self._adversarial_codes(codes)
             factors, logs = self.balance.rates(tapes.steepness, compared, divergences)

@@ -216,3 +216,20 @@ def test_mixed_precision_trains_and_gives_float32(images, policy):
     assert losses[-1] < losses[0]
     assert model.encode(images).dtype == np.float32
     assert model.reconstruct(images).dtype == np.float32
+
+
+def test_metrics_state_goes_on_within_an_epoch(make_aae, images):
+    first, second = make_aae(), make_aae()
+    for model in (first, second):
+        model.compile()
+    first.fit(images, verbose=0)
+    state = first.get_metrics_state()
+    assert {"loss/total", "loss/count", "skipped_updates/total"} <= state.keys()
+    # The second model has logged nothing up to now.
+    second.set_metrics_state(state)
+    assert second.get_metrics_result() == first.get_metrics_result()
+    assert second.get_metrics_result()["reconstruction_loss"] > 0.0
+    with pytest.raises(ValueError, match=r"names such as 'loss/total'.*Received: 'arr_0'"):
+        second.set_metrics_state({"arr_0": np.zeros(())})
+    with pytest.raises(ValueError, match="the model to be compiled"):
+        make_aae().set_metrics_state(state)

@@ -52,8 +52,8 @@ def check(found):
             assert several[part][key] == pytest.approx(value, rel=2e-5, abs=1e-6), (part, key)
     assert found["weights moved"] > 1e-3
     assert found["weights apart"] < 1e-6
-    assert found["memories"]
-    for alone, first, second in found["memories"]:
+    assert found["states"]
+    for alone, first, second in found["states"]:
         assert first == second
         assert first == pytest.approx(alone, rel=2e-5)
 
