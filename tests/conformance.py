@@ -57,7 +57,7 @@ BASES = {
     models.BaseAAE,
     models.BaseModel,
     models.ClassStyleAAE,
-    models.Generator,
+    models.GenerativeModel,
     posteriors.Posterior,
 }
 

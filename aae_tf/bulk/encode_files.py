@@ -19,14 +19,14 @@ from aae_tf.bulk.shard_writer import ShardWriter
 from aae_tf.bulk.shards import Shard, group_consecutive, plan_shards
 from aae_tf.checks import check_dimension, check_positive
 from aae_tf.files import has_locks, lock_directory, make_directory
-from aae_tf.models import Generator
+from aae_tf.models import GenerativeModel
 
 # While one run waits for memory or for its last rows, the other has the cores.
 _THREADS = 2
 
 
 def encode_files(
-    model: Generator | str | os.PathLike[str],
+    model: GenerativeModel | str | os.PathLike[str],
     inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,

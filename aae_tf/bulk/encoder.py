@@ -20,7 +20,7 @@ from aae_tf.export.export_model import ExportOptions, write_servable
 from aae_tf.export.model_card import hash_files
 from aae_tf.export.saved_model import callable_signatures, read_meta_graph
 from aae_tf.export.versions import list_versions
-from aae_tf.models import Generator
+from aae_tf.models import GenerativeModel
 
 # Folders of a root that `export_servables` writes, in the order in which a signature is sought.
 _SERVABLES = ("encoder", "autoencoder")
@@ -78,7 +78,7 @@ class Encoder:
 
 
 @contextlib.contextmanager
-def open_encoder(model: Generator | str | os.PathLike[str], signature: str) -> Iterator[Encoder]:
+def open_encoder(model: GenerativeModel | str | os.PathLike[str], signature: str) -> Iterator[Encoder]:
     """Loads a model as TensorFlow Serving does, until the end of the block.
 
     Args:
@@ -92,7 +92,7 @@ def open_encoder(model: Generator | str | os.PathLike[str], signature: str) -> I
         TypeError: if `model` is neither.
     """
     with contextlib.ExitStack() as stack:
-        if isinstance(model, Generator):
+        if isinstance(model, GenerativeModel):
             path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             signatures = model.signatures()
             if signature not in signatures:

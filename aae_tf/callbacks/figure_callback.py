@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from aae_tf.checks import check_dimension, import_extra
-from aae_tf.models import BaseAAE, Generator
+from aae_tf.models import BaseAAE, GenerativeModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ class FigureCallback(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Checks the model, creates the directory and opens TensorBoard's event file."""
-        if not isinstance(self.model, BaseAAE if self.needs_encoder else Generator):
+        if not isinstance(self.model, BaseAAE if self.needs_encoder else GenerativeModel):
             encoder = " with an encoder" if self.needs_encoder else ""
             raise TypeError(
                 f"Expected {type(self).__name__} to be given to the `fit` of a model of aae_tf"
