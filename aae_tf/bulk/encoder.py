@@ -78,7 +78,9 @@ class Encoder:
 
 
 @contextlib.contextmanager
-def open_encoder(model: GenerativeModel | str | os.PathLike[str], signature: str) -> Iterator[Encoder]:
+def open_encoder(
+    model: GenerativeModel | str | os.PathLike[str], signature: str
+) -> Iterator[Encoder]:
     """Loads a model as TensorFlow Serving does, until the end of the block.
 
     Args:
