@@ -19,8 +19,8 @@ import tensorflow as tf
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from aae_tf.bulk import RecordDecoder
 from aae_tf.export import SavedModelSession
+from aae_tf.offline import RecordDecoder
 
 
 class Encoder:

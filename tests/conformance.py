@@ -16,7 +16,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import (
-    bulk,
     callbacks,
     data,
     divergences,
@@ -26,6 +25,7 @@ from aae_tf import (
     mmd,
     models,
     networks,
+    offline,
     posteriors,
     priors,
     serving,
@@ -33,7 +33,6 @@ from aae_tf import (
 from tests.models.rows import IMAGES, MODELS, adversarial, integrated, moments, universal
 
 PACKAGES = (
-    bulk,
     callbacks,
     data,
     divergences,
@@ -43,6 +42,7 @@ PACKAGES = (
     mmd,
     models,
     networks,
+    offline,
     posteriors,
     priors,
     serving,
@@ -181,7 +181,7 @@ ROWS = {
             tfp.distributions.Pareto, tfp.math.psd_kernels.MaternFiveHalves
         ),
     ),
-    "RecordDecoder": Row("other", lambda: bulk.RecordDecoder(_RECORD, (2,), "pixels")),
+    "RecordDecoder": Row("other", lambda: offline.RecordDecoder(_RECORD, (2,), "pixels")),
     "Retries": Row(
         "other", lambda: serving.Retries(1, 0.01, 0.1, generator=np.random.default_rng(3))
     ),

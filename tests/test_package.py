@@ -14,7 +14,8 @@ PACKAGE = Path(aae_tf.__file__).parent
 # Downwards only: a module imports from its own layer and from those after it.
 LAYERS = [
     {"cli"},
-    {"serving", "bulk"},
+    {"bulk"},
+    {"serving", "offline"},
     {"callbacks"},
     {"evaluation"},
     {"models"},
@@ -53,6 +54,7 @@ PUBLIC = {
     "standardized_mmd two_sample_test witness",
     "models": f"{MODELS} Balance BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm "
     "GenerativeModel Generator Guard",
+    "offline": "RecordDecoder encode_files",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "

@@ -85,8 +85,8 @@ def encode(
     # Runs have a config.json, and exports have none.
     run = open_run(model) if (model / "config.json").exists() else None
     import_quietly()
-    from aae_tf.bulk import encode_files
     from aae_tf.export import ExportError
+    from aae_tf.offline import encode_files
 
     try:
         with EncodingProgress() as progress, as_user_error(ValueError, TypeError):

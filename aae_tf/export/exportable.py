@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import tensorflow as tf
@@ -45,6 +45,7 @@ class Signature:
         return dict(self.graph.structured_outputs)
 
 
+@runtime_checkable
 class Exportable(Protocol):
     """A model that can be exported: every model of `aae_tf.models`, and any other with these."""
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from aae_tf import export
-from tests.bulk.records import content, example, numbers
 from tests.models.small import build_classifier
+from tests.offline.records import content, example, numbers
 
 pytestmark = [
     # Beam's own, and those of what it imports.

@@ -184,6 +184,7 @@ class TestRotation:
         assert [number for number, _ in list_versions(tmp_path)] == [7, 2**63 - 1]
 
 
+@pytest.mark.integration
 def test_an_export_killed_at_any_moment_leaves_whole_versions_only(exported, model, tmp_path):
     base, snapshots = tmp_path / "base", tmp_path / "snapshots"
     (tmp_path / "work").mkdir()

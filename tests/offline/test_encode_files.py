@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aae_tf import AAE, GAN, export, networks, priors
-from aae_tf.bulk import encode_files
+from aae_tf import AAE, GAN, bulk, export, networks, offline, priors
 from aae_tf.files import lock_directory
-from tests.bulk.records import content, example
+from aae_tf.offline import encode_files
 from tests.models.small import NUM_CLASSES, build, forward
+from tests.offline.records import content, example
 
 
 def load(paths):
@@ -20,6 +21,11 @@ def load(paths):
 
 def snapshot(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_name_of_before_gives_the_same_objects():
+    assert bulk.__all__ == offline.__all__
+    assert all(getattr(bulk, name) is getattr(offline, name) for name in offline.__all__)
 
 
 class TestAnswers:
@@ -72,9 +78,10 @@ class TestAnswers:
         assert classes.dtype == np.int64 and classes.shape == (50,)
         np.testing.assert_array_equal(classes, load(paths["class_probabilities"]).argmax(axis=1))
 
-    def test_of_a_combined_export(self, model, npy, x, tmp_path):
-        export.export_servables(model, tmp_path / "root", combined=True, verify=False)
-        given = (tmp_path / "root", npy(x), tmp_path / "out")
+    def test_of_a_combined_export(self, model, root, npy, x, tmp_path):
+        copy = shutil.copytree(root, tmp_path / "root")
+        export.export_model(model, copy / "autoencoder" / "1", verify=False)
+        given = (copy, npy(x), tmp_path / "out")
         paths = encode_files(*given, signature="reconstruct", shards=1)
         np.testing.assert_allclose(load(paths["outputs"]), model.reconstruct(x), atol=1e-6)
 
@@ -314,9 +321,10 @@ class TestRefused:
             encode_files(root, npy(x), tmp_path / "out")
 
 
+@pytest.mark.integration
 def test_killed_at_any_moment(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bulk.killed_encodings", tmp_path],
+        [sys.executable, "-m", "tests.offline.killed_encodings", tmp_path],
         capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

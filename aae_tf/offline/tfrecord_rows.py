@@ -1,4 +1,4 @@
-"""Rows of TFRecord files, read piece by piece."""
+"""`TFRecordRows`: reads rows of numbers from TFRecord files in batches."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.bulk.record_decoder import RecordDecoder
+from aae_tf.offline.record_decoder import RecordDecoder
 
 _GZIP = b"\x1f\x8b"
-# Bytes that are read at a time; without, TensorFlow reads record by record.
-_READ_BUFFER = 2**20
-# A record is its length, a checksum of that, its content, and a checksum of that.
+# Bytes that are read at a time. By default TensorFlow reads record by record.
+_READ_BUFFER_BYTES = 2**20
+# A record consists of its length, a checksum of the length, its content, and a checksum of that.
 _LENGTH_BYTES = 8
 _CHECKSUM_BYTES = 4
 
@@ -26,17 +26,17 @@ class TFRecordRows:
     """The records of several TFRecord files, one file after the other, as rows of numbers.
 
     Args:
-        paths: TFRecord files, all of them compressed with gzip, or none.
-        row_shape: shape of a row for the model; see `is_layout_of` for what may be stored.
-        feature: see `RecordDecoder`.
+        paths: TFRecord files, either all of them compressed with gzip or none.
+        row_shape: shape of a row for the model; `is_layout_of` tells which stored shapes fit.
+        feature: name of the feature, see `RecordDecoder`.
 
     Attributes:
         counts: number of rows of each file.
         dtype: NumPy dtype of the numbers, as they are stored.
 
     Raises:
-        ValueError: if a file is no whole TFRecord file, there is no record, or the first one of a
-            file is no such row.
+        ValueError: if a file is no complete TFRecord file, there is no record, or the first
+            record of a file is no such row.
     """
 
     def __init__(
@@ -44,31 +44,31 @@ class TFRecordRows:
     ) -> None:
         self.paths = paths
         self._compression = _find_compression(paths)
-        count = self._count_compressed if self._compression else _count
+        count = self._count_compressed if self._compression else _count_records
         self.counts = [count(path) for path in paths]
         filled = [path for path, count in zip(paths, self.counts, strict=True) if count]
         if not filled:
             raise ValueError(f"Expected `inputs` to hold rows. Received: {paths[0]}, empty.")
         firsts = [self._read_first(path) for path in filled]
-        with _refused(filled[0]):
+        with _name_in_errors(filled[0]):
             self._decoder = RecordDecoder(firsts[0], row_shape, feature)
         decoded = iter(
             tf.data.Dataset.from_tensor_slices(firsts).batch(1).map(self._decoder.decode)
         )
         for path in filled:
-            with _refused(path):
+            with _name_in_errors(path):
                 next(decoded)
         self.dtype = np.dtype(self._decoder.dtype.as_numpy_dtype)
 
     def batches(self, start: int, sizes: Sequence[int]) -> Iterator[np.ndarray]:
-        """Reads batches of given sizes, from a row on.
+        """Reads batches of given sizes, beginning at a given row.
 
         Args:
             start: number of the first row, counted over all files.
             sizes: number of rows of each batch.
 
         Yields:
-            Arrays [size, *row_shape] of `dtype`, not to be written to.
+            Arrays [size, *row_shape] of `dtype`, read-only.
 
         Raises:
             ValueError: if a record is damaged, or of another kind than the first.
@@ -77,14 +77,14 @@ class TFRecordRows:
         while skipped >= self.counts[first]:
             skipped -= self.counts[first]
             first += 1
-        # Cut to size while they are bytes, so that one pass over the numbers decodes them.
+        # Batches are cut while records are bytes, so that each batch is decoded in one pass.
         batches = (
             self._records(self.paths[first:])
             .skip(skipped)
             .take(sum(sizes))
             .batch(max(sizes))
             .rebatch(list(sizes))
-            # Two batches at a time, on however many cores: the default is as many as there are.
+            # Two batches at a time; by default tf.data decodes as many as there are cores.
             .map(self._decoder.decode, num_parallel_calls=2, deterministic=True)
             .prefetch(1)
         )
@@ -96,20 +96,20 @@ class TFRecordRows:
                 raise ValueError(
                     "Expected `inputs` to be whole, and each record to be of the first one's kind. "
                     f"Received: rows {start} to {start + size - 1}, counted over "
-                    f"{len(self.paths)} files: {_reason(error)}"
+                    f"{len(self.paths)} files: {_error_text(error)}"
                 ) from error
             start += size
 
     def _records(self, paths: Sequence[Path]) -> tf.data.Dataset:
         names = [os.fspath(path) for path in paths]
-        return tf.data.TFRecordDataset(names, self._compression, _READ_BUFFER)
+        return tf.data.TFRecordDataset(names, self._compression, _READ_BUFFER_BYTES)
 
     def _read_first(self, path: Path) -> bytes:
-        with _refused(path):
+        with _name_in_errors(path):
             return next(iter(self._records([path]).take(1))).numpy()
 
     def _count_compressed(self, path: Path) -> int:
-        with _refused(path):
+        with _name_in_errors(path):
             count = (
                 self._records([path])
                 .batch(1024)
@@ -119,7 +119,7 @@ class TFRecordRows:
 
 
 def _find_compression(paths: Sequence[Path]) -> str:
-    """Gives the name that TensorFlow has for the compression of all files."""
+    """Returns TensorFlow's name of the compression that all files have."""
     kinds = []
     for path in paths:
         with path.open("rb") as file:
@@ -132,8 +132,8 @@ def _find_compression(paths: Sequence[Path]) -> str:
     return "GZIP" if kinds[0] else ""
 
 
-def _count(path: Path) -> int:
-    """Counts records by their lengths, without reading what is between."""
+def _count_records(path: Path) -> int:
+    """Counts the records of an uncompressed file by their lengths alone."""
     count, position = 0, 0
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
@@ -150,19 +150,19 @@ def _count(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _refused(path: Path) -> Iterator[None]:
-    """Names the file in what is raised."""
+def _name_in_errors(path: Path) -> Iterator[None]:
+    """Adds the file's name to errors of the block."""
     try:
         yield
     except (ValueError, tf.errors.OpError) as error:
-        text = _reason(error) if isinstance(error, tf.errors.OpError) else str(error)
+        text = _error_text(error) if isinstance(error, tf.errors.OpError) else str(error)
         raise ValueError(
             f"Expected `inputs` to be TFRecord files of one kind of record. Received: {path}: "
             f"{text}"
         ) from error
 
 
-def _reason(error: tf.errors.OpError) -> str:
-    """Leaves out of a message the names of operations, before it and below."""
+def _error_text(error: tf.errors.OpError) -> str:
+    """Returns the message of an error without the names of operations around it."""
     line = error.message.split("\n")[0].partition(" [Op:")[0]
     return re.sub(r"^.*(\}\} |transformation with iterator: \S+ )", "", line)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from aae_tf.bulk import RecordDecoder
-from aae_tf.bulk.tfrecord_rows import TFRecordRows
-from tests.bulk.records import content, example, numbers, png, tensor
+from aae_tf.offline import RecordDecoder
+from aae_tf.offline.tfrecord_rows import TFRecordRows
+from tests.offline.records import content, example, numbers, png, tensor
 
 SHAPE = (2, 2, 1)
 FLOATS = np.random.default_rng(0).random((9, *SHAPE), np.float32)

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from aae_tf.bulk import shard_writer
-from aae_tf.bulk.shards import Output
+from aae_tf.offline.shards import Output, ShardWriter
 from tests.forks import in_child
 
 # The function of the same name hides the module as an attribute.
-encoding = sys.modules["aae_tf.bulk.encode_files"]
+encoding = sys.modules["aae_tf.offline.encode_files"]
 ROWS = np.random.default_rng(0).random((100, 4), np.float32)
 SHARDS = 3
 
@@ -67,7 +66,7 @@ def kill_at_step(step: int, counts: dict[str, int]) -> None:
     counted(os, "rename")
     counted(os, "replace")
     counted(os, "mkdir")
-    counted(shard_writer.ShardWriter, "write")
+    counted(ShardWriter, "write")
 
 
 def shards(out: Path) -> dict[Path, tuple[int, int]]:

@@ -7,11 +7,10 @@ import weakref
 import numpy as np
 import pytest
 
-from aae_tf.bulk.fingerprint import fingerprint
-from aae_tf.bulk.in_order import map_in_order
-from aae_tf.bulk.row_shape import is_layout_of
-from aae_tf.bulk.shard_writer import ShardWriter
-from aae_tf.bulk.shards import Output, Shard, group_consecutive, plan_shards
+from aae_tf.offline.encode_files import map_in_order
+from aae_tf.offline.manifest import fingerprint
+from aae_tf.offline.record_decoder import is_layout_of
+from aae_tf.offline.shards import Output, Shard, ShardWriter, group_consecutive, plan_shards
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import tensorflow as tf
 SCRIPT = """
 import re, sys
 from pathlib import Path
-from aae_tf.bulk import encode_files
+from aae_tf.offline import encode_files
 
 def peak():
     status = Path("/proc/self/status").read_text()

@@ -1,32 +1,36 @@
-"""What a folder of shards says of itself, so that another job does not mix with it."""
+"""`Manifest`: the `manifest.json` of a folder of shards, by which a later job knows its own."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from aae_tf.files import PARTIAL, write_atomically
 
 MANIFEST = "manifest.json"
+_BLOCK = 2**16
+_BLOCKS = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """A job: what decides the numbers in its shards, and what else is good to know.
+    """A job: its model, inputs and settings, by which it is told from other jobs.
 
     Args:
-        model: what the model is; its `sha256` tells it from others.
-        signature: what was run.
+        model: class or path of the model, and the `sha256` that tells it from others.
+        signature: name of the signature that is run.
         inputs: path, rows and SHA-256 (see `fingerprint`) of each file, in order.
         rows: number of rows of all files.
         feature: the feature of a record.
-        divide_by: what inputs were divided by.
+        divide_by: the number that inputs are divided by.
         shards: number of shards.
         outputs: dtype and shape of a row of each array.
-        batch_size: rows at a time; no part of what is compared, as it moves last digits only.
-        finished: whether all shards are there.
+        batch_size: rows at a time; it is not compared, since it changes last digits only.
+        finished: whether all shards are complete.
     """
 
     model: dict[str, Any]
@@ -41,24 +45,24 @@ class Manifest:
     finished: bool = False
 
     def write(self, folder: Path) -> None:
-        """Writes it into a folder; it is never there half-written."""
+        """Writes the manifest into a folder, atomically."""
         text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
         write_atomically(folder / MANIFEST, text.encode())
 
-    def begin(self, folder: Path) -> None:
-        """Takes possession of a folder: a new one, an empty one, or one of the same job.
+    def claim_folder(self, folder: Path) -> None:
+        """Writes the manifest into an empty folder, or checks that the folder is of the same job.
 
-        What a killed process has left half-written is removed.
+        Unfinished files that a killed process has left are removed.
 
         Args:
-            folder: a directory that is there.
+            folder: a directory that exists.
 
         Raises:
-            ValueError: if it holds anything else; the message says what differs.
+            ValueError: if it holds other files, or another job; the message says what differs.
         """
         for path in folder.glob(f".*{PARTIAL}"):
             path.unlink()
-        known = _read(folder)
+        known = _read_manifest(folder)
         if known is None:
             if any(folder.iterdir()):
                 raise ValueError(
@@ -77,13 +81,15 @@ class Manifest:
     def _differences(self, known: Manifest) -> list[str]:
         found = []
         if self.model["sha256"] != known.model["sha256"]:
-            found.append(f"model={_name(self.model)} instead of {_name(known.model)}")
+            own, other = map(_name_with_hash, (self.model, known.model))
+            found.append(f"model={own} instead of {other}")
         if len(self.inputs) != len(known.inputs):
             found.append(f"{len(self.inputs)} inputs instead of {len(known.inputs)}")
         else:
-            for i, (own, other) in enumerate(zip(self.inputs, known.inputs, strict=True)):
-                if own["sha256"] != other["sha256"]:
-                    found.append(f"inputs[{i}]={_name(own)} instead of {_name(other)}")
+            for i, pair in enumerate(zip(self.inputs, known.inputs, strict=True)):
+                if pair[0]["sha256"] != pair[1]["sha256"]:
+                    own, other = map(_name_with_hash, pair)
+                    found.append(f"inputs[{i}]={own} instead of {other}")
                     break
         for name in ("signature", "feature", "divide_by", "shards"):
             if getattr(self, name) != getattr(known, name):
@@ -91,7 +97,31 @@ class Manifest:
         return found
 
 
-def _read(folder: Path) -> Manifest | None:
+def fingerprint(path: Path) -> str:
+    """Computes the SHA-256 of a file's size and of 256 blocks of 64 KiB, spread evenly over it.
+
+    Files up to 16 MiB are read whole. In a larger file a change between the blocks is missed; a
+    file that was written anew is recognised.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The digest in hexadecimal form.
+    """
+    size = path.stat().st_size
+    last = max(size - _BLOCK, 0)
+    # Small files have fewer blocks: as many as cover them.
+    count = min(_BLOCKS, -(-size // _BLOCK))
+    starts = sorted({last * i // max(count - 1, 1) for i in range(count)})
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb", buffering=0) as file:
+        for start in starts:
+            digest.update(os.pread(file.fileno(), _BLOCK, start))
+    return digest.hexdigest()
+
+
+def _read_manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST
     try:
         return Manifest(**json.loads(path.read_text()))
@@ -103,7 +133,7 @@ def _read(folder: Path) -> Manifest | None:
         ) from error
 
 
-def _name(thing: dict[str, Any]) -> str:
-    """Names a file or a model, with enough of its hash to see that it is another."""
+def _name_with_hash(thing: dict[str, Any]) -> str:
+    """Names a file or a model, with the first digits of its hash."""
     name = thing.get("path") or thing.get("class")
     return f"{name} ({thing['sha256'][:12]})"

@@ -5,8 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from aae_tf.bulk.npy_rows import NpyRows
-from aae_tf.bulk.rows import find_files, name_row, open_rows
+from aae_tf.offline.rows import NpyRows, find_files, name_row, open_rows
 
 SHAPE = (2, 2, 1)
 

@@ -1,32 +1,35 @@
-"""Runs an encoder over files, from rows to shards."""
+"""`encode_files`: runs a signature of a model over files of rows, in shards."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from aae_tf.bulk.encoder import Encoder, open_encoder
-from aae_tf.bulk.fingerprint import fingerprint
-from aae_tf.bulk.in_order import map_in_order
-from aae_tf.bulk.manifest import Manifest
-from aae_tf.bulk.rows import Rows, find_files, name_row, open_rows
-from aae_tf.bulk.shard_writer import ShardWriter
-from aae_tf.bulk.shards import Shard, group_consecutive, plan_shards
 from aae_tf.checks import check_dimension, check_positive
+from aae_tf.export.exportable import Exportable
 from aae_tf.files import has_locks, lock_directory, make_directory
-from aae_tf.models import GenerativeModel
+from aae_tf.offline.encoder import Encoder, open_encoder
+from aae_tf.offline.manifest import Manifest, fingerprint
+from aae_tf.offline.rows import Rows, find_files, name_row, open_rows
+from aae_tf.offline.shards import Shard, ShardWriter, group_consecutive, plan_shards
 
-# While one run waits for memory or for its last rows, the other has the cores.
+# A second thread uses the cores while a run waits for memory or for its last rows.
 _THREADS = 2
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def encode_files(
-    model: GenerativeModel | str | os.PathLike[str],
+    model: Exportable | str | os.PathLike[str],
     inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,
@@ -37,15 +40,15 @@ def encode_files(
     feature: str | None = None,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> dict[str, list[Path]]:
-    """Encodes files that need not fit into memory, and goes on where it was stopped.
+    """Encodes files that need not fit into memory, and resumes a job that was stopped.
 
     The model runs in a session, as TensorFlow Serving runs it. Rows are read in batches, of which
     a handful is in memory at a time, and written to `output` as shards, in the order of the rows:
-    `latents-00000-of-00016.npy`, and the same for every other array that the signature gives,
-    such as `class_probabilities`. A shard appears when it is whole and on the disk.
+    `latents-00000-of-00016.npy`, and likewise every other array that the signature gives, such as
+    `class_probabilities`. A shard appears when it is complete and on the disk.
 
-    After a kill, the same call goes on: shards that are there stay, and the others are made, bit
-    for bit as they would have been. `manifest.json` in `output` names inputs, model and settings;
+    After a kill the same call resumes the job: shards that exist stay, and the others are written,
+    bit for bit as without the kill. `manifest.json` in `output` names inputs, model and settings;
     another job is refused there. One process at a time works in a folder.
 
     Args:
@@ -53,27 +56,27 @@ def encode_files(
             which the highest is taken, or a root that `export_servables` has written.
         inputs: files, or patterns such as "train-*.npy", whose files are sorted by name. Either
             .npy files of numbers [rows, ...], stored row by row, or TFRecord files, compressed
-            with gzip or not, see `RecordDecoder`. Rows are laid out as the model's, flat, or with
-            dimensions of one left out or added.
-        output: directory; made if it is not there.
-        signature: what is run: "encode", "classify", or any other that takes one float32 array,
-            such as "reconstruct" and "score" of a combined export.
+            with gzip or not, see `RecordDecoder`. Rows have the shape of the model's, are flat, or
+            have dimensions of one left out or added.
+        output: directory; made if it does not exist.
+        signature: name of the signature to run: "encode", "classify", or any other that takes one
+            float32 array, such as "reconstruct" and "score" of a combined export.
         batch_size: rows of one run.
         shards: number of shards; None for one per 65,536 rows.
-        divide_by: what the numbers are divided by, > 0; needed where they are integers: 255 turns
-            8-bit pixels into [0, 1], and 1 leaves them as they are.
+        divide_by: divides the numbers, > 0; needed where they are integers: 255 turns 8-bit
+            pixels into [0, 1], and 1 leaves them as they are.
         feature: name of the feature, where TFRecord files hold Examples with more than one.
-        on_progress: called with the number of rows that are done, and of all rows; first before
-            anything is computed, with those that were done already, then after each batch.
+        on_progress: called with the number of rows that are done and the number of all rows:
+            first before anything is computed, then after each batch.
 
     Returns:
         The paths of the shards, in order, by the name of the array.
 
     Raises:
-        ValueError: before anything is written, if an argument is wrong, a file is damaged or holds
-            other rows than the model takes, or `output` belongs to another job; later, if a row is
-            not finite or a record damaged. Finished shards stay.
-        TypeError: if `model` is no model and no path.
+        ValueError: if an argument is wrong, a file is damaged or its rows do not fit the model,
+            or `output` belongs to another job: nothing is written then. Later, if a row is not
+            finite or a record is damaged: finished shards stay.
+        TypeError: if `model` is neither a model nor a path.
         OSError: if a file cannot be read or written.
 
     Example:
@@ -117,12 +120,45 @@ def encode_files(
             outputs={name: output._asdict() for name, output in encoder.outputs.items()},
             batch_size=batch_size,
         )
-        with _held(folder):
-            manifest.begin(folder)
+        with _lock_output(folder):
+            manifest.claim_folder(folder)
             job = _Job(encoder, rows, folder, batch_size, divide_by, on_progress)
             job.run(plan)
             dataclasses.replace(manifest, finished=True).write(folder)
     return {name: [folder / shard.file_name(name) for shard in plan] for name in encoder.outputs}
+
+
+def map_in_order(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
+) -> Generator[_Result, None, None]:
+    """Applies a function to items in threads, while the caller's thread makes the next items.
+
+    At most `threads + 2` items are in memory: those that the function is applied to, one that
+    waits for a thread, and one that is being made. No further item is made until the caller takes
+    the next result.
+
+    Args:
+        function: the function; it may run in several threads at once.
+        items: its arguments, made in the thread of the caller.
+        threads: number of threads.
+
+    Yields:
+        The results, in the order of the items.
+    """
+    pending: collections.deque[Future[_Result]] = collections.deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                # So that the item is freed when the function has returned.
+                del item
+                if len(pending) > threads + 1:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,15 +171,15 @@ class _Job:
     on_progress: Callable[[int, int], object] | None
 
     def run(self, plan: Sequence[Shard]) -> None:
-        """Makes the shards that are not there."""
+        """Writes the missing shards."""
         outputs = self.encoder.outputs
         missing = [shard for shard in plan if not shard.is_finished(self.folder, outputs)]
         total = plan[-1].stop
         done = total - sum(shard.stop - shard.start for shard in missing)
         self._report(done, total)
         for group in group_consecutive(missing):
-            # One stream for all of them: the first batches of a shard run while the last ones of
-            # the shard before are written.
+            # The shards of a group share one stream: the first batches of a shard run while the
+            # last ones of the shard before are written.
             batches = self._batches(group)
             with contextlib.closing(map_in_order(self._encode, batches, _THREADS)) as answers:
                 for shard in group:
@@ -163,7 +199,7 @@ class _Job:
 
     def _encode(self, numbered: tuple[int, np.ndarray]) -> dict[str, np.ndarray]:
         start, batch = numbered
-        with np.errstate(over="ignore"):  # What overflows float32 is reported as infinite.
+        with np.errstate(over="ignore"):  # Numbers that overflow float32 are reported below.
             inputs = batch.astype(np.float32, copy=False)
         if self.divide_by is not None:
             inputs = inputs / np.float32(self.divide_by)
@@ -189,8 +225,8 @@ def _check_divide_by(divide_by: float | None, rows: Rows) -> None:
 
 
 @contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Makes a directory, and keeps other processes from it until the end of the block."""
+def _lock_output(folder: Path) -> Iterator[None]:
+    """Makes a directory and locks it for other processes until the end of the block."""
     make_directory(folder)
     with lock_directory(folder, wait=False) as locked:
         if not locked and has_locks(folder):

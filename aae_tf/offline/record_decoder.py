@@ -1,4 +1,4 @@
-"""What a record of a TFRecord file holds, and how it becomes a row of numbers."""
+"""`RecordDecoder`: decodes records of TFRecord files to rows of numbers."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from aae_tf.bulk.row_shape import is_layout_of
-
 _IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
 class RecordDecoder:
-    """Decodes serialised records, many at a time; how is learned from one of them.
+    """Decodes batches of serialised records in the format of a given record.
 
     A record is a `tf.train.Example`, or the content of a feature without one. The content is
 
     - numbers: a float_list or an int64_list with every number of the row;
-    - or bytes: what `tf.io.serialize_tensor` gives, a PNG or JPEG image, or the bare numbers,
+    - or bytes: the output of `tf.io.serialize_tensor`, a PNG or JPEG image, or the bare numbers,
       8-bit or float32, little-endian.
 
-    Rows are laid out as [28, 28, 1] or as what stands for it without a doubt: [28, 28], [784].
+    A row may be stored in another shape, see `is_layout_of`: as [28, 28] or [784] for [28, 28, 1].
     All records must be of the first one's kind.
 
     Args:
-        record: a serialised record.
+        record: a serialised record, from which the format is inferred.
         shape: shape of a row of numbers.
         feature: name of the feature, where records are Examples. Defaults to the only one.
 
@@ -37,8 +35,8 @@ class RecordDecoder:
         dtype: tf.DType of the numbers, as they are stored.
 
     Raises:
-        ValueError: if the record is none of these, has no such feature, or its row is of another
-            shape.
+        ValueError: if the record has none of these formats, has no such feature, or its row has
+            another shape.
 
     Example:
 
@@ -59,17 +57,17 @@ class RecordDecoder:
         self.shape = tuple(shape)
         self.feature = feature
         self.kind: Literal["numbers", "tensor", "image", "bytes"] = "numbers"
-        # What precedes the numbers of a serialised tensor, the same in all of one shape and dtype.
+        # The bytes before the numbers of a serialised tensor: equal for equal shape and dtype.
         self._header = b""
         # Shape of a decoded image.
         self._image_shape: tuple[int, ...] = ()
         value = self._find_feature(record)
         if value is None:
-            self._learn_content(record)
+            self._infer_from_content(record)
         elif value.WhichOneof("kind") == "bytes_list" and len(value.bytes_list.value) == 1:
-            self._learn_content(value.bytes_list.value[0])
+            self._infer_from_content(value.bytes_list.value[0])
         else:
-            self._learn_numbers(value)
+            self._infer_from_numbers(value)
         spec = tf.TensorSpec([None], tf.string)
         self._graph = tf.function(self._decode, input_signature=[spec], autograph=False)
 
@@ -101,7 +99,7 @@ class RecordDecoder:
             values = tf.io.decode_raw(self._cut_headers(records), self.dtype)
         elif self.kind == "bytes":
             values = tf.io.decode_raw(records, self.dtype)
-        # The number of rows is given, so that records of twice the length are no more rows.
+        # The number of rows is given, so that a record of twice the length is not taken for two.
         return tf.reshape(values, [tf.shape(records)[0], *self.shape])
 
     def _decode_image(self, content: tf.Tensor) -> tf.Tensor:
@@ -134,14 +132,14 @@ class RecordDecoder:
             )
         return features[self.feature]
 
-    def _learn_numbers(self, value: tf.train.Feature) -> None:
+    def _infer_from_numbers(self, value: tf.train.Feature) -> None:
         kind = value.WhichOneof("kind")
         self.dtype = tf.int64 if kind == "int64_list" else tf.float32
         numbers = getattr(value, kind).value if kind in ("int64_list", "float_list") else ()
         if len(numbers) != math.prod(self.shape):
-            raise self._error(f"{len(numbers)} numbers in {kind}")
+            raise self._row_error(f"{len(numbers)} numbers in {kind}")
 
-    def _learn_content(self, content: bytes) -> None:
+    def _infer_from_content(self, content: bytes) -> None:
         size = math.prod(self.shape)
         if content.startswith(_IMAGES):
             image = tf.io.decode_image(content, expand_animations=False)
@@ -155,13 +153,13 @@ class RecordDecoder:
             self.kind = "bytes"
             self.dtype = tf.uint8 if len(content) == size else tf.float32
         else:
-            raise self._error(f"{len(content)} bytes")
+            raise self._row_error(f"{len(content)} bytes")
 
     def _check_layout(self, found: Sequence[int], what: str) -> None:
         if not is_layout_of(found, self.shape):
-            raise self._error(f"{what} of shape {tuple(found)}")
+            raise self._row_error(f"{what} of shape {tuple(found)}")
 
-    def _error(self, received: str) -> ValueError:
+    def _row_error(self, received: str) -> ValueError:
         where = "records" if self.feature is None else f"the feature {self.feature!r}"
         return ValueError(
             f"Expected {where} to hold rows of shape {self.shape}: numbers, a serialised tensor, a "
@@ -169,8 +167,27 @@ class RecordDecoder:
         )
 
 
+def is_layout_of(found: Sequence[int], expected: Sequence[int]) -> bool:
+    """Tells whether rows stored in one shape are unmistakably rows of another shape.
+
+    Dimensions of size one may be left out or added, and either shape may be flat: [28, 28] and
+    [784] are read as [28, 28, 1], and the other way round. [3, 32, 32] is not read as [32, 32, 3].
+
+    Args:
+        found: shape of a row, as it is stored.
+        expected: shape of a row, as it is needed.
+
+    Example:
+
+    >>> is_layout_of((28, 28), (28, 28, 1)), is_layout_of((3, 32, 32), (32, 32, 3))
+    (True, False)
+    """
+    found, expected = ([size for size in shape if size != 1] for shape in (found, expected))
+    return found == expected or found == [math.prod(expected)] or expected == [math.prod(found)]
+
+
 def _parse_tensor(content: bytes) -> TensorProto | None:
-    """Reads what `tf.io.serialize_tensor` writes of numbers."""
+    """Parses the output of `tf.io.serialize_tensor` for numbers; None if it is anything else."""
     try:
         tensor = TensorProto.FromString(content)
         dtype = tf.as_dtype(tensor.dtype)

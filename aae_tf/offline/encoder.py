@@ -1,4 +1,4 @@
-"""The model of a job: an exported signature that is run on one batch after the other."""
+"""`open_encoder`: loads a model or an export to run one of its signatures on batches."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from aae_tf.bulk.shards import Output
 from aae_tf.export import SavedModelSession
 from aae_tf.export.export_model import ExportOptions, write_servable
+from aae_tf.export.exportable import Exportable
 from aae_tf.export.model_card import hash_files
 from aae_tf.export.saved_model import callable_signatures, read_meta_graph
 from aae_tf.export.versions import list_versions
-from aae_tf.models import GenerativeModel
+from aae_tf.offline.shards import Output
 
 # Folders of a root that `export_servables` writes, in the order in which a signature is sought.
 _SERVABLES = ("encoder", "autoencoder")
 
 
 class Encoder:
-    """A signature from one float32 array to arrays with as many rows, in a session.
+    """A signature that maps one float32 array to arrays with as many rows, in a session.
 
     Args:
-        session: where it runs.
-        signature: its name.
-        identity: what the model is, in JSON types; its `sha256` tells it from others.
+        session: the session that runs it.
+        signature: name of the signature.
+        identity: class or path of the model, in JSON types, and the `sha256` that tells it from
+            others.
 
     Attributes:
         row_shape: shape of a row of the input.
-        outputs: the arrays of the answer, by name.
+        outputs: dtype and row shape of the arrays that it gives, by name.
 
     Raises:
         ValueError: if the signature takes or gives anything else.
@@ -73,40 +74,38 @@ class Encoder:
         }
 
     def run(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Gives the answer to rows, float32 [n, *row_shape]; may be called from many threads."""
+        """Runs the signature on rows, float32 [n, *row_shape]; may be called from many threads."""
         return self._session.run(self.signature, {self._input: rows})
 
 
 @contextlib.contextmanager
-def open_encoder(
-    model: GenerativeModel | str | os.PathLike[str], signature: str
-) -> Iterator[Encoder]:
+def open_encoder(model: Exportable | str | os.PathLike[str], signature: str) -> Iterator[Encoder]:
     """Loads a model as TensorFlow Serving does, until the end of the block.
 
     Args:
         model: a model, which is exported to a temporary directory first; or the path of a
             SavedModel, of a folder of versions, of which the highest is taken, or of a root with
             such a folder "encoder" or "autoencoder".
-        signature: what is run.
+        signature: name of the signature to run.
 
     Raises:
         ValueError: if there is no such SavedModel or signature.
-        TypeError: if `model` is neither.
+        TypeError: if `model` is neither a model nor a path.
     """
     with contextlib.ExitStack() as stack:
-        if isinstance(model, GenerativeModel):
-            path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            signatures = model.signatures()
-            if signature not in signatures:
-                raise _unknown(signature, signatures, type(model).__name__)
-            wanted = {signature: signatures[signature]}
-            write_servable(path, model, wanted, ExportOptions(verify=False))
-            # A graph has other names in another process; weights are the same.
-            identity = {"class": type(model).__name__, "sha256": _hash_weights(path)}
-        elif isinstance(model, str | os.PathLike):
+        if isinstance(model, str | os.PathLike):
             path = _find_export(Path(model), signature)
             digest = hashlib.sha256(json.dumps(hash_files(path)).encode())
             identity = {"path": str(path.absolute()), "sha256": digest.hexdigest()}
+        elif isinstance(model, Exportable):
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            signatures = model.signatures()
+            if signature not in signatures:
+                raise _unknown_signature(signature, signatures, type(model).__name__)
+            chosen = {signature: signatures[signature]}
+            write_servable(path, model, chosen, ExportOptions(verify=False))
+            # Names in a graph differ from process to process; the weights do not.
+            identity = {"class": type(model).__name__, "sha256": _hash_weights(path)}
         else:
             raise TypeError(
                 "Expected `model` to be a model of aae_tf, or the path of an export. "
@@ -118,7 +117,7 @@ def open_encoder(
 
 def _find_export(path: Path, signature: str) -> Path:
     folders = [path, *(path / name for name in _SERVABLES)]
-    exports = [export for folder in folders for export in _newest(folder)]
+    exports = [export for folder in folders for export in _newest_versions(folder)]
     if not exports:
         raise ValueError(
             "Expected `model` to be a SavedModel, a folder of its versions, or a root with a "
@@ -130,16 +129,16 @@ def _find_export(path: Path, signature: str) -> Path:
         if signature in signatures:
             return export
         known.update(signatures)
-    raise _unknown(signature, known, str(path))
+    raise _unknown_signature(signature, known, str(path))
 
 
-def _newest(folder: Path) -> list[Path]:
-    """Gives a folder that is a SavedModel, or the highest of its versions that are."""
+def _newest_versions(folder: Path) -> list[Path]:
+    """Returns a folder that is a SavedModel, or its highest version that is one; or none."""
     versions = [folder, *(path for _, path in reversed(list_versions(folder)))]
     return [path for path in versions if (path / "saved_model.pb").is_file()][:1]
 
 
-def _unknown(signature: str, known: Iterable[str], owner: str) -> ValueError:
+def _unknown_signature(signature: str, known: Iterable[str], owner: str) -> ValueError:
     return ValueError(
         f"Expected `signature` to be one of {sorted(known)}, those of {owner}. "
         f"Received: signature={signature!r}."

@@ -1,6 +1,6 @@
-"""Measures `bulk.encode_files` against `predict` on arrays in memory, and writes BULK.md.
+"""Measures `offline.encode_files` against `predict` on arrays in memory, and writes OFFLINE.md.
 
-    python benchmarks/bulk_encode.py [--rows 1000000] [--rounds 3] [--folder FOLDER]
+    python benchmarks/offline_encode.py [--rows 1000000] [--rounds 3] [--folder FOLDER]
 
 Encoder 784-1000-1000-8, fresh weights. Rows are made from a seed, and written below FOLDER, 8 GB
 for a million of them: the same numbers as float32 and as 8-bit .npy, and as TFRecords of Examples.
@@ -30,7 +30,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from report import made_with
 
-RESULTS = Path(__file__).with_name("BULK.md")
+RESULTS = Path(__file__).with_name("OFFLINE.md")
 PACKAGES = ("tensorflow", "keras", "numpy")
 BATCH_SIZE = 1024
 CHUNK = 10_000
@@ -132,7 +132,7 @@ def in_memory(folder: Path, call: Callable) -> dict[str, float]:
 
 def from_file(folder: Path, name: str) -> dict[str, float]:
     """Measures `encode_files`."""
-    from aae_tf.bulk import encode_files
+    from aae_tf.offline import encode_files
 
     file, options = FILES[name]
     drop_from_memory(folder / file)
@@ -218,7 +218,7 @@ def write_results(
     RESULTS.write_text(
         f"""# Encoding files
 
-Written by `python benchmarks/bulk_encode.py --rows {rows} --rounds {len(rounds)}`. {rows:,} rows
+Written by `python benchmarks/offline_encode.py --rows {rows} --rounds {len(rounds)}`. {rows:,} rows
 of 28 x 28 through an encoder 784-1000-1000-8, float32, in batches of {BATCH_SIZE:,}. Each
 measurement is a process of its own; rounds go through all of them in turn; medians, of ratios as
 well. Files are read from the disk, with nothing of them in memory. Peak memory is all of the
