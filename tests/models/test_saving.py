@@ -1,5 +1,7 @@
 """A saved model is the model: architecture, weights, optimizers, random numbers."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from aae_tf.divergences import MMD, Adversarial
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
 tfd = tfp.distributions
+FILES = Path(__file__).parent / "files"
 
 
 def _train(model, images):
@@ -134,3 +137,14 @@ def test_config_is_symmetric_and_the_argument_is_left_alone(make_aae):
     twin = type(model).from_config(config)
     assert set(config) == keys
     assert twin.get_config() == model.get_config()
+
+
+def test_file_of_version_0_1_0_loads_with_all_that_training_has_learned():
+    # Saved by the commit before `Trainer`, after two steps, with samples of seed 1.
+    model = keras.models.load_model(FILES / "embedding_aae_0_1_0.keras")
+    expected = np.load(FILES / "embedding_aae_0_1_0_samples.npy")
+    np.testing.assert_allclose(model.sample(4, seed=1), expected, rtol=1e-5, atol=1e-6)
+    assert [int(each.iterations) for each in _optimizers(model)] == [2, 2]
+    # The guard's argument had another name; its state is in the file.
+    assert model.trainer.config["guard"].max_consecutive_skips == 100
+    assert model.trainer.state.shape == (8,) and (model.trainer.state[[0, 4]] > 0.0).all()
