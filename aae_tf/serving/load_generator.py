@@ -24,7 +24,7 @@ from aae_tf.serving.client.protocol import (
 from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.load_senders import GrpcSender, RestSender, Sender
 
-# Different requests, so that no cache of a processor or a server answers them.
+# Requests differ, so that no cache of a processor or a server answers them.
 _NUM_BODIES = 16
 _WARM_UP = 8
 _PERCENTILES = (50, 95, 99)
@@ -169,7 +169,7 @@ class LoadReport:
 
 
 class _Run:
-    """Sends until there were enough requests, or until time is over."""
+    """The run of a load test: sends until there were enough requests, or until its time is over."""
 
     def __init__(self, sender: Sender, max_requests: int, max_seconds: float) -> None:
         self._sender = sender
@@ -276,12 +276,12 @@ def _draw(signature: Any, rows: int, generator: np.random.Generator) -> Mapping[
 
 
 def _tensor(name: str, info: Any, rows: int, generator: np.random.Generator) -> np.ndarray:
-    # What else is unknown of a shape is taken as 1.
+    # Unknown sizes after the first count as 1.
     shape = [rows, *(max(dim.size, 1) for dim in info.tensor_shape.dim[1:])]
     kind = dtype_name(info.dtype)
     if kind in ("float16", "bfloat16", "float32", "float64"):
         return generator.random(shape).astype(numpy_dtype(kind))
-    if name == "label":  # -1 draws it, and is a label of every model
+    if name == "label":  # -1 asks the model to draw a label, whatever its classes
         return np.full(shape, -1, numpy_dtype(kind))
     if kind.startswith(("int", "uint")):
         dtype = numpy_dtype(kind)

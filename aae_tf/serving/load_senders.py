@@ -18,7 +18,7 @@ from aae_tf.serving.client.protocol import PredictRequest, write_tensor
 from aae_tf.serving.errors import HTTP_STATUS
 
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
-# One connection is one thread's work in a server; a few share what there is to do.
+# A server handles one connection in one thread; several connections use several threads.
 _CHANNELS = 4
 _CODES = {status: code.name for code, status in reversed(HTTP_STATUS.items())}
 

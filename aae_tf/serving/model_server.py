@@ -1,4 +1,4 @@
-"""The embedded server."""
+"""The embedded model server: its arguments, start, stop and signals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from aae_tf.serving.rest.rest_front import RestFront
 from aae_tf.serving.server_core import Batching, ServerCore
 
 _LOGGER = logging.getLogger("aae_tf.serving")
-# The real server's.
+# The real server's default.
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -251,7 +251,7 @@ class ModelServer:
 
         A second signal has its usual effect. Call this from the main thread.
         """
-        received: SimpleQueue[int] = SimpleQueue()  # the one queue that a handler may put to
+        received: SimpleQueue[int] = SimpleQueue()  # a signal handler may put to no other queue
         handlers = {
             number: signal.signal(number, lambda number, _: received.put(number))
             for number in (signal.SIGTERM, signal.SIGINT)
@@ -309,7 +309,7 @@ class ModelServer:
 
 def _bind(host: str, argument: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off, 40 ms per answer, only where the protocol is named.
+    # asyncio turns Nagle's algorithm off, which delays answers by 40 ms, only for named protocols.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

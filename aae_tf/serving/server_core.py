@@ -18,12 +18,12 @@ from aae_tf.serving.server_metrics import ServerMetrics
 
 # Requests of one protocol that may run at once: the real server's default.
 _NUM_REQUESTS = 4 * (os.cpu_count() or 1)
-# Of those that wait for a batch, which cost no more than a thread each.
+# Requests that may wait for a batch at once; each costs no more than a thread.
 _MAX_WAITING = 256
 
 
 class Batching(NamedTuple):
-    """How a server gathers requests into batches.
+    """The batching of a server.
 
     Attributes:
         parameters: For all models.
@@ -36,7 +36,7 @@ class Batching(NamedTuple):
 
 
 class ServerCore:
-    """Models that are loaded, watched, batched and counted.
+    """The models of a server, with their watcher, their batch threads and their metrics.
 
     Args:
         source: Where the list of models comes from.

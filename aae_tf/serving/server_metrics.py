@@ -102,7 +102,7 @@ class ServerMetrics:
         except ServingError as error:
             status = error.code.name
             raise
-        except asyncio.CancelledError:  # the client has gone, or its deadline
+        except asyncio.CancelledError:  # the client has gone, or its deadline has passed
             status = "CANCELLED"
             raise
         finally:
@@ -136,7 +136,7 @@ class ServerMetrics:
 
     def render(self) -> bytes:
         """Returns everything in Prometheus' text format."""
-        # The library means OpenMetrics, where counters end in _total; the real server's do not.
+        # The library writes OpenMetrics, where counters end in _total; the real server's do not.
         return _COUNTER_HEADER.sub(r"\1 ", generate_latest(self._registry).decode()).encode()
 
 

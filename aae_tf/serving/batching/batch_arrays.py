@@ -110,11 +110,11 @@ def split_outputs(
 
 def _concatenate(name: str, arrays: list[np.ndarray]) -> np.ndarray:
     try:
-        # NumPy would promote: a wrong type would pass for a right one when it meets another.
+        # NumPy would promote, and so let a wrong type pass beside a right one.
         return np.concatenate(arrays, casting="no")
     except TypeError as error:
         if all(array.dtype.kind in "SO" for array in arrays):
-            # NumPy has a type per length of strings, TensorFlow one for all.
+            # NumPy has a dtype for each length of strings, TensorFlow one for all.
             return _concatenate(name, [array.astype(object) for array in arrays])
         types = ", ".join(sorted({str(array.dtype) for array in arrays}))
         raise invalid_argument(

@@ -145,7 +145,7 @@ class BatchQueue:
             )
             outputs = self._run(inputs, None if latest == math.inf else latest - now)
             check_outputs(outputs, rows + padding)
-        except Exception as error:  # whatever it is, callers wait for it
+        except Exception as error:  # callers wait for it, whatever it is
             failure = error
         run_seconds = time.monotonic() - now
 

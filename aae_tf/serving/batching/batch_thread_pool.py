@@ -42,7 +42,7 @@ class BatchThreadPool:
         self._work = threading.Condition(self._lock)
         self._deadlines = threading.Condition(self._lock)
         self._finished = threading.Condition(self._lock)
-        # Queues with a batch that waits; the one whose turn it is comes first.
+        # Queues with a waiting batch, the next one first.
         self._waiting: deque[BatchQueue] = deque()
         self._running: set[Batch] = set()
         self._next_deadline = math.inf

@@ -153,7 +153,7 @@ class BatchingSession:
             tf.errors.OpError: whatever the runtime reports about the batch.
         """
         answer: list = []
-        answered = threading.Lock()  # the cheapest thing to wait for, once
+        answered = threading.Lock()  # the cheapest primitive to wait for once
         answered.acquire()
 
         def done(*outputs_and_error: object) -> None:
@@ -189,7 +189,7 @@ class BatchingSession:
         """Returns the queue of `key`, made on the first request for it."""
         signature_name, inputs, outputs = key
         signature = check_call(self.signatures, signature_name, inputs, outputs)
-        # All outputs by name and all by default are the same selection.
+        # All outputs by name and all outputs by default share a queue.
         fetched = tuple(sorted(signature.outputs if outputs is None else outputs))
         canonical = (signature_name, inputs, frozenset(fetched))
         with self._lock:

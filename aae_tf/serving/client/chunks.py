@@ -10,7 +10,7 @@ import numpy as np
 from aae_tf.checks import check_dimension
 from aae_tf.serving.client.calls import Arrays
 
-# Below 1000, the largest batch that TensorFlow Serving takes by default where it batches.
+# Below 1000, the largest batch that TensorFlow Serving's batching takes by default.
 _MAX_ROWS = 512
 # As JSON, a float32 takes up to 6 times its 4 bytes: 24 MiB, a quarter of what `ModelServer`
 # accepts.

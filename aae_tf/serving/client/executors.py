@@ -109,7 +109,7 @@ class ThreadExecutor:
                 return run_blocking(job())
             except Exception as error:
                 failures.append(error)
-                # Here already, since this thread goes on with the next job.
+                # Cancelled here, since this thread goes on with the next job at once.
                 cancellation.cancel()
                 raise
             finally:

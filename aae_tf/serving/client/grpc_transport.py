@@ -98,7 +98,7 @@ class AsyncGrpcTransport:
     async def send(self, call: Call, deadline: Deadline) -> Any:
         """Sends one request; see `AsyncTransport`."""
         if self._channel is None:
-            # Not in the constructor: a channel belongs to the event loop that runs just now.
+            # Opened here, since a channel belongs to the event loop that runs when it is opened.
             self._channel = grpc.aio.insecure_channel(self._address, options=CHANNEL_OPTIONS)
             self._methods = methods(self._channel)
         name, request, read = to_rpc(call)

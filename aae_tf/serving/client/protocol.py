@@ -272,7 +272,7 @@ def describe_signatures(signatures: Mapping[str, Any]) -> Signatures:
             },
         }
         for name, signature in sorted(signatures.items())
-        # The exporter's own, of no use to a client.
+        # This one is the exporter's, of no use to a client.
         if name != "__saved_model_init_op"
     }
 

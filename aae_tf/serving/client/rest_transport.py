@@ -27,9 +27,9 @@ from aae_tf.serving.client.protocol import (
 from aae_tf.serving.errors import HTTP_STATUS, ServingError
 
 _PIECE = 2**18
-# Where several codes share a status, the first: INVALID_ARGUMENT for 400, UNKNOWN for 500.
+# Several codes share a status; the first is read back: INVALID_ARGUMENT for 400, UNKNOWN for 500.
 _CODES = {status: code for code, status in reversed(HTTP_STATUS.items())}
-# What gRPC answers to a request that is too large.
+# gRPC's code for a request that is too large.
 _CODES[413] = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -75,8 +75,8 @@ class RestTransport:
         self, path: str, call: PredictCall, deadline: Deadline, cancellation: Cancellation
     ) -> Arrays:
         name = call.signature_name or "serving_default"
-        # First, so that a server that stops after the answer costs nothing. A signature that
-        # is unknown is the server's to refuse.
+        # Signatures are fetched first: afterwards the server may be gone. It is the server that
+        # refuses a signature that is unknown.
         if name not in self._signatures.get(path, ()):
             self._signatures[path] = self._fetch_signatures(path, deadline, cancellation)
         body = write_predict(call)
@@ -133,11 +133,11 @@ class RestTransport:
             raise
         self._idle.put(connection)
         if self._closed:
-            self.close()  # by another thread meanwhile
+            self.close()  # another thread has closed the transport meanwhile
         return answer
 
     def _to_serving_error(self, error: Exception) -> ServingError:
-        # What is no HTTP may be long, and of many lines.
+        # The text of an answer that is not HTTP may be long, and of many lines.
         message = f"{self._host}:{self._port}: {' '.join(str(error).split())[:256]}"
         # Nobody listens, or the connection was lost. The request may have been executed then,
         # but it changes nothing there, and may be sent again.
@@ -157,16 +157,16 @@ def _send_and_read(
     connection.timeout = deadline.remaining()
     if connection.sock is None:
         connection.connect()
-        # There was no socket to shut until now.
+        # A cancellation before this line found no socket to shut.
         cancellation.check()
-    # A server that closes the connection afterwards has http.client drop its socket early.
+    # http.client drops its socket early where the server closes the connection after the answer.
     sock = connection.sock
     sock.settimeout(deadline.remaining())
     connection.request(method, path, body)
     sock.settimeout(deadline.remaining())
     response = connection.getresponse()
     pieces = []
-    # One read of the socket at a time, as its timeout starts anew with each.
+    # Each read sets the timeout to the time that is left, since it starts anew with each read.
     while not response.isclosed() and response.length != 0:
         sock.settimeout(deadline.remaining())
         piece = response.read1(_PIECE)
@@ -221,7 +221,7 @@ def read_answer(status: int, content: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(content.decode("utf-8", "surrogateescape"))
         message = answer.get("error", "")
-    except (AttributeError, ValueError):  # not an answer of this protocol
+    except (AttributeError, ValueError):  # the answer is not of this protocol
         answer = None
         message = content[:256].decode("utf-8", "replace")
     if status != 200 or answer is None:
@@ -277,7 +277,7 @@ def _from_json(value: Any, info: Any) -> np.ndarray:
     name = dtype_name(info.dtype)
     array = np.array(_decode_strings(value) if name == "string" else value, numpy_dtype(name))
     if array.shape == (0,) and not info.tensor_shape.unknown_rank:
-        # An empty list does not tell the sizes within.
+        # An empty list in JSON does not show the sizes of the other dimensions.
         array = array.reshape([0, *(max(dim.size, 0) for dim in info.tensor_shape.dim[1:])])
     return array
 

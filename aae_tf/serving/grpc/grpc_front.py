@@ -1,4 +1,4 @@
-"""The gRPC side of the server."""
+"""The gRPC server: its thread, its event loop, start and stop."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class GrpcFront:
     def _run(self, address: str, port: Future[int]) -> None:
         try:
             asyncio.run(self._serve(address, port))
-        except BaseException as error:  # whatever it is, `start` waits for it
+        except BaseException as error:  # `start` waits for the port, or for this error
             if port.done():
                 raise
             port.set_exception(error)
@@ -85,7 +85,7 @@ class GrpcFront:
             options=[
                 ("grpc.max_receive_message_length", self._max_body_bytes),
                 ("grpc.max_send_message_length", -1),
-                # Otherwise a second server could share the port, and take half the requests.
+                # With it, a second server could share the port and take half the requests.
                 ("grpc.so_reuseport", 0),
             ],
         )

@@ -43,8 +43,7 @@ from aae_tf.serving.server_metrics import ServerMetrics
 _LOGGER = logging.getLogger("aae_tf.serving")
 # Longer texts would not fit the trailers that carry them; the real server cuts there too.
 _MAX_MESSAGE = 1024
-# Numbers of a request or an answer above which a thread handles it: the loop would stand still for
-# milliseconds.
+# An answer of more numbers is written in a thread: it would block the event loop for milliseconds.
 _MANY = 2**16
 
 Outputs = dict[str, np.ndarray]
@@ -151,7 +150,7 @@ class PredictionService(PredictionServiceServicer):
         raise _unimplemented("MultiInference")
 
     def _predict_alone(self, request: PredictRequest, timeout: float | None) -> PredictResponse:
-        # In the thread that uses it, so that it stays loaded also when the client goes away.
+        # The thread itself holds the servable, which stays loaded when the client goes away.
         with use_servable(self._manager, request.model_spec) as servable:
             timer = self._metrics.runtime(servable.name, "Predict")
             name, outputs = run_request(servable, request, self._max_bytes, timeout, timer)
@@ -246,12 +245,12 @@ class BatchWaiter:
         try:
             self._loop.call_soon_threadsafe(self._deliver)
         except RuntimeError:
-            # The loop ended first, and with it whoever waited.
+            # The loop has ended, and with it every caller.
             if not self._loop.is_closed():
                 raise
 
     def _deliver(self) -> None:
-        # Before the answers are taken: one that comes meanwhile wakes the loop once more.
+        # Reset before the answers are taken: one that comes meanwhile wakes the loop once more.
         self._woken = False
         while self._answers:
             future, outputs, error = self._answers.popleft()

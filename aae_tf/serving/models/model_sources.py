@@ -45,7 +45,7 @@ class FolderSource:
         """Returns the models; see `ModelSource`."""
         root = self._root
         try:
-            # Absolute, so that a change of the working directory changes nothing.
+            # Paths are absolute, so that a change of the working directory changes nothing.
             folders = [entry.absolute() for entry in sorted(root.iterdir()) if entry.is_dir()]
             configs = [ModelConfig(path.name, path) for path in folders if version_folders(path)]
         except OSError as error:

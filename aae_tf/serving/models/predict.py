@@ -78,7 +78,7 @@ def _check_input_names(signature: SignatureDef, names: Collection[str]) -> None:
     known = set(signature.inputs)
     given = set(names)
     missing = known - given
-    # Counts first: a request with as many inputs as the signature gets the other message.
+    # Counts are compared first: a request of as many inputs as the signature gets the other error.
     if len(given) > len(known) or (len(given) < len(known) and not signature.defaults):
         raise invalid_argument(
             f"input size does not match signature: {len(given)}!={len(known)} "

@@ -1,4 +1,4 @@
-"""Arrays from and to the protocol's tensors."""
+"""Conversion of the protocol's tensors to arrays, and of arrays to tensors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIELDS = {
     tf.complex64: "scomplex_val",
     tf.complex128: "dcomplex_val",
 }
-# Those whose bytes NumPy reads as they come.
+# Dtypes whose bytes NumPy reads as they are.
 _NUMBERS = {
     dtype.as_datatype_enum: np.dtype(dtype.as_numpy_dtype)
     for dtype, field in _FIELDS.items()
@@ -64,7 +64,7 @@ def to_array(name: str, proto: TensorProto, max_bytes: int) -> np.ndarray:
         if math.prod(sizes) * itemsize > max_bytes:
             raise ValueError(f"its shape {sizes} asks for more than {max_bytes} bytes")
         if dtype and proto.tensor_content:
-            # What nearly every request is; the general way takes five times as long.
+            # Nearly every request is of this kind; `make_ndarray` takes five times as long.
             return np.frombuffer(proto.tensor_content, dtype).reshape(sizes)
         return tf.make_ndarray(proto)
     except (KeyError, TypeError, ValueError) as error:

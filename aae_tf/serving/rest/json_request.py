@@ -19,7 +19,7 @@ from aae_tf.serving.rest.json_values import echo, is_base64, to_array
 
 # A tensor has at most 254 dimensions; the document adds two levels.
 _MAX_DEPTH = 256
-# A string that does not end reaches to the end: matching stays linear.
+# A string without a closing quote matches up to the end, so that matching takes linear time.
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -48,7 +48,7 @@ def parse_document(body: bytes) -> dict[str, Any]:
         raise invalid_argument(
             f"JSON Parse error: Invalid encoding in string. at offset: {error.start}"
         ) from error
-    except ValueError as error:  # an integer of thousands of digits
+    except ValueError as error:  # Python refuses integers of thousands of digits
         raise invalid_argument(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
         raise invalid_argument(f"JSON Value: {echo(document)} Is not object")

@@ -137,6 +137,6 @@ def _may_have_6_digits(flat: np.ndarray) -> np.ndarray:
     magnitude = np.abs(flat.astype(np.float64))
     with np.errstate(all="ignore"):
         scaled = magnitude * 10.0 ** (5 - np.floor(np.log10(magnitude)))
-        # A decimal that reads back lies within the last bit; some slack for the scaling.
+        # A decimal that reads back lies within the last bit; 4 allows for errors of the scaling.
         far = np.abs(scaled - np.rint(scaled)) > 4 * limits.eps * scaled
     return ~far | (magnitude < limits.tiny)

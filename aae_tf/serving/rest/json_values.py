@@ -74,7 +74,7 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
         shape.append(len(first))
         first = first[0] if first else None
 
-    # Whole levels at a time: the loops over values run inside `set`, `map` and `chain`.
+    # Each level is checked as a whole: the loops over values run inside `set`, `map` and `chain`.
     values = [value]
     for level, size in enumerate(shape):
         if set(map(type, values)) - {list}:

@@ -1,4 +1,4 @@
-"""The REST side of the server."""
+"""The REST server: addresses, bodies, and answers over HTTP."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_deadlines_are_kept_in_their_order(batch_fake, fake):
     session = batch_fake(batch_timeout_micros=10**9)
     answers = queue.SimpleQueue()
     never = ask(session, 1.0)
-    for timeout in (0.2, 0.1):
+    for timeout in (0.6, 0.1):
         session.submit(
             "a",
             {"x": np.float32([timeout])},
@@ -115,7 +115,7 @@ def test_deadlines_are_kept_in_their_order(batch_fake, fake):
             lambda outputs, error, timeout=timeout: answers.put((timeout, error.code)),
         )
     order = [answers.get(timeout=PATIENCE) for _ in range(2)]
-    assert order == [(0.1, StatusCode.RESOURCE_EXHAUSTED), (0.2, StatusCode.RESOURCE_EXHAUSTED)]
+    assert order == [(0.1, StatusCode.RESOURCE_EXHAUSTED), (0.6, StatusCode.RESOURCE_EXHAUSTED)]
     session.close()
     assert never.result(0.0)["double"] == 2.0
     assert [run.rows for run in fake.runs] == [[1.0]]

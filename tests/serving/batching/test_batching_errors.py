@@ -138,11 +138,12 @@ def test_a_batch_of_requests_that_are_all_late_does_not_run(batch_fake, fake):
     assert len(fake.runs) == 1
 
 
+@pytest.mark.integration
 def test_a_deadline_that_passes_in_the_run_leaves_the_others_be(batch_fake, fake):
     session = batch_fake(max_batch_size=2, batch_timeout_micros=10**9)
     fake.gate.clear()
     patient = ask(session, 1.0)
-    late = ask(session, 2.0, timeout=0.5)
+    late = ask(session, 2.0, timeout=2.0)
     fake.wait_until_begun()
     with refused(StatusCode.DEADLINE_EXCEEDED, "Timed out"):
         late.result(PATIENCE)
@@ -152,17 +153,18 @@ def test_a_deadline_that_passes_in_the_run_leaves_the_others_be(batch_fake, fake
     assert fake.runs[0].timeout is None  # one of them would wait for ever
 
 
+@pytest.mark.integration
 def test_a_deadline_that_passes_after_the_run_does_not_count(batch_fake):
     session = batch_fake(max_batch_size=2, batch_timeout_micros=10**9)
     later = []
 
     def hold_up(outputs, error):
         # The thread is busy here until the second deadline has passed, and so the first.
-        later.append(ask(session, 3.0, timeout=0.5))
+        later.append(ask(session, 3.0, timeout=2.0))
         later[0].exception(PATIENCE)
 
     session.submit("a", {"x": np.float32([1.0])}, None, None, hold_up)
-    in_time = ask(session, 2.0, timeout=0.5)
+    in_time = ask(session, 2.0, timeout=2.0)
     assert in_time.result(PATIENCE)["double"] == 4.0
     with refused(StatusCode.RESOURCE_EXHAUSTED):
         later[0].result(0.0)

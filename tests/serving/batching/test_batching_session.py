@@ -275,12 +275,12 @@ def test_stress(root, batch_timeout_micros):
         for index in range(50):
             rows = int(rng.integers(1, 4))
             a, b = rng.integers(-9, 9, [rows, 2]), rng.integers(-9, 9, [rows])
-            wanted = None if index % 3 else ["total"]
+            selection = None if index % 3 else ["total"]
             outputs = model.run(
-                "serving_default", {"a": np.float32(a), "b": np.float32(b)}, wanted, timeout=60.0
+                "serving_default", {"a": np.float32(a), "b": np.float32(b)}, selection, timeout=60.0
             )
             expected = {"product": a @ kernel, "total": (a @ kernel).sum(axis=1) + b}
-            if set(outputs) != set(wanted or expected) or not all(
+            if set(outputs) != set(selection or expected) or not all(
                 np.array_equal(outputs[name], expected[name]) for name in outputs
             ):
                 wrong.append((worker, index))
