@@ -9,8 +9,12 @@ import numpy as np
 
 from aae_tf.checks import check_integer
 from aae_tf.data.batches import epoch_orders
-from aae_tf.data.check_arrays import check_array, check_label_spec, check_labels
-from aae_tf.data.check_training_data import check_training_data
+from aae_tf.data.check_arrays import (
+    check_array,
+    check_label_spec,
+    check_labels,
+    check_training_data,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -11,8 +11,7 @@ import tensorflow_probability as tfp
 from aae_tf import networks, replicas
 from aae_tf.checks import check_bool, check_choice, check_non_negative, check_rate
 from aae_tf.divergences.divergence import Divergence, DivergenceTerms
-from aae_tf.losses.weighted_mean import weighted_mean
-from aae_tf.losses.weights import Weight
+from aae_tf.losses.weights import Weight, weighted_mean
 from aae_tf.networks.mlp import is_spectral, spectral_discriminator
 from aae_tf.priors.prior_moments import prior_moments
 

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from aae_tf.checks import check_non_negative
 from aae_tf.losses.loss_term import LossTerm
-from aae_tf.losses.weighted_mean import weighted_mean
-from aae_tf.losses.weights import Weight
+from aae_tf.losses.weights import Weight, weighted_mean
 
 
 def cross_entropy(

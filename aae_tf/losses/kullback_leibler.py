@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.losses.loss_term import LossTerm
-from aae_tf.losses.weighted_mean import weighted_mean
+from aae_tf.losses.weights import weighted_mean
 
 tfd = tfp.distributions
 

@@ -10,8 +10,7 @@ import tensorflow as tf
 from aae_tf import replicas
 from aae_tf.checks import check_integer, check_positive
 from aae_tf.losses.loss_term import LossTerm
-from aae_tf.losses.weighted_mean import weighted_mean
-from aae_tf.losses.weights import Weight
+from aae_tf.losses.weights import Weight, weighted_mean
 
 _TINY = float(np.finfo(np.float32).tiny)
 

@@ -1,4 +1,4 @@
-"""The weight of a term of the loss: a number, or a schedule over the training steps."""
+"""The weights of terms of the loss, numbers or schedules, and of rows of a batch."""
 
 import numbers
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from aae_tf import replicas
 from aae_tf.checks import check_non_negative
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -78,3 +79,21 @@ def deserialize_weight(config: Any) -> Any:
     9
     """
     return keras.saving.deserialize_keras_object(config) if isinstance(config, dict) else config
+
+
+def weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
+    """Averages `values` over the batch, each row with its weight; plainly where there is none.
+
+    Args:
+        values: float32 [batch, ...].
+        sample_weight: [batch], zero or more.
+
+    Returns:
+        float32 [...]; zero where all weights are zero. In a step on several replicas, this one's
+        part in the mean over all their rows, see `aae_tf.replicas`.
+    """
+    if sample_weight is None:
+        return replicas.row_mean(values)
+    weight = tf.cast(sample_weight, tf.float32)
+    total = tf.tensordot(weight, values, axes=1)
+    return replicas.weighted_share(total, tf.reduce_sum(weight))

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf import data
-from aae_tf.data.check_training_data import check_training_data, has_8_bit_range
+from aae_tf.data.check_arrays import check_training_data, has_8_bit_range
 
 _NEEDS = {"some": "some of them known (-1: unknown)", "all": "all of them known"}
 

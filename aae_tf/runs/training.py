@@ -73,7 +73,7 @@ def train_run(
     import keras
     import tensorflow as tf
 
-    from aae_tf.data.check_training_data import check_training_data
+    from aae_tf.data.check_arrays import check_training_data
     from aae_tf.runs.backup import Backup
     from aae_tf.runs.cluster import Cluster
     from aae_tf.runs.unfinished_run import UnfinishedRun

@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from aae_tf import replicas
 from aae_tf.divergences import Divergence, DivergenceTerms
-from aae_tf.losses.weighted_mean import weighted_mean
-from aae_tf.losses.weights import Weight, weight_at
+from aae_tf.losses.weights import Weight, weight_at, weighted_mean
 from aae_tf.training.reconstruction_loss import ReconstructionLoss
 from aae_tf.training.terms import Batch, LossTerms, Tensors, TrainableModel
 

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from aae_tf.data.check_training_data import check_training_data, has_8_bit_range
+from aae_tf.data.check_arrays import check_training_data, has_8_bit_range
 
 X = np.random.default_rng(0).random((60, 2, 3), dtype="float32")
 Y = np.arange(60) % 3
