@@ -1,4 +1,4 @@
-"""What draws a code's aggregated posterior to its prior: an adversary, or a kernel's moments."""
+"""Divergences between the aggregated posterior of a code and its prior."""
 
 from aae_tf.divergences.adversarial import Adversarial
 from aae_tf.divergences.divergence import Divergence, DivergenceTerms

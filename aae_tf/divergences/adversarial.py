@@ -1,4 +1,4 @@
-"""A divergence that a discriminator learns."""
+"""The adversarial divergence: a discriminator learns to tell codes from samples of the prior."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,38 +18,39 @@ from aae_tf.priors.prior_moments import prior_moments
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class Adversarial(Divergence):
-    """Trains a discriminator to tell codes from prior samples, and the encoder to fool it.
+    """Trains a discriminator to tell codes from prior samples, and the encoder against it.
 
-    One pass of the discriminator over codes and prior samples together gives both players'
-    losses. Everything that it sees is first shifted and scaled by the prior's mean and standard
-    deviation, so that the game is the same whatever the units of the code.
+    One pass of the discriminator over codes and prior samples together gives the losses of both
+    networks. Its inputs are first shifted and scaled by the prior's mean and standard deviation, so
+    that training does not depend on the units of the code.
 
     Args:
         discriminator: built `keras.Model` from [batch, code_dim] to logits [batch, 1], not
             probabilities; None builds `networks.mlp_discriminator` with two hidden layers of
-            1000 ReLU. Where labels guide the game it sees the code and, beside it, a one-hot
-            vector of the classes and of "unknown": [batch, code_dim + num_classes + 1].
+            1000 ReLU. With labels, its input is the code and, beside it, a one-hot vector of the
+            classes and of "unknown": [batch, code_dim + num_classes + 1].
         objective: "non_saturating" (binary cross-entropy; the encoder maximises log D),
-            "least_squares", or "wasserstein" (give it a `gradient_penalty`).
+            "least_squares", or "wasserstein" (which needs a `gradient_penalty`).
         label_smoothing: in [0, 1); the discriminator's target for prior samples is 1 minus this.
             Not for "wasserstein", which has no targets.
-        input_noise: standard deviation of the Gaussian noise added to everything the
-            discriminator sees in training, in standard deviations of the prior; zero or more.
+        input_noise: standard deviation of the Gaussian noise added to the discriminator's inputs
+            in training, in standard deviations of the prior; zero or more.
         gradient_penalty: weight of the mean squared deviation from 1 of the gradient's norm at
             random points between prior samples and codes; zero or more.
         weight: factor of the encoder's adversarial loss in its total loss: a number, zero or more,
-            or a Keras schedule of the steps made.
+            or a Keras schedule of the number of training steps.
         spectral_normalization: whether the default discriminator divides each kernel by its largest
-            singular value, so that its logit is no steeper than its input: it cannot be sure of
-            codes that are close to the prior's. A given one must do so itself, by layers of
-            `keras.layers.SpectralNormalization`.
+            singular value, so that the gradient of its logit is at most 1: codes close to samples
+            of the prior then have similar logits. A discriminator that is passed must consist of
+            `keras.layers.SpectralNormalization` layers itself.
         name: name of the layer.
 
     Logs:
-        `<code>_divergence`: the encoder's loss, nats for "non_saturating"; ln 2 = 0.69 at a draw.
-        `<code>_discriminator_loss`: the discriminator's, nats for "non_saturating"; 2 ln 2 = 1.39
-        at a draw, the gradient penalty included.
-        `<code>_discriminator_accuracy`: in [0, 1]; 0.5 when codes and prior samples look alike.
+        `<code>_divergence`: the encoder's loss, nats for "non_saturating"; ln 2 = 0.69 where the
+        discriminator cannot tell codes from prior samples.
+        `<code>_discriminator_loss`: the discriminator's loss with the gradient penalty, nats for
+        "non_saturating"; there 2 ln 2 = 1.39.
+        `<code>_discriminator_accuracy`: in [0, 1]; there 0.5.
 
     Raises:
         ValueError: if an argument is out of its range, or the discriminator's shapes do not fit.
@@ -67,8 +68,8 @@ class Adversarial(Divergence):
         Makhzani et al. 2016, section 2; Goodfellow et al. 2014; Mao et al. 2017; Arjovsky et al.
         2017; Gulrajani et al. 2017, equation 3 (the penalty); Salimans et al. 2016, section 3.4
         (one-sided label smoothing); Miyato et al. 2018 (spectral normalisation). Differs: Makhzani
-        et al. give the discriminator the bare code; for a prior of standard deviation 5 that
-        multiplied its loss tenfold in the first epochs.
+        et al. do not scale the discriminator's input; for a prior of standard deviation 5 its loss
+        was then ten times as large in the first epochs.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Adversarial(Divergence):
                 "Expected `discriminator` to be a keras.Model or None. "
                 f"Received: discriminator={discriminator!r}."
             )
-        self.objective = check_choice("objective", objective, tuple(OBJECTIVES))
+        self.objective = check_choice("objective", objective, tuple(_OBJECTIVES))
         self.label_smoothing = check_rate("label_smoothing", label_smoothing)
         if self.label_smoothing and objective == "wasserstein":
             raise ValueError(
@@ -105,12 +106,12 @@ class Adversarial(Divergence):
                 "be None, with spectral_normalization=True. "
                 f"Received: discriminator={discriminator!r}."
             )
-        # None until connected, where the default is to be built.
+        # None stands for the default, which `connect` builds.
         self.discriminator: Any = discriminator
 
     @property
     def is_row_wise(self) -> bool:
-        """True: the discriminator judges each row by itself."""
+        """True: the discriminator maps each row by itself."""
         return True
 
     @property
@@ -119,7 +120,7 @@ class Adversarial(Divergence):
         return True
 
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
-        """Builds the paper's discriminator if none was given, and checks the shapes."""
+        """Builds the default discriminator if none was passed, and checks its shapes."""
         width = prior.event_shape[0]
         if self.num_classes is not None:
             width += self.num_classes + 1
@@ -145,32 +146,32 @@ class Adversarial(Divergence):
         labels: tf.Tensor | None = None,
         real: tf.Tensor | None = None,
     ) -> DivergenceTerms:
-        """Plays one round: both losses and the accuracy, from one pass of the discriminator."""
+        """Computes both losses and the accuracy from one pass of the discriminator."""
         prior_seed, noise_seed, penalty_seed = tf.unstack(tf.random.split(seed, 3))
-        # Weights are those of the batch's rows, on whichever side they are.
+        # The weights belong to the rows of the batch: `real` where that is passed, else codes.
         code_weight, real_weight = (sample_weight, None) if real is None else (None, sample_weight)
         if real is None:
             real = self.sample_prior(codes, prior_seed, labels)
         points = (tf.concat([real, codes], axis=0) - self._location) / self._scale
         if training and self.input_noise:
             points += self.input_noise * self._noise(points, noise_seed)
-        logits = self._judge(points, labels, training)
+        logits = self._logits(points, labels, training)
         real_logits, code_logits = tf.split(logits, 2)
 
-        game = OBJECTIVES[self.objective]
+        losses = _OBJECTIVES[self.objective]
         discriminator_loss = weighted_mean(
-            game.real(real_logits, self.label_smoothing), real_weight
-        ) + weighted_mean(game.generated(code_logits), code_weight)
+            losses.real(real_logits, self.label_smoothing), real_weight
+        ) + weighted_mean(losses.generated(code_logits), code_weight)
         if training and self.gradient_penalty:
             discriminator_loss += self.gradient_penalty * self._penalty(
                 tf.stop_gradient(points), penalty_seed, sample_weight, labels
             )
-        threshold = game.threshold(real_logits, code_logits)
+        threshold = losses.threshold(real_logits, code_logits)
         accuracy = 0.5 * (
             weighted_mean(tf.cast(real_logits > threshold, tf.float32), real_weight)
             + weighted_mean(tf.cast(code_logits < threshold, tf.float32), code_weight)
         )
-        encoder_loss = weighted_mean(game.encoder(code_logits), code_weight)
+        encoder_loss = weighted_mean(losses.encoder(code_logits), code_weight)
         return DivergenceTerms(encoder_loss, discriminator_loss, accuracy)
 
     def fool(
@@ -181,22 +182,22 @@ class Adversarial(Divergence):
         training: bool = False,
         **also: Any,
     ) -> tf.Tensor:
-        """Gives the encoder's loss of `compare`; the discriminator sees the codes alone."""
+        """Computes the encoder's loss of `compare` from logits of the codes alone."""
         if any(isinstance(x, keras.layers.BatchNormalization) for x in self._flatten_layers()):
-            # Its moments are those of codes and prior samples together.
+            # Batch normalisation uses the moments of codes and prior samples together.
             return super().fool(codes, seed, sample_weight, training, **also)
         _, noise_seed, _ = tf.unstack(tf.random.split(seed, 3))
         points = (codes - self._location) / self._scale
         if training and self.input_noise:
             both = tf.concat([points, points], axis=0)
             points += self.input_noise * tf.split(self._noise(both, noise_seed), 2)[1]
-        logits = self._judge(points, also.get("labels"), training)
+        logits = self._logits(points, also.get("labels"), training)
         weight = sample_weight if also.get("real") is None else None
-        return weighted_mean(OBJECTIVES[self.objective].encoder(logits), weight)
+        return weighted_mean(_OBJECTIVES[self.objective].encoder(logits), weight)
 
     @staticmethod
     def _noise(points: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draws noise for points that are two batches, of the same rows."""
+        """Draws noise for `points`, which are two batches of the same rows."""
         noise = replicas.draw_rows(
             tf.shape(points)[0] // 2,
             lambda n: tf.random.stateless_normal([2, n, points.shape[1]], seed),
@@ -204,8 +205,8 @@ class Adversarial(Divergence):
         )
         return tf.reshape(noise, [-1, points.shape[1]])
 
-    def _judge(self, points: tf.Tensor, labels: tf.Tensor | None, training: bool) -> tf.Tensor:
-        """Gives logits [rows] of one or more batches of points, each with the same labels."""
+    def _logits(self, points: tf.Tensor, labels: tf.Tensor | None, training: bool) -> tf.Tensor:
+        """Returns the logits [rows] of one or more batches of points, each with the same labels."""
         if labels is not None and self.num_classes is not None:
             classes = tf.where(labels < 0, self.num_classes, labels)
             one_hot = tf.one_hot(classes, self.num_classes + 1, dtype=points.dtype)
@@ -214,7 +215,7 @@ class Adversarial(Divergence):
         return tf.cast(self.discriminator(points, training=training)[:, 0], tf.float32)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments; the discriminator as it is built."""
+        """Returns the constructor's arguments, with the discriminator that is in use."""
         return {
             **super().get_config(),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
@@ -239,27 +240,30 @@ class Adversarial(Divergence):
         labels: tf.Tensor | None,
     ) -> tf.Tensor:
         real, codes = tf.split(points, 2)
-        share = replicas.draw_rows(
+        fraction = replicas.draw_rows(
             tf.shape(codes)[0], lambda n: tf.random.stateless_uniform([n, 1], seed)
         )
-        between = codes + share * (real - codes)
+        between = codes + fraction * (real - codes)
         with tf.GradientTape() as tape:
             tape.watch(between)
-            logits = self._judge(between, labels, training=True)
+            logits = self._logits(between, labels, training=True)
         squared_norm = tf.reduce_sum(tf.square(tape.gradient(logits, between)), axis=1)
-        # The root has no finite slope at zero, where a ReLU discriminator can be flat.
+        # The square root has no finite gradient at zero, and a ReLU network can be constant.
         norm = tf.sqrt(squared_norm + np.finfo("float32").eps)
         return weighted_mean(tf.square(norm - 1.0), sample_weight)
 
 
-class Objective(NamedTuple):
-    """The losses of one adversarial game.
+class _Losses(NamedTuple):
+    """The losses of an adversarial objective, as functions of the discriminator's logits.
+
+    Real rows are samples of the prior, with large logits, and generated rows are codes, with small
+    ones. Every function maps logits [batch] to the loss of each row, [batch].
 
     Attributes:
         real: (logits of prior samples, label smoothing) -> the discriminator's losses on them.
         generated: logits of codes -> the discriminator's losses on them.
         encoder: logits of codes -> the encoder's losses.
-        threshold: (real logits, generated logits) -> the logit above which a row is called real.
+        threshold: (real logits, generated logits) -> the logit above which a row counts as real.
     """
 
     real: Callable[[tf.Tensor, float], tf.Tensor]
@@ -273,25 +277,25 @@ def _midpoint(real: tf.Tensor, generated: tf.Tensor) -> tf.Tensor:
     return 0.5 * tf.add_n(means)
 
 
-OBJECTIVES = {
+_OBJECTIVES = {
     # Goodfellow et al. 2014, section 3: the encoder maximises log D(z). softplus(-l) is
-    # -log sigmoid(l) without overflow. At a draw the discriminator's loss is 2 ln 2 nats.
-    "non_saturating": Objective(
+    # -log sigmoid(l) without overflow.
+    "non_saturating": _Losses(
         real=lambda logits, smoothing: tf.nn.softplus(-logits) + smoothing * logits,
         generated=tf.nn.softplus,
         encoder=lambda logits: tf.nn.softplus(-logits),
         threshold=lambda real, generated: 0.0,
     ),
     # Mao et al. 2017, equation 9: targets 1 for real, 0 for generated, 1 for the encoder.
-    "least_squares": Objective(
+    "least_squares": _Losses(
         real=lambda logits, smoothing: 0.5 * tf.square(logits - (1.0 - smoothing)),
         generated=lambda logits: 0.5 * tf.square(logits),
         encoder=lambda logits: 0.5 * tf.square(logits - 1.0),
         threshold=lambda real, generated: 0.5,
     ),
-    # Arjovsky et al. 2017, section 3. A critic has no threshold of its own: the midpoint of the
-    # two batch means tells the sides apart.
-    "wasserstein": Objective(
+    # Arjovsky et al. 2017, section 3. A critic has no threshold: the midpoint of the two batch
+    # means serves as one.
+    "wasserstein": _Losses(
         real=lambda logits, smoothing: -logits,
         generated=lambda logits: logits,
         encoder=lambda logits: -logits,

@@ -16,12 +16,13 @@ from aae_tf.losses.weights import (
 
 
 class DivergenceTerms(NamedTuple):
-    """The two sides of one comparison of codes with their prior.
+    """The losses of one batch of codes against their prior.
 
     Attributes:
-        encoder_loss: scalar; the encoder lowers it to move q towards the prior.
+        encoder_loss: scalar; the encoder minimises it, which draws q to the prior.
         discriminator_loss: scalar, or None where no discriminator is trained.
-        discriminator_accuracy: share of codes and prior samples told apart, in [0, 1], or None.
+        discriminator_accuracy: share of codes and prior samples that the discriminator classifies
+            correctly, in [0, 1], or None.
 
     Example:
 
@@ -35,19 +36,19 @@ class DivergenceTerms(NamedTuple):
 
 
 class Divergence(keras.layers.Layer):
-    """Base class of what draws a code's aggregated posterior q(z) to its prior p(z).
+    """Base class of divergences, which draw a code's aggregated posterior q(z) to its prior p(z).
 
     A model connects each divergence once, to the prior of its code. Every training step then
-    calls `compare` on a batch of codes: the encoder lowers `weight * encoder_loss`; if there is
-    a discriminator, it lowers `discriminator_loss`.
+    calls `compare` on a batch of codes: the encoder minimises `weight * encoder_loss`, and a
+    discriminator, if there is one, minimises `discriminator_loss`.
 
-    To add a divergence: implement `compare` (and `prepare` for what depends on the prior), and
+    To add a divergence: implement `compare`, and `prepare` if something depends on the prior, and
     register the class with `keras.saving.register_keras_serializable`.
 
     Args:
         weight: factor of this divergence in the encoder's loss: a number, zero or more, read when
             the model is compiled, or a `keras.optimizers.schedules.LearningRateSchedule` of the
-            steps made.
+            number of training steps.
         name: name of the layer.
 
     Raises:
@@ -58,7 +59,7 @@ class Divergence(keras.layers.Layer):
     def __init__(self, weight: Weight = 1.0, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.weight = check_weight("weight", weight)
-        # Known once connected; until then there is nothing to compare with.
+        # Set by `connect`.
         self.prior: Any = None
         self.num_classes: int | None = None
         self.has_gaussian_posterior = False
@@ -67,8 +68,9 @@ class Divergence(keras.layers.Layer):
     def wants_posterior(self) -> bool:
         """Whether `compare` integrates over q(z|x), and takes one more argument, `posterior`.
 
-        It is a dict of `mean` and `log_variance`, float32 [batch, code_dim], of the Gaussian that
-        each code was drawn from. `prepare` refuses where `has_gaussian_posterior` is false.
+        `posterior` is a dict of `mean` and `log_variance`, float32 [batch, code_dim], of the
+        Gaussian that each code was drawn from. `prepare` raises ValueError where
+        `has_gaussian_posterior` is false.
         """
         return False
 
@@ -76,14 +78,14 @@ class Divergence(keras.layers.Layer):
     def is_row_wise(self) -> bool:
         """Whether `compare` averages over rows alone, as `losses.weighted_mean` does.
 
-        In a training on several devices each of them then compares its own rows. All others get the
-        codes of all devices, and compare the whole batch on each.
+        In a training on several replicas, such a divergence compares the rows of each replica by
+        themselves. Any other gets the codes of all replicas, and compares the whole batch on each.
         """
         return False
 
     @property
     def has_discriminator(self) -> bool:
-        """Whether `compare` gives a discriminator's loss, and `trainable_variables` lowers it."""
+        """Whether `compare` returns a discriminator's loss, minimised by `trainable_variables`."""
         return False
 
     def connect(
@@ -99,13 +101,13 @@ class Divergence(keras.layers.Layer):
             prior: distribution with event_shape [code_dim].
             seed: non-negative integer that fixes the initial weights, if there are any.
             num_classes: number of the prior's components, where `compare` will get labels; None
-                where it will not.
+                without labels.
             has_gaussian_posterior: whether codes are samples of a `posteriors.Gaussian`, whose
                 parameters `compare` can be given.
 
         Raises:
-            ValueError: if this divergence already belongs to a code, or has no comparison for
-                what it is told.
+            ValueError: if this divergence already belongs to a code, or does not support these
+                arguments.
         """
         if self.prior is not None:
             raise ValueError(
@@ -124,10 +126,10 @@ class Divergence(keras.layers.Layer):
         self.built = True
 
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
-        """Creates what depends on the prior, a discriminator for one; checks before it changes."""
+        """Creates what depends on the prior, such as a discriminator, after all checks."""
 
     def build(self, input_shape: Any = None) -> None:
-        """Does nothing: `connect` has built what there is."""
+        """Does nothing: `connect` has built the layer."""
 
     def compare(
         self,
@@ -143,14 +145,14 @@ class Divergence(keras.layers.Layer):
         Args:
             codes: float32 [batch, code_dim], a sample of the aggregated posterior.
             seed: integer [2]; fixes the prior's samples and any noise.
-            sample_weight: float32 [batch], zero or more: the mass of each code in q, or of each
+            sample_weight: float32 [batch], zero or more: the weight of each code in q, or of each
                 row of `real` where that is given; None counts every row once.
-            training: whether noise and penalties that belong to training are applied.
+            training: whether noise and penalties of training are applied.
             labels: int32 [batch], where `num_classes` was given: a code of class k is compared
                 with the k-th component of the prior, one of label -1 with the whole. Models
                 without such labels do not pass the argument.
-            real: float32 [batch, code_dim], to compare with in place of samples of the prior;
-                passed by models that match outputs to data, and by no other.
+            real: float32 [batch, code_dim], compared with the codes in place of samples of the
+                prior. Only models that match outputs to data pass it.
 
         Returns:
             `DivergenceTerms` of scalars.
@@ -165,9 +167,9 @@ class Divergence(keras.layers.Layer):
         training: bool = False,
         **also: Any,
     ) -> tf.Tensor:
-        """Gives the `encoder_loss` of `compare`, for a step of the encoder by itself.
+        """Computes the `encoder_loss` of `compare` alone, for a step of the encoder.
 
-        A divergence with a discriminator can leave out what only that needs.
+        A divergence with a discriminator can override it to leave out the discriminator's terms.
 
         Args:
             codes: as in `compare`.
@@ -184,7 +186,7 @@ class Divergence(keras.layers.Layer):
     def sample_prior(
         self, like: tf.Tensor, seed: tf.Tensor, labels: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Draws a prior sample for each row of `like`, in the same dtype; see `compare`."""
+        """Draws a sample of the prior for each row of `like`, in its dtype; see `compare`."""
         samples = priors.sample(self.prior, tf.shape(like)[0], seed, labels)
         return tf.cast(samples, like.dtype)
 

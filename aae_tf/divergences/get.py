@@ -9,7 +9,7 @@ _BY_NAME = {"adversarial": Adversarial, "mmd": MMD}
 
 
 def get(identifier: str | Divergence, argument: str = "divergence") -> Divergence:
-    """Returns the divergence that a name or an instance stands for.
+    """Returns the divergence of a name, or the instance itself.
 
     Args:
         identifier: "adversarial", "mmd", or a `Divergence`.

@@ -1,4 +1,4 @@
-"""Matching a code to its prior by the squared maximum mean discrepancy."""
+"""The squared maximum mean discrepancy between codes and their prior, as a divergence."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from aae_tf.mmd.null_distribution import inverse_noise
 
 _TERMS = ("closed_form", "sampled")
 
-# `aae_tf.mmd` knows nothing of Keras, which loads saved kernels by these names.
+# Keras loads saved kernels by these names; `aae_tf.mmd` itself does not import Keras.
 for _kernel_class in (mmd.BlockProduct, mmd.CoordinateProduct, mmd.FourierFeatures):
     keras.saving.register_keras_serializable(package="aae_tf")(_kernel_class)
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class MMD(Divergence):
-    """Lowers MMD^2 between codes and prior: no discriminator, no inner loop.
+    """Minimises MMD^2 between codes and prior, without a discriminator.
 
-    MMD^2 = E_pp k - 2 E_qp k + E_qq k
+        MMD^2 = E_pp k - 2 E_qp k + E_qq k
 
     The prior's terms are exact where `aae_tf.mmd` has a closed form for the prior and the
     kernel, and estimated from one prior sample per code otherwise. The codes' terms are averages
@@ -33,33 +33,33 @@ class MMD(Divergence):
     Args:
         kernel: kernel of `tfp.math.psd_kernels`; None takes `mmd.default_kernel` of the prior, a
             sum of Gaussian kernels whose widths follow the prior's scale.
-        estimator: "unbiased" (mean zero when q = p, so batches may give negative values),
+        estimator: "unbiased" (mean zero when q = p, so that batches may have negative values),
             "biased" (never negative), or "linear" (unbiased, over disjoint pairs of codes alone:
-            for very large batches, at the price of more noise).
+            for very large batches, with more noise).
         prior_terms: "closed_form" (sampled where no closed form exists) or "sampled".
-        posterior_terms: "sampled" (from one code per input) or "closed_form", which leaves no
-            noise of codes: for models with a `posteriors.Gaussian`, priors that are Gaussians or
-            mixtures of them, and Gaussian kernels or sums of them; see
+        posterior_terms: "sampled" (from one code per input) or "closed_form", without the noise
+            of sampled codes: for models with a `posteriors.Gaussian`, priors that are Gaussians
+            or mixtures of them, and Gaussian kernels or sums of them; see
             `mmd.squared_mmd_of_gaussians`, also for the memory it takes. The decoder receives a
             sample in either case.
         standardized: whether MMD^2 is divided by its standard deviation under q = p for the
-            batch at hand, so that a value below 2 is noise whatever the kernel and the prior. For
-            the unbiased estimator of sampled codes.
-        num_features: number of random Fourier features that stand for the kernel, even; None
+            size and weights of the batch, so that a value below 2 is noise for any kernel and
+            prior. For the unbiased estimator of sampled codes.
+        num_features: number of random Fourier features that approximate the kernel, even; None
             takes the kernel itself. For batches of thousands of codes: time and memory become
-            linear in the batch. See `mmd.FourierFeatures`; not where labels guide the codes, nor
-            with the posterior's closed-form terms.
+            linear in the batch. See `mmd.FourierFeatures`; not with labels, nor with
+            `posterior_terms="closed_form"`.
         weight: factor of MMD^2 in the encoder's loss: a number, zero or more, or a Keras schedule
-            of the steps made. MMD^2 is at most 2 where k(z, z) = 1, while reconstruction losses
-            count nats summed over features: weights of 10 to 1000 are normal.
+            of the number of training steps. MMD^2 is at most 2 where k(z, z) = 1, while
+            reconstruction losses are summed over features: weights of 10 to 1000 are normal.
         name: name of the layer.
 
     Logs:
         `<code>_divergence`: MMD^2 without unit, or in standard deviations if `standardized`.
 
     Raises:
-        ValueError: if an argument is out of its range, or two do not go together; by `connect`, if
-            prior, kernel, posterior or labels do not allow what the arguments ask for.
+        ValueError: if an argument is out of its range, or two contradict each other; by `connect`,
+            if prior, kernel, posterior or labels do not support the arguments.
         TypeError: if `kernel` is not a positive semidefinite kernel of TensorFlow Probability.
 
     Example:
@@ -130,7 +130,7 @@ class MMD(Divergence):
         return self.posterior_terms == "closed_form"
 
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
-        """Chooses the kernel if none was given, and computes what depends on the prior alone."""
+        """Chooses the kernel if none was passed, and computes what depends on the prior alone."""
         if self.standardized and self.num_classes is not None:
             raise ValueError(
                 "Expected `standardized` to be False where labels guide the codes: the noise is "
@@ -193,7 +193,7 @@ class MMD(Divergence):
         real: tf.Tensor | None = None,
         posterior: dict[str, tf.Tensor] | None = None,
     ) -> DivergenceTerms:
-        """Estimates MMD^2; `seed` matters where the prior is sampled."""
+        """Estimates MMD^2; `seed` fixes the samples of the prior, if it is sampled."""
         if posterior is not None:
             value = mmd.squared_mmd_of_gaussians(
                 posterior["mean"],
@@ -213,7 +213,7 @@ class MMD(Divergence):
                     codes, labels, self.prior, self.kernel, self.estimator, weights=sample_weight
                 )
         else:
-            # The rows of the batch come first, since the weights are theirs.
+            # The weighted rows are the first argument: `real` where that is passed, else codes.
             rows, others = (
                 (codes, self.sample_prior(codes, seed, labels)) if real is None else (real, codes)
             )
@@ -230,7 +230,7 @@ class MMD(Divergence):
         return DivergenceTerms(value)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments; the kernel as it is in use."""
+        """Returns the constructor's arguments, with the kernel that is in use."""
         return {
             **super().get_config(),
             "kernel": None if self.kernel is None else priors.serialize(self.kernel),

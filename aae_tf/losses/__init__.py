@@ -1,4 +1,4 @@
-"""Terms of the loss beside reconstruction and divergence, and the weights that all terms share."""
+"""Loss terms other than reconstruction and divergence, and the weights of all terms."""
 
 from aae_tf.losses.classification import MutualInformation, accuracy, cross_entropy
 from aae_tf.losses.head_distance import HeadDistance

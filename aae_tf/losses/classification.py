@@ -1,4 +1,4 @@
-"""Losses of class logits: cross-entropy, accuracy and mutual information."""
+"""Cross-entropy, accuracy and mutual information of class logits."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def cross_entropy(
 
     Returns:
         float32 scalars: the mean, nats; and the labelled rows' number, or their total weight.
-        Both are zero, without slope, where no row is labelled.
+        Both are zero, and so is their gradient, where no row is labelled.
 
     Example:
 
@@ -31,20 +31,20 @@ def cross_entropy(
     >>> round(float(mean), 4), float(count)
     (1.3863, 2.0)
     """
-    known, weight = _known(labels, sample_weight)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=tf.where(known, labels, 0), logits=tf.cast(logits, tf.float32)
+        labels=tf.where(labels >= 0, labels, 0), logits=tf.cast(logits, tf.float32)
     )
+    weight = _weight_of_labelled(labels, sample_weight)
     return weighted_mean(losses, weight), tf.reduce_sum(weight)
 
 
 def accuracy(
     logits: tf.Tensor, labels: tf.Tensor, sample_weight: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gives the share of the labelled rows whose largest logit is at the label.
+    """Computes the share of the labelled rows whose largest logit is that of the label.
 
     Args:
-        logits: float [batch, K]; probabilities do as well.
+        logits: float [batch, K]; probabilities give the same result.
         labels: integer [batch], below K; negative where unknown.
         sample_weight: [batch], zero or more; None counts every row once.
 
@@ -59,22 +59,21 @@ def accuracy(
     >>> float(share), float(count)
     (0.5, 2.0)
     """
-    _, weight = _known(labels, sample_weight)
-    right = tf.argmax(logits, axis=1) == tf.cast(labels, tf.int64)
-    return weighted_mean(tf.cast(right, tf.float32), weight), tf.reduce_sum(weight)
+    weight = _weight_of_labelled(labels, sample_weight)
+    is_correct = tf.argmax(logits, axis=1) == tf.cast(labels, tf.int64)
+    return weighted_mean(tf.cast(is_correct, tf.float32), weight), tf.reduce_sum(weight)
 
 
-def _known(labels: tf.Tensor, sample_weight: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-    known = labels >= 0
-    weight = tf.cast(known, tf.float32)
+def _weight_of_labelled(labels: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
+    weight = tf.cast(labels >= 0, tf.float32)
     if sample_weight is not None:
         weight *= tf.cast(sample_weight, tf.float32)
-    return known, weight
+    return weight
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class MutualInformation(LossTerm):
-    """Makes q(y|x) decided on every input, and even over the batch.
+    """A term whose minimum is a one-hot q(y|x) for every input, with classes equally frequent.
 
     The term is -(marginal_weight H(mean of q(y|x) over the batch) - mean of H(q(y|x))), nats. With
     `marginal_weight=1` it is minus the mutual information of x and y. With K classes it lies
@@ -92,7 +91,7 @@ class MutualInformation(LossTerm):
 
     >>> import tensorflow as tf
     >>> term = MutualInformation(marginal_weight=1.0)
-    >>> round(float(term(tf.constant([[99.0, 0.0], [0.0, 99.0]]))), 4)  # decided and even
+    >>> round(float(term(tf.constant([[99.0, 0.0], [0.0, 99.0]]))), 4)  # one-hot, equal shares
     -0.6931
 
     References:
@@ -120,7 +119,7 @@ class MutualInformation(LossTerm):
         log_probs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
         probs = tf.exp(log_probs)
         marginal = weighted_mean(probs, sample_weight)
-        # A class of probability zero adds nothing, and has no slope.
+        # A class of probability zero contributes neither a value nor a gradient.
         marginal_entropy = -tf.reduce_sum(tf.math.xlogy(marginal, marginal))
         entropy = -tf.reduce_sum(probs * log_probs, axis=1)
         return weighted_mean(entropy, sample_weight) - self.marginal_weight * marginal_entropy

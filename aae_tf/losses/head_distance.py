@@ -1,4 +1,4 @@
-"""A penalty on cluster heads that are too near to each other."""
+"""A penalty on cluster heads that are too close to each other."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ from aae_tf.losses.weights import Weight
 class HeadDistance(LossTerm):
     """Keeps cluster heads apart: the sum over pairs of max(0, distance - |w_i - w_j|).
 
-    Zero when all heads are at least `distance` apart, and linear in the shortfall otherwise. Two
-    heads at the very same point give no direction to part in; each such pair takes a fixed one of
-    its own, so that they part all the same.
+    The term is zero when all heads are at least `distance` apart, and linear in the missing
+    distance otherwise. The distance of two heads at the same point has no gradient; each such pair
+    gets a fixed direction of its own as a subgradient, along which the two move apart.
 
     Args:
         distance: Euclidean distance that every pair of heads should have, positive, in units of
@@ -47,15 +47,16 @@ class HeadDistance(LossTerm):
     def __call__(self, heads: tf.Tensor) -> tf.Tensor:
         """Returns the penalty of heads [m, n], a float32 scalar in units of the code."""
         heads = tf.cast(heads, tf.float32)
-        apart = _differences(heads)
-        squared = tf.reduce_sum(tf.square(apart), axis=2)
-        together = squared < np.finfo(np.float32).tiny
-        # The norm has no slope at zero, but any vector no longer than 1 is a subgradient.
-        fixed = _differences(tf.random.stateless_normal(heads.shape, seed=[0, 0]))
-        along_fixed = tf.reduce_sum(apart * tf.math.l2_normalize(fixed, axis=2), axis=2)
-        norm = tf.where(together, along_fixed, tf.sqrt(tf.where(together, 1.0, squared)))
-        once = np.triu(np.ones([heads.shape[0]] * 2, np.float32), k=1)
-        return tf.reduce_sum(once * tf.nn.relu(self.distance - norm))
+        differences = _differences(heads)
+        squared = tf.reduce_sum(tf.square(differences), axis=2)
+        is_zero = squared < np.finfo(np.float32).tiny
+        # The norm has no gradient at zero, but any vector no longer than 1 is a subgradient.
+        directions = _differences(tf.random.stateless_normal(heads.shape, seed=[0, 0]))
+        projected = tf.reduce_sum(differences * tf.math.l2_normalize(directions, axis=2), axis=2)
+        norm = tf.where(is_zero, projected, tf.sqrt(tf.where(is_zero, 1.0, squared)))
+        # Each pair once.
+        upper = np.triu(np.ones([heads.shape[0]] * 2, np.float32), k=1)
+        return tf.reduce_sum(upper * tf.nn.relu(self.distance - norm))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -63,5 +64,5 @@ class HeadDistance(LossTerm):
 
 
 def _differences(points: tf.Tensor) -> tf.Tensor:
-    """Gives w_i - w_j, [m, m, n]; broadcast, as gathering pairs would make slopes sparse."""
+    """Returns w_i - w_j [m, m, n], by broadcasting: `tf.gather` would make gradients sparse."""
     return points[:, tf.newaxis] - points[tf.newaxis]

@@ -25,7 +25,7 @@ def gaussian_kl(
         mean: float32 [batch, code_dim].
         log_variance: float32 [batch, code_dim].
         prior: distribution with event_shape [code_dim].
-        samples: float32 [batch, code_dim], z drawn from q(z|x) by reparameterisation; looked at
+        samples: float32 [batch, code_dim], z drawn from q(z|x) by reparameterisation; used only
             where the KL is estimated.
 
     Returns:
@@ -45,10 +45,10 @@ def gaussian_kl(
     """
     scale = tf.exp(0.5 * log_variance)
     posterior = tfd.MultivariateNormalDiag(mean, scale)
-    # The same law, under the two names by which a closed form may be registered.
-    for name in (posterior, tfd.Independent(tfd.Normal(mean, scale), 1)):
+    # Closed forms may be registered for either class of the same distribution.
+    for distribution in (posterior, tfd.Independent(tfd.Normal(mean, scale), 1)):
         try:
-            return tfd.kl_divergence(name, prior)
+            return tfd.kl_divergence(distribution, prior)
         except NotImplementedError:
             continue
     return posterior.log_prob(samples) - prior.log_prob(samples)
@@ -56,7 +56,7 @@ def gaussian_kl(
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class KullbackLeibler(LossTerm):
-    """Draws each Gaussian posterior to the prior: the mean of KL(q(z|x) || p(z)), nats.
+    """The mean over the batch of KL(q(z|x) || p(z)) for Gaussian posteriors q(z|x), nats.
 
     Args:
         weight: factor of this term in the loss, a number (the beta of a beta-VAE) or a schedule

@@ -8,7 +8,7 @@ from aae_tf.losses.weights import Weight, check_weight, deserialize_weight, seri
 
 
 class LossTerm:
-    """Base class of what shapes a code beside reconstruction and divergence.
+    """Base class of loss terms on codes, other than reconstruction and divergence.
 
     A term is called on tensors of one batch and returns a scalar. The model adds `weight` times
     that scalar to the encoder's loss, and logs the scalar itself under `log_key`.

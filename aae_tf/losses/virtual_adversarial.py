@@ -1,4 +1,4 @@
-"""Consistency of q(y|x) under the small change of x that disturbs it most."""
+"""The change of q(y|x) under the small perturbation of x that changes it most."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,23 +17,24 @@ _TINY = float(np.finfo(np.float32).tiny)
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class VirtualAdversarial(LossTerm):
-    """Keeps q(y|x) as it is under the virtual adversarial change of x.
+    """The change of q(y|x) under a virtual adversarial perturbation of x.
 
     With p = q(y|x) held fixed, the term is KL(p || q(y|x + r)), nats, averaged over the batch,
-    where r = `radius` u. The unit vector u (over all features of one example) is found by power
-    iteration, from a random start d:
+    where r = `radius` u. The unit vector u (over all features of one example) is the result of a
+    power iteration from a random start d:
 
         d <- g / |g|,  g = gradient of KL(p || q(y|x + finite_difference d)) by d
 
-    It tends to the dominant eigenvector of the KL's Hessian in x. Where the gradient is zero,
-    the direction stays as it was.
+    The iteration converges to the dominant eigenvector of the KL's Hessian in x. Where the gradient
+    is zero, d keeps its value.
 
     Args:
         radius: length of r, in units of the inputs, positive; 1.5 suits images in [0, 1] of 28x28
             pixels.
-        num_power_iterations: at least 1; each takes one pass forwards and one back.
+        num_power_iterations: at least 1; each takes one forward and one backward pass.
         finite_difference: length of the step at which the gradient is taken, in units of the
-            inputs, positive. Of the order of `radius`: far smaller ones drown in rounding.
+            inputs, positive. It should be of the order of `radius`: rounding errors dominate far
+            smaller steps.
         weight: factor of this term in the loss, a number or a schedule.
 
     Raises:
@@ -52,8 +53,8 @@ class VirtualAdversarial(LossTerm):
     References:
         Miyato et al. 2018, *Virtual Adversarial Training* (arXiv:1704.03976), equations 5-12,
         algorithm 1. Differs: `finite_difference` is 1.0 where the authors' TensorFlow code has
-        1e-6. On MNIST and a float32 network of 784-1000-1000-10 that fits its labels, 1e-6 found
-        directions of half the KL that 1.0 found; in float16 the gap is wider.
+        1e-6. On MNIST and a float32 network of 784-1000-1000-10 that fits its labels, the
+        directions of 1e-6 have half the KL of those of 1.0; in float16 the difference is larger.
     """
 
     log_key = "consistency_loss"
@@ -84,16 +85,16 @@ class VirtualAdversarial(LossTerm):
 
         Args:
             logits_function: inputs [batch, ...] to logits [batch, K], called
-                `num_power_iterations + 1` times: without side effects such as moving averages, and
-                with the same noise in every call and in `logits`, since whatever differs
-                between calls counts as an effect of r.
+                `num_power_iterations + 1` times. It has no side effects such as moving averages,
+                and the same noise in every call and in `logits`: any other difference between
+                calls would be taken for an effect of r.
             inputs: float [batch, ...], of any rank.
             logits: float [batch, K], `logits_function(inputs)`; no gradient flows into them.
-            seed: integer [2], fixes where the search for r starts.
+            seed: integer [2], fixes the start d.
             sample_weight: [batch], zero or more; None counts every row once.
 
         Returns:
-            float32 scalar, nats; its gradient flows through the last pass alone.
+            float32 scalar, nats; its gradient flows through the last forward pass alone.
         """
         disturbance = self.disturbance(logits_function, inputs, logits, seed)
         changed = logits_function(inputs + tf.cast(disturbance, inputs.dtype))
@@ -117,8 +118,8 @@ class VirtualAdversarial(LossTerm):
             with tf.GradientTape() as tape:
                 tape.watch(step)
                 changed = logits_function(inputs + tf.cast(step, inputs.dtype))
-                # The sum, since each row is a problem of its own. Its slope falls with the step:
-                # divided by it, the slope of float16 features stays clear of zero.
+                # The sum, since the rows are independent. Its gradient shrinks with the step;
+                # divided by the step, it does not underflow for float16 features.
                 divergence = tf.reduce_sum(_divergence(logits, changed)) / self.finite_difference
             gradient = tape.gradient(
                 divergence, step, unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -137,17 +138,18 @@ class VirtualAdversarial(LossTerm):
 
 
 def _divergence(fixed: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:
-    """KL(softmax(fixed) || softmax(changed)), nats [batch], with no gradient into `fixed`."""
+    """Returns KL(softmax(fixed) || softmax(changed)), nats [batch], with no gradient in `fixed`."""
     log_p = tf.nn.log_softmax(tf.stop_gradient(tf.cast(fixed, tf.float32)))
     log_q = tf.nn.log_softmax(tf.cast(changed, tf.float32))
     return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=-1)
 
 
 def _unit(vectors: tf.Tensor, otherwise: tf.Tensor) -> tf.Tensor:
-    """Divides every row by its length; rows of zeros are taken from `otherwise`."""
+    """Divides every row by its length; a row of zeros is replaced by that of `otherwise`."""
     axes = list(range(1, vectors.shape.rank))
     largest = tf.reduce_max(tf.abs(vectors), axis=axes, keepdims=True)
-    # Scaled first: the squares of a small gradient vanish in float32. The length is then 1 or more.
+    # Rows are scaled first, since the squares of a small gradient underflow in float32. Then the
+    # length is 1 or more.
     scaled = vectors / tf.maximum(largest, _TINY)
     length = tf.sqrt(tf.reduce_sum(tf.square(scaled), axis=axes, keepdims=True))
     return tf.where(largest > _TINY, scaled / tf.maximum(length, 1.0), otherwise)

@@ -14,12 +14,12 @@ Weight = float | Schedule
 
 
 def check_weight(argument: str, value: Any) -> Any:
-    """Returns `value` if it can weigh a term of the loss.
+    """Returns `value` if it is a number or a schedule, as the weight of a loss term must be.
 
     Args:
         argument: name of the argument, for messages.
         value: finite number, zero or more; or a `keras.optimizers.schedules.LearningRateSchedule`,
-            whose values are not looked at.
+            whose values are not checked.
 
     Returns:
         A float, or the schedule itself.
@@ -44,7 +44,7 @@ def check_weight(argument: str, value: Any) -> Any:
 
 
 def weight_at(weight: Any, step: Any) -> Any:
-    """Returns what a weight is at one training step.
+    """Returns the value of a weight at one training step.
 
     Args:
         weight: what `check_weight` returned.
@@ -82,15 +82,15 @@ def deserialize_weight(config: Any) -> Any:
 
 
 def weighted_mean(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
-    """Averages `values` over the batch, each row with its weight; plainly where there is none.
+    """Averages `values` over the batch, weighted by `sample_weight` if that is not None.
 
     Args:
         values: float32 [batch, ...].
         sample_weight: [batch], zero or more.
 
     Returns:
-        float32 [...]; zero where all weights are zero. In a step on several replicas, this one's
-        part in the mean over all their rows, see `aae_tf.replicas`.
+        float32 [...]; zero where all weights are zero. In a step on several replicas, the share of
+        this replica in the mean over the rows of all, see `aae_tf.replicas`.
     """
     if sample_weight is None:
         return replicas.row_mean(values)

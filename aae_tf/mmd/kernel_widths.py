@@ -120,8 +120,8 @@ _MAX_ROWS = 1000
 def median_kernel(samples: tf.Tensor, factors: Sequence[float] = (1.0,)) -> Kernel:
     """Makes a sum of Gaussian kernels by the median heuristic: widths from distances of samples.
 
-    length_scale = factor * median{ |x_i - x_j| : i < j, x_i != x_j },  one for each factor,
-    in k(x, y) = (1/m) sum_j exp(-|x - y|^2 / (2 length_scale_j^2)).
+        k(x, y)        = (1/m) sum_j exp(-|x - y|^2 / (2 length_scale_j^2))
+        length_scale_j = factors[j] * median{ |x_i - x_k| : i < k, x_i != x_k }
 
     The factor multiplies the distance itself. Some authors take the square root of half the median
     squared distance, which is factor 1 / sqrt(2), or write exp(-|x - y|^2 / length_scale^2),

@@ -72,7 +72,7 @@ class CoordinateProduct(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
 class BlockProduct(tfp.math.psd_kernels.PositiveSemidefiniteKernel):
     """The product of kernels that each act on a block of the coordinates.
 
-    k(x, y) = prod_b kernels[b](x_b, y_b),  x_b the next sizes[b] coordinates of x
+        k(x, y) = prod_b kernels[b](x_b, y_b),  x_b the next sizes[b] coordinates of x
 
     The mean embedding of a `tfd.Blockwise`, whose blocks are independent, is the product of the
     embeddings of the blocks. `psd_kernels.Linear()` is [y = y'] between one-hot vectors y and y':

@@ -1,4 +1,4 @@
-"""Encoders, decoders and discriminators to start from; any built Keras model serves as well."""
+"""Encoders, decoders and discriminators; models accept any other built Keras model too."""
 
 from aae_tf.networks.conv import conv_decoder, conv_encoder
 from aae_tf.networks.mlp import mlp_decoder, mlp_discriminator, mlp_encoder

@@ -1,4 +1,4 @@
-"""Convolutional networks for images whose sides halve evenly."""
+"""Convolutional encoders and decoders of images whose sides are divisible by powers of two."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def conv_encoder(
 
     Args:
         input_shape: (height, width, channels); both sides divisible by 2**len(filters).
-        filters: channels of each convolution; every one halves the height and the width.
+        filters: channels of each convolution, which halves the height and the width.
         units: width of each dense layer after the convolutions; the last is the number of
             features.
         kernel_size: side of the kernels, pixels.
@@ -35,7 +35,7 @@ def conv_encoder(
         `keras.Model` from [batch, *input_shape] to [batch, units[-1]].
 
     Raises:
-        ValueError: if a size is not a positive integer, or a side does not halve evenly.
+        ValueError: if a size is not a positive integer, or a side is not divisible.
 
     Example:
 
@@ -82,7 +82,7 @@ def conv_decoder(
     Args:
         output_shape: (height, width, channels); both sides divisible by 2**len(filters).
         code_dim: width of what the decoder receives.
-        filters: channels going into each transposed convolution; every one doubles the sides.
+        filters: input channels of each transposed convolution, which doubles the sides.
         units: width of each dense layer before the convolutions.
         kernel_size: side of the kernels, pixels.
         activation: Keras name of the hidden activation.
@@ -95,7 +95,7 @@ def conv_decoder(
         `keras.Model` from [batch, code_dim] to float32 [batch, *output_shape].
 
     Raises:
-        ValueError: if a size is not a positive integer, or a side does not halve evenly.
+        ValueError: if a size is not a positive integer, or a side is not divisible.
 
     Example:
 
@@ -113,7 +113,7 @@ def conv_decoder(
         initializer = keras.initializers.GlorotUniform(seed=next(seeds))
         x = keras.layers.Dense(size, activation=activation, kernel_initializer=initializer)(x)
     x = keras.layers.Reshape(grid)(x)
-    # The last convolution makes the image and has neither normalisation nor activation.
+    # The last convolution outputs the image and has neither normalisation nor activation.
     for index, size in enumerate((*filters[1:], channels)):
         last = index == len(filters) - 1
         x = keras.layers.Conv2DTranspose(

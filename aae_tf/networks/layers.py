@@ -1,4 +1,4 @@
-"""Layers that networks are built of: noise and dropout for any number of replicas, seeds."""
+"""Noise and dropout layers for any number of replicas, and seeds for the layers of a network."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,13 +12,13 @@ from aae_tf.checks import check_integer
 
 
 def layer_seeds(seed: int | None) -> Iterator[int | None]:
-    """Yields one seed after another, each independent of the others, from a single `seed`.
+    """Yields independent seeds, derived from a single `seed`.
 
     Args:
         seed: non-negative integer, or None for unseeded layers.
 
     Yields:
-        Integers in [0, 2**31), or None for ever when `seed` is None.
+        Integers in [0, 2**31); None each time when `seed` is None.
 
     Raises:
         TypeError: if `seed` is no integer.
@@ -35,12 +35,12 @@ def layer_seeds(seed: int | None) -> Iterator[int | None]:
 
 
 def noise_of_rows(call: Callable[..., tf.Tensor], inputs: tf.Tensor, value: float) -> tf.Tensor:
-    """Gives what a noise layer makes of inputs that are `value` everywhere.
+    """Returns the output of a noise layer for inputs that are `value` everywhere.
 
     Args:
-        call: the layer's, of inputs and `training`; its generator is the same on all replicas.
+        call: the layer's `call`; its random generator is the same on all replicas.
         inputs: [batch, ...], for the shape and the dtype.
-        value: what shows the noise: 0 where it is added, 1 where it multiplies.
+        value: 0 where the noise is added, 1 where it multiplies.
 
     Returns:
         Tensor like `inputs`.
@@ -48,17 +48,17 @@ def noise_of_rows(call: Callable[..., tf.Tensor], inputs: tf.Tensor, value: floa
     shape = tf.shape(inputs)
 
     def draw(count: Any) -> tf.Tensor:
-        of_all = tf.concat([[count], shape[1:]], axis=0)
-        return call(tf.fill(of_all, tf.cast(value, inputs.dtype)), training=True)
+        shape_of_all = tf.concat([[count], shape[1:]], axis=0)
+        return call(tf.fill(shape_of_all, tf.cast(value, inputs.dtype)), training=True)
 
     return tf.ensure_shape(replicas.draw_rows(shape[0], draw), inputs.shape)
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class RowDropout(keras.layers.Dropout):
-    """A `keras.layers.Dropout` that treats a row alike on any number of replicas.
+    """A `keras.layers.Dropout` whose mask of a row does not depend on the number of replicas.
 
-    Keras' own has the same mask on each replica of a distributed training.
+    `keras.layers.Dropout` has the same mask on each replica of a distributed training.
 
     Args:
         *args: those of `keras.layers.Dropout`.
@@ -74,9 +74,9 @@ class RowDropout(keras.layers.Dropout):
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class RowGaussianNoise(keras.layers.GaussianNoise):
-    """A `keras.layers.GaussianNoise` that treats a row alike on any number of replicas.
+    """A `keras.layers.GaussianNoise` whose noise does not depend on the number of replicas.
 
-    Keras' own adds the same noise on each replica of a distributed training.
+    `keras.layers.GaussianNoise` adds the same noise on each replica of a distributed training.
 
     Args:
         *args: those of `keras.layers.GaussianNoise`.
@@ -84,7 +84,7 @@ class RowGaussianNoise(keras.layers.GaussianNoise):
     """
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Adds the noise in training."""
+        """Adds noise to the inputs in training."""
         if training and replicas.are_several():
             return inputs + noise_of_rows(super().call, inputs, 0.0)
         return super().call(inputs, training=training)

@@ -1,4 +1,4 @@
-"""Fully connected networks, by default those of the paper: two hidden layers of 1000 ReLU."""
+"""Fully connected encoders, decoders and discriminators; the defaults are those of the paper."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ def mlp_encoder(
     seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
-    """Builds an encoder from inputs of any shape to features; the model adds the posterior's head.
+    """Builds an encoder from inputs of any shape to features; the model adds the posterior.
 
     Args:
         input_shape: shape of one example, without the batch: `(28, 28, 1)`, `(64,)`.
@@ -86,8 +86,8 @@ def mlp_decoder(
             reconstruction loss can be computed from the logits before it.
         batch_normalization: whether each hidden layer is normalised before its activation.
         input_noise: standard deviation of the Gaussian noise added to the codes in training, in
-            their own units. It teaches the decoder what lies between the codes of the data: a
-            tenth of the prior's raised the likelihood of samples.
+            their own units. The decoder then learns to decode codes between those of the data: a
+            tenth of the prior's standard deviation raised the likelihood of samples.
         seed: integer that fixes the initial weights and the noise; None draws anew.
         name: name of the network.
 
@@ -130,8 +130,8 @@ def mlp_discriminator(
 ) -> keras.Model:
     """Builds a discriminator from codes to one logit: large for the prior, small for the encoder.
 
-    There is no batch normalisation option: a discriminator that sees a batch of prior samples
-    and codes together would leak one row's origin to the others.
+    There is no option for batch normalisation: in a batch of prior samples and codes together, it
+    would leak the origin of one row to the others.
 
     Args:
         code_dim: width of the code.
@@ -162,8 +162,8 @@ def mlp_discriminator(
 
 
 def _noisy(x: keras.KerasTensor, stddev: float, seed: int | None) -> keras.KerasTensor:
-    # Keras refuses noise above 1, which a code of a wide prior may need: it is added to the codes
-    # in units of the noise then.
+    # Keras accepts standard deviations up to 1, and codes of a wide prior may need larger ones: the
+    # codes are then divided by it, and multiplied after the noise.
     unit = max(1.0, stddev)
     noise = RowGaussianNoise(stddev / unit, seed=seed)
     if unit == 1.0:
@@ -193,19 +193,19 @@ def _hidden(
     return x
 
 
-# Power iterations before training starts; each training step adds one.
-_ITERATIONS = 20
+# Power iterations for the initial kernels; each training step adds one.
+_POWER_ITERATIONS = 20
 
 
 def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
-    """Builds the default discriminator with kernels of largest singular value one.
+    """Builds the default discriminator with kernels whose largest singular value is one.
 
     Every layer is a `keras.layers.SpectralNormalization`, which divides its kernel by the largest
-    singular value at each training step. It computes in float32 whatever the policy: it writes the
-    kernel, which float16 would round anew at each step.
+    singular value at each training step. It computes in float32 under any policy, since it assigns
+    the kernel at each step, which would be rounded each time in float16.
 
     Args:
-        code_dim: width of what the discriminator sees.
+        code_dim: width of the discriminator's input.
         seed: non-negative integer that fixes the initial weights.
 
     Returns:
@@ -219,7 +219,7 @@ def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
 
     References:
         Miyato et al. 2018, *Spectral Normalization for Generative Adversarial Networks*, algorithm
-        1. Differs: Keras keeps the divided kernel, so that the optimizer moves from there.
+        1. Differs: Keras assigns the divided kernel, which the optimizer then updates.
     """
     inputs = x = keras.Input((code_dim,), name="code")
     for layer in networks.mlp_discriminator(code_dim, seed=seed).layers:
@@ -228,7 +228,7 @@ def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
         dense = keras.layers.Dense.from_config({**layer.get_config(), "dtype": "float32"})
         spectral = keras.layers.SpectralNormalization(dense, dtype="float32", name=dense.name)
         x = spectral(x)
-        # Keras draws the start of the iteration from its global generator.
+        # Keras would start the power iteration from its global random generator.
         spectral.vector_u.assign(_leading_vector(dense.kernel.numpy(), seed)[np.newaxis])
     return keras.Model(inputs, x, name="discriminator")
 
@@ -239,9 +239,9 @@ def is_spectral(network: keras.Model) -> bool:
 
 
 def _leading_vector(kernel: np.ndarray, seed: int) -> np.ndarray:
-    """Gives the right singular vector of the largest singular value, nearly."""
+    """Approximates the right singular vector of the largest singular value."""
     vector: np.ndarray = np.random.default_rng(seed).standard_normal(kernel.shape[1:])
-    for _ in range(_ITERATIONS):
+    for _ in range(_POWER_ITERATIONS):
         vector = kernel.T @ (kernel @ vector)
         vector /= np.linalg.norm(vector)
     return vector

@@ -1,4 +1,4 @@
-"""What the encoder says of a code: q(z|x)."""
+"""Posteriors q(z|x): layers from an encoder's features to codes."""
 
 from aae_tf.posteriors.deterministic import Deterministic
 from aae_tf.posteriors.gaussian import Gaussian

@@ -1,4 +1,4 @@
-"""q(z|x) with all its mass on one code."""
+"""The deterministic posterior: q(z|x) has all its mass on one code."""
 
 import keras
 import tensorflow as tf
@@ -13,7 +13,7 @@ class Deterministic(Posterior):
     The randomness of the aggregated posterior comes from the data alone.
 
     Args:
-        normalize: whether codes are given the prior's mean and standard deviation, by the batch's
+        normalize: whether codes get the prior's mean and standard deviation, by the batch's
             statistics in training and by moving averages otherwise: see `Posterior`.
         name: name of the layer.
 
@@ -54,9 +54,9 @@ class Deterministic(Posterior):
     def sample(
         self, parameters: dict[str, tf.Tensor], seed: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        """Returns the one code of each row; `seed` has no part in it."""
+        """Returns the code of each row; `seed` is not used."""
         return parameters["mean"]
 
     def mean(self, parameters: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the one code of each row."""
+        """Returns the code of each row."""
         return parameters["mean"]

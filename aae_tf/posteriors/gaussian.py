@@ -1,4 +1,4 @@
-"""q(z|x) = N(mean(x), diag(exp(log_variance(x))))."""
+"""The Gaussian posterior: q(z|x) = N(mean(x), diag(exp(log_variance(x))))."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ from aae_tf.posteriors.posterior import Posterior
 class Gaussian(Posterior):
     """Encodes every input to a Gaussian with diagonal covariance, sampled by reparameterisation.
 
-    z = mean(x) + exp(log_variance(x) / 2) * noise,  noise ~ N(0, I)
+        z = mean(x) + exp(log_variance(x) / 2) * noise,  noise ~ N(0, I)
 
-    Both heads are linear. The log-variance is squashed softly into
-    [-max_log_variance, max_log_variance], so that no code overflows however training goes.
+    Both heads are linear. A scaled tanh bounds the log-variance to
+    [-max_log_variance, max_log_variance], so that codes never overflow.
 
     Args:
         max_log_variance: positive bound of |log_variance|, nats; 10 keeps the standard deviation
             in [0.0067, 148].
-        normalize: whether the means are given the prior's mean and standard deviation, by the
-            batch's statistics in training and by moving averages otherwise: see `Posterior`. The
-            noise comes on top, so that codes scatter wider than the prior until it is small.
+        normalize: whether the means get the prior's mean and standard deviation, by the batch's
+            statistics in training and by moving averages otherwise: see `Posterior`. The noise is
+            added to them, so that the variance of codes exceeds the prior's until it is small.
         name: name of the layer.
 
     Inputs:

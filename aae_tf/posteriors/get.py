@@ -10,7 +10,7 @@ _BY_NAME = {"deterministic": Deterministic, "gaussian": Gaussian, "universal": U
 
 
 def get(identifier: str | Posterior) -> Posterior:
-    """Returns the posterior that a name or an instance stands for.
+    """Returns the posterior of a name, or the instance itself.
 
     Args:
         identifier: "deterministic", "gaussian", "universal", or a `Posterior`.

@@ -1,4 +1,4 @@
-"""The interface of q(z|x): from the encoder's features to codes."""
+"""The interface of a posterior q(z|x): a layer from an encoder's features to codes."""
 
 from typing import Any
 
@@ -10,26 +10,27 @@ from aae_tf.checks import check_bool, check_dimension
 
 
 class Posterior(keras.layers.Layer):
-    """Base class of the heads that turn an encoder's features into codes.
+    """Base class of the layers that map an encoder's features to codes.
 
     A model connects its posterior once, to the width of the encoder's features and of the code;
     the layer then maps features to the parameters of q(z|x), and `sample` and `mean` map these
     to codes. Codes are float32 whatever the precision of the networks.
 
-    With `normalize`, the codes' mean and standard deviation are the prior's from the first step
-    on, coordinate by coordinate, and a divergence is left with shape and dependence alone:
+    With `normalize`, the mean and the standard deviation of each coordinate of the codes are the
+    prior's from the first step on. The divergence then only has to match the shape of the
+    coordinates' distributions and their dependence:
 
         z = prior mean + prior deviation * (c - mean of c) / sqrt(variance of c + 1e-5)
 
-    c is what the head gives: the mean of q(z|x), or the code itself where a subclass has no other.
-    Mean and variance of c are those of the batch in training, and moving averages of them at any
-    other time, so that a row's code then depends on that row alone. Every row of a batch counts
-    once in them, whatever its sample weight. A batch of one row has no spread: in training its
-    code is the prior's mean, and the moving variance falls by a tenth. Drop a remainder of one
-    row, lest every epoch end so.
+    c is the output of the head: the mean of q(z|x), or the code itself for a posterior without a
+    mean. Mean and variance of c are those of the batch in training, and moving averages of them at
+    any other time, so that a row's code then depends on that row alone. Every row of a batch counts
+    once in them, whatever its sample weight. The variance of a batch of one row is zero: in
+    training its code is the prior's mean, and the moving variance falls by a tenth. Drop a
+    remainder of one row at the end of an epoch.
 
     To add a posterior: implement `build_head`, `call`, `sample` and `mean`, and register the
-    class with `keras.saving.register_keras_serializable`. What is to be normalised passes through
+    class with `keras.saving.register_keras_serializable`. `call` or `sample` passes codes through
     `normalized`. Noise that is drawn by `replicas.draw_rows` is the same on several devices.
 
     Args:
@@ -47,15 +48,15 @@ class Posterior(keras.layers.Layer):
 
     References:
         Rustamov 2019, arXiv:1901.03227, section 4: batch normalisation of the code, without
-        trained scale and offset. Differs: the code is then given the prior's moments, so that
-        priors of any scale serve.
+        trained scale and offset. Differs: the code then gets the prior's moments, for priors of
+        any scale.
     """
 
     def __init__(self, normalize: bool = False, name: str | None = None, **kwargs: Any) -> None:
-        # Whatever the global policy: it would round features on their way to the head.
+        # float32 under any global policy, which would round the features before the head.
         super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.normalize = check_bool("normalize", normalize)
-        # Known once connected.
+        # Set by `connect`.
         self.code_dim: Any = None
         self.normalization: Any = None
 
@@ -87,8 +88,9 @@ class Posterior(keras.layers.Layer):
         self.code_dim = check_dimension("code_dim", code_dim)
         self.build_head(check_dimension("feature_dim", feature_dim), seed)
         if self.normalize:
-            # Averages over some ten batches: Keras' own 0.99 would still be half its initial
-            # values after 70 steps. A small epsilon, since the head's scale is arbitrary.
+            # The moving averages span about ten batches: with Keras' default of 0.99, half of the
+            # initial values would remain after 70 steps. A small epsilon, since the scale of the
+            # head is arbitrary.
             self.normalization = keras.layers.BatchNormalization(
                 momentum=0.9,
                 epsilon=1e-5,
@@ -103,19 +105,19 @@ class Posterior(keras.layers.Layer):
         self.built = True
 
     def build_head(self, feature_dim: int, seed: int) -> None:
-        """Creates and builds the layers of the head; `self.code_dim` is known."""
+        """Creates and builds the layers of the head; `self.code_dim` is set."""
         raise NotImplementedError(f"{type(self).__name__} does not implement `build_head`.")
 
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: `connect` has built the head."""
 
     def normalized(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Gives codes the moments of the prior if this posterior normalises, else as they are.
+        """Returns codes with the moments of the prior, or `codes` if `normalize` is False.
 
         Args:
             codes: float32 [batch, code_dim].
-            training: whether the batch's own statistics are used, and leave their trace in the
-                moving averages.
+            training: whether the batch's own statistics are used, and update the moving
+                averages.
 
         Returns:
             float32 [batch, code_dim].
@@ -140,7 +142,7 @@ class Posterior(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} does not implement `sample`.")
 
     def mean(self, parameters: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Gives the mean of q(z|x): what a trained model encodes to.
+        """Returns the mean of q(z|x), the code that a trained model encodes to.
 
         Args:
             parameters: what the layer returned.

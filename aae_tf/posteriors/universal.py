@@ -1,4 +1,4 @@
-"""q(z|x) as the law of f(x, noise): no density, any shape."""
+"""The universal posterior: q(z|x) is the distribution of f(x, noise), of any shape."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from aae_tf.posteriors.posterior import Posterior
 class Universal(Posterior):
     """Encodes an input and a noise vector together: z = f(h(x), noise), noise ~ N(0, I).
 
-    f is a small fully connected network over the features and the noise side by side, so q(z|x)
-    can take any shape, not only a Gaussian's. Only samples exist, no density: fit for an
-    adversary or an MMD, not for a KL term. `mean` averages f over `num_mean_samples` fixed noise
+    f is a small fully connected network on the features and the noise side by side, so that q(z|x)
+    can have any shape, not only that of a Gaussian. It has samples but no density, which suits an
+    adversary or an MMD but no KL term. `mean` averages f over `num_mean_samples` fixed noise
     vectors in antithetic pairs, the same for every input, so that encoding is deterministic and
     row i depends on row i alone.
 
@@ -28,9 +28,9 @@ class Universal(Posterior):
         units: width of each hidden layer of f.
         activation: Keras name of the hidden activation.
         num_mean_samples: even number of noise vectors that `mean` averages over.
-        normalize: whether the samples are given the prior's mean and standard deviation, by the
+        normalize: whether the samples get the prior's mean and standard deviation, by the
             batch's statistics in training and by moving averages otherwise: see `Posterior`.
-            `mean` always takes the moving averages.
+            `mean` always uses the moving averages.
         name: name of the layer.
 
     Inputs:
@@ -53,8 +53,8 @@ class Universal(Posterior):
 
     References:
         Makhzani et al. 2016, section 2, "Universal approximator posterior"; Rustamov 2019, section
-        4 (`normalize`). Differs: the noise enters beside the encoder's features rather than beside
-        the input, so that any encoder serves.
+        4 (`normalize`). Differs: the noise is an input beside the encoder's features instead of
+        beside x, so that any encoder can be used.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Universal(Posterior):
             dense(inputs, width, f"head_{index}")
             for index, (inputs, width) in enumerate(itertools.pairwise(widths))
         ]
-        # A constant of the architecture, not of the seed: the mean is the same function anywhere.
+        # The noise does not depend on the seed: models of one architecture share it.
         half = np.random.default_rng(0).standard_normal(
             (self.num_mean_samples // 2, self.noise_dim)
         )

@@ -1,4 +1,4 @@
-"""Distributions that codes are drawn to: constructors, JSON form, samples by seed."""
+"""Priors of codes: constructors, components, samples by seed, JSON form."""
 
 from aae_tf.priors.components import conditional, num_components
 from aae_tf.priors.continuous import fit_gaussian, gaussian, uniform

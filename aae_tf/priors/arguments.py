@@ -1,4 +1,4 @@
-"""Checks of what callers pass; every message names the argument."""
+"""Checks of probabilities and labels, whose messages name the argument."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_labels(argument: str, labels: Any) -> tf.Tensor:
 def check_labels_of(argument: str, labels: Any, count: int) -> tf.Tensor:
     """Returns `labels` as int64 [n] in [-1, count); values are checked when known.
 
-    Labels that turn out to lie outside while a graph runs become -1: nothing can be raised there.
+    Labels out of range become -1 where a graph computes them as it runs and nothing can be raised.
     """
     labels = check_labels(argument, labels)
     known = tf.get_static_value(labels)

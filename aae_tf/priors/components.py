@@ -1,4 +1,4 @@
-"""The components of a prior, and the one that a label names."""
+"""The components of a prior, and the distribution of a code given the label of its component."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aae_tf.priors.row_families import known_row_family, seeds_of_rows
 
 tfd = tfp.distributions
 
-# `tfd.MixtureSameFamily(...)` may return its private parent.
-_Mixture: Any = tfd.MixtureSameFamily.__mro__[1]
+# The class of instances: `tfd.MixtureSameFamily(...)` may return its private parent.
+_MIXTURE: Any = tfd.MixtureSameFamily.__mro__[1]
 
 
 def num_components(prior: Any) -> int | None:
-    """Count the components that the labels of `conditional` and `sample_rows` name.
+    """Counts the components that labels of `conditional` and `sample_rows` refer to.
 
     Args:
         prior: `tfd.Distribution` with batch_shape [].
@@ -32,7 +32,7 @@ def num_components(prior: Any) -> int | None:
         >>> num_components(priors.ring_mixture(7)), num_components(priors.gaussian(2))
         (7, None)
     """
-    if isinstance(prior, _Mixture):
+    if isinstance(prior, _MIXTURE):
         return int(prior.components_distribution.batch_shape[-1])
     if isinstance(prior, tfd.OneHotCategorical):
         return int(prior.event_shape[-1])
@@ -52,7 +52,7 @@ def check_components(argument: str, prior: Any) -> int:
 
 
 def split(prior: Any) -> tuple[tf.Tensor, Any]:
-    """Take a mixture apart.
+    """Returns the weights and the components of a mixture.
 
     Args:
         prior: `tfd.MixtureSameFamily` or `tfd.OneHotCategorical` with batch_shape [].
@@ -60,30 +60,30 @@ def split(prior: Any) -> tuple[tf.Tensor, Any]:
     Returns:
         The weights [K], and a distribution of batch_shape [K].
     """
-    if isinstance(prior, _Mixture):
+    if isinstance(prior, _MIXTURE):
         return prior.mixture_distribution.probs_parameter(), prior.components_distribution
     weights = prior.probs_parameter()
     return weights, tfd.VectorDeterministic(tf.eye(weights.shape[-1], dtype=weights.dtype))
 
 
 def conditional(prior: tfp.distributions.Distribution, labels: Any) -> Any:
-    """Give each labelled row its own component of the prior, and the others the whole.
+    """Builds p(z | label): the component of each labelled row, and the whole prior of the others.
 
-    A sample costs what one component costs, however many there are; a log density costs all.
+    A sample costs as much as one of a single component, a log density as much as all components.
 
     Args:
         prior: `tfd.MixtureSameFamily` with batch_shape [] and event_shape [d], whose component k
             belongs to class k; or `tfd.OneHotCategorical`, whose component k is the one-hot
             vector of class k.
-        labels: integers [n], the class of each row, -1 where it is unknown. A known value of any
-            other kind is refused; one that only a running graph knows counts as unknown.
+        labels: integers [n], the class of each row, -1 where it is unknown. Other values raise
+            ValueError; where a graph computes them as it runs, they count as -1.
 
     Returns:
-        `tfd.Distribution` with batch_shape [n] and event_shape [d]: p(z | label). Eagerly or in a
-        `tf.function`, XLA included; `log_prob` is differentiable.
+        `tfd.Distribution` with batch_shape [n] and event_shape [d]: p(z | label). It works eagerly
+        and in a `tf.function`, with XLA too; `log_prob` is differentiable.
 
     Raises:
-        TypeError: if `labels` are no integers.
+        TypeError: if `labels` are not integers.
         ValueError: if the prior has no components, or `labels` have another shape or are out of
             range.
 
@@ -102,7 +102,7 @@ def conditional(prior: tfp.distributions.Distribution, labels: Any) -> Any:
 
 
 class _Conditional(tfp.distributions.Distribution):
-    """Mixtures of the same components; the weights that a label excludes are zero."""
+    """Mixtures of the same components; a label sets the weights of all other components to zero."""
 
     def __init__(self, prior: Any, labels: tf.Tensor) -> None:
         super().__init__(
@@ -115,9 +115,9 @@ class _Conditional(tfp.distributions.Distribution):
         )
         self._prior, self._labels = prior, labels
         weights, self._components = split(prior)
-        certain = tf.eye(weights.shape[-1], dtype=weights.dtype)
-        table = tf.concat([weights[tf.newaxis], certain], axis=0)
-        self._log_weights = tf.gather(tf.math.log(table), labels + 1)
+        one_hot = tf.eye(weights.shape[-1], dtype=weights.dtype)
+        weights_of_labels = tf.concat([weights[tf.newaxis], one_hot], axis=0)
+        self._log_weights = tf.gather(tf.math.log(weights_of_labels), labels + 1)
 
     def _batch_shape(self) -> tf.TensorShape:
         return self._labels.shape
@@ -140,9 +140,9 @@ class _Conditional(tfp.distributions.Distribution):
             rows = family.sample(tf.reshape(seeds, [-1]), labels)
             rows = tf.reshape(rows, tf.concat([shape, self._event_shape_tensor()], axis=0))
         else:
-            chosen = tfd.Categorical(logits=self._log_weights).sample(n, seed=seed)
-            every = self._components.sample(shape, seed=tfp.random.split_seed(seed)[1])
-            rows = tf.gather(every, chosen, batch_dims=2)
+            component = tfd.Categorical(logits=self._log_weights).sample(n, seed=seed)
+            samples = self._components.sample(shape, seed=tfp.random.split_seed(seed)[1])
+            rows = tf.gather(samples, component, batch_dims=2)
         return tf.cast(rows, self.dtype)
 
     def _log_prob(self, value: tf.Tensor) -> tf.Tensor:

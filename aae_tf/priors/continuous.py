@@ -1,4 +1,4 @@
-"""Priors with a density: Gaussians and the uniform box."""
+"""Gaussian priors, isotropic or fitted to codes, and the uniform prior on a box."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ tfd = tfp.distributions
 
 
 def gaussian(dim: int, scale: float = 1.0) -> tfp.distributions.Distribution:
-    """Build the isotropic Gaussian prior, N(0, scale^2 I).
+    """Builds the isotropic Gaussian prior, N(0, scale^2 I).
 
     Args:
         dim: int, dimension of the code, at least 1.
@@ -38,22 +38,22 @@ def gaussian(dim: int, scale: float = 1.0) -> tfp.distributions.Distribution:
     """
     check_integer("dim", dim, minimum=1)
     check_positive("scale", scale)
-    # Constants even where this runs inside a tf.function.
+    # Parameters are eager constants, also if this runs inside a tf.function.
     with tf.init_scope():
         return tfp.distributions.MultivariateNormalDiag(
             loc=np.zeros(dim, np.float32), scale_diag=np.full(dim, scale, np.float32)
         )
 
 
-# Of a correlation matrix: what is less is rounding of float32 codes.
-_SMALLEST_EIGENVALUE = 1e-10
+# Smaller eigenvalues of a correlation matrix are rounding errors of float32 codes.
+_MIN_EIGENVALUE = 1e-10
 
 
 def fit_gaussian(codes: Any) -> tfp.distributions.Distribution:
-    """Build the Gaussian with the mean and the full covariance of `codes`.
+    """Builds the Gaussian with the mean and the full covariance of `codes`.
 
-    For codes that have a shape of their own, such as supervised ones: drawn to a prior of another
-    covariance, they would give an adversary an easy win.
+    For codes whose covariance other losses determine, such as supervised ones: under a prior of
+    another covariance, a discriminator would tell them from prior samples at once.
 
     Args:
         codes: [n, d], finite numbers, n > d.
@@ -92,18 +92,18 @@ def fit_gaussian(codes: Any) -> tfp.distributions.Distribution:
         )
     mean = codes.mean(axis=0)
     scale = codes.std(axis=0, ddof=1)
-    # A constant column has the deviation of its rounding.
+    # The deviation of a constant column is its rounding error.
     constant = scale <= np.finfo(np.float32).eps * np.abs(mean)
     standardized = (codes - mean) / np.where(constant, 1.0, scale)
     correlation = standardized.T @ standardized / (len(codes) - 1)
     smallest = 0.0 if constant.any() else np.linalg.eigvalsh(correlation)[0]
-    if smallest < _SMALLEST_EIGENVALUE:
+    if smallest < _MIN_EIGENVALUE:
         raise ValueError(
             "Expected `codes` to vary in all dimensions, also in every combination of columns. "
             f"Received: codes whose correlation matrix has the eigenvalue {smallest:.1g}."
         )
     factor = scale[:, np.newaxis] * np.linalg.cholesky(correlation)
-    # Constants even where this runs inside a tf.function.
+    # Parameters are eager constants, also if this runs inside a tf.function.
     with tf.init_scope():
         return tfp.distributions.MultivariateNormalTriL(
             loc=mean.astype(np.float32), scale_tril=factor.astype(np.float32)
@@ -111,7 +111,7 @@ def fit_gaussian(codes: Any) -> tfp.distributions.Distribution:
 
 
 def uniform(dim: int, low: float = -1.0, high: float = 1.0) -> tfp.distributions.Distribution:
-    """Build the uniform prior on the box [low, high)^dim.
+    """Builds the uniform prior on the box [low, high)^dim.
 
     Args:
         dim: int, dimension of the code, at least 1.
@@ -137,7 +137,7 @@ def uniform(dim: int, low: float = -1.0, high: float = 1.0) -> tfp.distributions
         raise ValueError(
             f"Expected `low` to be less than high in float32. Received: low={low!r}, high={high!r}."
         )
-    # Constants even where this runs inside a tf.function.
+    # Parameters are eager constants, also if this runs inside a tf.function.
     with tf.init_scope():
         box = tfd.Uniform(low=np.full(dim, low, np.float32), high=np.full(dim, high, np.float32))
         return tfd.Independent(box, reinterpreted_batch_ndims=1)

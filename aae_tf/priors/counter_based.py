@@ -1,10 +1,11 @@
 """Random numbers that are pure functions of (seed, index), bit for bit.
 
-An exported `sample` signature promises that row i depends on seed[i] alone: alone, in any batch,
-in any order. Stateful random ops cannot promise that, and neither can `log` or `cos`: the
-vectorized and the scalar path of a kernel differ in the last bit, and which of them computes a row
-depends on its place in the batch. Everything here is therefore made of integer operations, table
-look-ups and single IEEE 754 additions and multiplications, whose results are defined to the bit.
+An exported `sample` signature guarantees that row i depends on seed[i] alone: by itself, in any
+batch, in any order. Stateful random operations cannot guarantee that, and neither can `log` or
+`cos`: the vectorized and the scalar path of a kernel differ in the last bit, and which of them
+computes a row depends on its place in the batch. This module therefore consists of integer
+operations, table look-ups and single IEEE 754 additions and multiplications, whose results are
+defined to the bit.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _EXPONENT_BIAS = 1023
 
 
 def random_bits(seeds: tf.Tensor, count: int) -> tf.Tensor:
-    """Hash each pair (seed, index) to 64 bits.
+    """Hashes each pair (seed, index) to 64 bits.
 
     Row i is the output of the generator SplitMix64 whose start state is the finalizer of seeds[i],
     so that consecutive seeds start from unrelated states.
@@ -52,7 +53,7 @@ def random_bits(seeds: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def uniform(bits: tf.Tensor) -> tf.Tensor:
-    """Map 64 random bits to a uniform number, (k + 1/2) / 2^52 for their upper 52 bits k.
+    """Maps 64 random bits to a uniform number, (k + 1/2) / 2^52 for their upper 52 bits k.
 
     Args:
         bits: int64, any shape.
@@ -65,7 +66,7 @@ def uniform(bits: tf.Tensor) -> tf.Tensor:
 
 
 def normal(bits: tf.Tensor) -> tf.Tensor:
-    """Map 64 random bits to a standard normal number through the inverse distribution function.
+    """Maps 64 random bits to a standard normal number through the inverse distribution function.
 
     The upper 52 bits give p in (0, 1/2), the lowest bit the sign of the result. The bit pattern of
     p says which polynomial applies (exponent and leading mantissa bits) and where in that segment p
@@ -88,7 +89,7 @@ def normal(bits: tf.Tensor) -> tf.Tensor:
 
 
 def row_seeds(n: int, seed: int) -> np.ndarray:
-    """Spread one seed to `n` seeds, one for each row of `sample_rows`.
+    """Derives `n` seeds from one, one for each row of `sample_rows`.
 
     Args:
         n: int, number of rows, at least 0.
@@ -112,10 +113,10 @@ def row_seeds(n: int, seed: int) -> np.ndarray:
 
 
 def fold_rows(seeds: Any, index: int) -> tf.Tensor:
-    """Derive another seed from each, for another stream: a code of its own for the same row.
+    """Derives seeds of another stream: rows drawn with them are independent of those of `seeds`.
 
-    What `sample_rows` draws with `fold_rows(seeds, 0)`, `fold_rows(seeds, 1)` and `seeds` is
-    independent.
+    Samples that `sample_rows` draws with `seeds`, `fold_rows(seeds, 0)` and `fold_rows(seeds, 1)`
+    are independent of each other.
 
     Args:
         seeds: int64 [n], any values.
@@ -133,7 +134,7 @@ def fold_rows(seeds: Any, index: int) -> tf.Tensor:
         [1663252926424047505, -5200738455813082935]
     """
     check_integer("index", index)
-    # `random_bits` hashes the states after the start; here are the ones before.
+    # `random_bits` hashes the states after the start; this hashes one before it.
     before = _steps(int(index) + 1)[-1]
     start = _finalize(tf.convert_to_tensor(seeds, tf.int64), tf.bitwise.right_shift)
     return _finalize(start - before, tf.bitwise.right_shift)
@@ -144,7 +145,7 @@ def _steps(count: int) -> np.ndarray:
 
 
 def _finalize(z: Any, right_shift: Callable[[Any, int], Any]) -> Any:
-    """Apply SplitMix64's finalizer, a bijection that lets every bit depend on every other."""
+    """Applies SplitMix64's finalizer, a bijection that lets every bit depend on every other."""
     for shift, multiplier in _ROUNDS:
         z = (z ^ _logical(right_shift, z, shift)) * multiplier
     return z ^ _logical(right_shift, z, _LAST_SHIFT)
@@ -157,7 +158,7 @@ def _logical(right_shift: Callable[[Any, int], Any], z: Any, shift: int) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def _lower_tail_polynomials() -> np.ndarray:
-    """Interpolate `ndtri` at Chebyshev nodes in every segment of (0, 1/2).
+    """Interpolates `ndtri` at Chebyshev nodes in every segment of (0, 1/2).
 
     Returns:
         float64 [segments, degree + 1], the leading coefficient first, in powers of the local

@@ -1,4 +1,4 @@
-"""Priors of classes and bits: one-hot vectors, independent bits."""
+"""Priors of discrete codes: one-hot vectors of classes, and independent bits."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ tfd = tfp.distributions
 
 
 def categorical(num_classes: int, probs: Any = None) -> tfp.distributions.Distribution:
-    """Build the prior of a class: one-hot vectors.
+    """Builds the prior of a class: one-hot vectors.
 
     Args:
         num_classes: int, number of classes K, at least 2.
-        probs: [K], how often each class occurs: positive, of sum 1. None makes all equally
-            frequent. Where the classes of the data are not, so should be this prior (see
-            `from_labels`): an adversary sees any difference at once.
+        probs: [K], the frequency of each class: positive, of sum 1. None makes all classes equally
+            frequent. The frequencies should be those of the data (see `from_labels`): a
+            discriminator learns any difference at once.
 
     Returns:
         `tfd.OneHotCategorical`, float32, event_shape [K].
@@ -42,20 +42,20 @@ def categorical(num_classes: int, probs: Any = None) -> tfp.distributions.Distri
     if probs is None:
         probs = np.full(num_classes, 1 / num_classes)
     probs = check_distribution_of_classes("probs", probs, int(num_classes))
-    # Constants even where this runs inside a tf.function.
+    # Parameters are eager constants, also if this runs inside a tf.function.
     with tf.init_scope():
         return tfp.distributions.OneHotCategorical(probs=probs.astype(np.float32), dtype=tf.float32)
 
 
 def from_labels(labels: Any, num_classes: int) -> tfp.distributions.Distribution:
-    """Build the categorical prior with the class frequencies of the data.
+    """Builds the categorical prior with the class frequencies of the data.
 
-    A prior whose classes are more or less frequent than those of the data can never be matched:
-    an adversary wins easily, and training blows up.
+    Class probabilities that are right on every input cannot match a prior with other class
+    frequencies: a discriminator then tells the two apart, and training diverges.
 
     Args:
-        labels: integers [n] in 0 ... K - 1, -1 where the class is unknown. The known ones should
-            be a fair sample of the data, which labels chosen to be balanced are not.
+        labels: integers [n] in 0 ... K - 1, -1 where the class is unknown. The known labels should
+            be a random sample of the data, and not chosen to be balanced.
         num_classes: int, number of classes K, at least 2.
 
     Returns:
@@ -63,8 +63,8 @@ def from_labels(labels: Any, num_classes: int) -> tfp.distributions.Distribution
 
     Raises:
         TypeError: if an argument is of the wrong type.
-        ValueError: if an argument is out of range, no label is known, or a class has none: its
-            probability would be zero.
+        ValueError: if an argument is out of range, no label is known, or a class has no label, so
+            that its probability would be zero.
 
     Example:
         >>> from_labels([0, 1, 1, -1, 1], num_classes=2).mean().numpy().tolist()
@@ -101,7 +101,7 @@ def from_labels(labels: Any, num_classes: int) -> tfp.distributions.Distribution
 
 
 def bernoulli(dim: int, probs: Any = 0.5) -> tfp.distributions.Distribution:
-    """Build the prior of a binary code: `dim` independent bits.
+    """Builds the prior of a binary code: `dim` independent bits.
 
     Args:
         dim: int, dimension of the code, at least 1.
@@ -122,7 +122,7 @@ def bernoulli(dim: int, probs: Any = 0.5) -> tfp.distributions.Distribution:
     check_integer("dim", dim, minimum=1)
     shape = (int(dim),) if np.ndim(probs) else ()
     probs = check_probabilities("probs", probs, shape).astype(np.float32)
-    # Constants even where this runs inside a tf.function.
+    # Parameters are eager constants, also if this runs inside a tf.function.
     with tf.init_scope():
         bits = tfd.Bernoulli(probs=np.full(dim, probs), dtype=tf.float32)
         return tfd.Independent(bits, reinterpreted_batch_ndims=1)

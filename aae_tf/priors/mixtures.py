@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians with one component for each class: a ring, a swiss roll."""
+"""Mixtures with one component for each class: Gaussians on a ring, pieces of a swiss roll."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ring_mixture(
     radial_scale: float = 1.0,
     tangential_scale: float | None = None,
 ) -> tfp.distributions.Distribution:
-    """Build a mixture of Gaussians on a ring, equally weighted, each elongated along its radius.
+    """Builds a mixture of Gaussians on a ring, equally weighted, each elongated along its radius.
 
     With K = `num_components`, component k lies in the first two dimensions, at the angle
     a = 2 pi k / K:
@@ -62,7 +62,7 @@ def ring_mixture(
     check_positive("radius", radius)
     check_positive("radial_scale", radial_scale)
     if tangential_scale is None:
-        # One component alone has no neighbour to keep away from; it is as wide as two would be.
+        # A single component has no neighbour; it is as wide as each of two would be.
         half_gap = radius * math.sin(math.pi / max(num_components, 2))
         tangential_scale = min(half_gap / 3, radial_scale / 2)
     check_positive("tangential_scale", tangential_scale)
@@ -71,13 +71,13 @@ def ring_mixture(
     cos, sin = np.cos(angles), np.sin(angles)
     means = np.zeros([num_components, dim])
     means[:, :2] = radius * np.stack([cos, sin], axis=-1)
-    # The Cholesky factor of cov_k in closed form: nothing is squared, so nothing cancels.
+    # The Cholesky factor of cov_k in closed form: no difference of squares cancels.
     factors = np.tile(radial_scale * np.eye(dim), [num_components, 1, 1])
     factors[:, 0, 0] = np.hypot(radial_scale * cos, tangential_scale * sin)
     slope = (radial_scale - tangential_scale) * (radial_scale + tangential_scale) * cos * sin
     factors[:, 1, 0] = slope / factors[:, 0, 0]
     factors[:, 1, 1] = radial_scale * tangential_scale / factors[:, 0, 0]
-    # Constants even where this runs inside a tf.function.
+    # Parameters are eager constants, also if this runs inside a tf.function.
     with tf.init_scope():
         return tfd.MixtureSameFamily(
             tfd.Categorical(probs=np.full(num_components, 1 / num_components, np.float32)),
@@ -87,6 +87,7 @@ def ring_mixture(
         )
 
 
+# Straight pieces that stand for the spiral where its length is computed.
 _NUM_STEPS = 20_000
 
 
@@ -99,7 +100,7 @@ def swiss_roll(
     scale: float = 0.3,
     points_per_component: int | None = None,
 ) -> tfp.distributions.Distribution:
-    """Build the swiss roll: Gaussian noise around a spiral, component k around its k-th piece.
+    """Builds the swiss roll: Gaussian noise around a spiral, component k around its k-th piece.
 
     The spiral lies in the first two dimensions; its radius grows evenly with the angle t,
 
@@ -115,13 +116,14 @@ def swiss_roll(
         dim: int, dimension of the code, at least 2.
         turns: float, number of turns of the spiral, positive.
         inner_radius: float, distance from the origin where the spiral starts, zero or more.
-        outer_radius: float, where it ends, greater than `inner_radius`.
+        outer_radius: float, distance from the origin where the spiral ends, greater than
+            `inner_radius`.
         scale: float, standard deviation of the noise, positive. The distance between neighbouring
             turns, (outer_radius - inner_radius) / turns, should be several times as large; with the
             defaults it is eight times as large.
         points_per_component: int, number of Gaussians in a piece, at least 1. None takes as many as
-            make them at most `scale` apart: 15 with the other defaults, whose standard deviation is
-            3 in both dimensions, as that of `ring_mixture`.
+            are at most `scale` apart: 15 with the other defaults, with which the standard deviation
+            of the prior is 3 in both dimensions, like that of `ring_mixture`.
 
     Returns:
         `tfd.MixtureSameFamily` of K `tfd.MixtureSameFamily` of `tfd.MultivariateNormalDiag`,
@@ -170,7 +172,7 @@ def swiss_roll(
     locs = np.zeros([count, dim])
     for j in range(2):
         locs[:, j] = np.interp(middles, lengths, curve[:, j])
-    # Constants even where this runs inside a tf.function.
+    # Parameters are eager constants, also if this runs inside a tf.function.
     with tf.init_scope():
         return tfd.MixtureSameFamily(
             tfd.Categorical(probs=np.full(num_components, 1 / num_components, np.float32)),

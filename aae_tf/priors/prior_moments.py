@@ -1,4 +1,4 @@
-"""Location and scale of a prior, coordinate by coordinate."""
+"""The mean and the standard deviation of each coordinate of a prior."""
 
 import numpy as np
 import tensorflow_probability as tfp
@@ -7,10 +7,11 @@ _NUM_SAMPLES = 10_000
 
 
 def prior_moments(prior: tfp.distributions.Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """Gives the mean and the standard deviation of each coordinate of a prior.
+    """Returns the mean and the standard deviation of each coordinate of a prior.
 
-    Known ones are the distribution's own; otherwise they come from 10,000 samples with a fixed
-    seed. Where they do not exist (heavy tails) or the prior has no width, 0 and 1 stand in.
+    They are the distribution's own where it implements them, and estimates from 10,000 samples with
+    a fixed seed otherwise. A coordinate whose moments are not finite (heavy tails), or whose
+    deviation is zero, gets the mean 0 and the deviation 1.
 
     Args:
         prior: distribution with event_shape [code_dim].

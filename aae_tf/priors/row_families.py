@@ -1,4 +1,4 @@
-"""Distributions whose samples are element-wise functions of uniform or normal noise."""
+"""Row families: distributions whose samples are element-wise functions of random bits."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ tfd = tfp.distributions
 
 @dataclasses.dataclass(frozen=True)
 class RowFamily:
-    """One distribution, or a mixture of its kind, or a mixture of such mixtures.
+    """A distribution, or a mixture of such distributions, or a mixture of such mixtures.
 
-    A tree of `levels` chooses a row of the `tables`, from which `combine` makes the sample.
+    Each level of `levels` draws a component. The components together select a row of `tables`, from
+    which `combine` makes the sample.
 
     Attributes:
-        noise: maps random bits to float64 noise of the same shape; None where a sample is chosen,
-            not perturbed.
-        combine: maps the noise [n, dim] and the chosen rows of the tables to float64 [n, dim].
+        noise: maps random bits to float64 noise of the same shape; None where the sample is the
+            selected row itself.
+        combine: maps the noise [n, dim] and the selected rows of the tables to float64 [n, dim].
         tables: float64 [..., dim] or [..., dim, dim], the leading axes one for each level.
         levels: for each level, from the outermost, the probability of the components up to and
             including this one: float64 [..., components - 1], a leading axis for each level before.
@@ -38,52 +39,52 @@ class RowFamily:
     levels: tuple[np.ndarray, ...] = ()
 
     def sample(self, seeds: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """Draw a row for each seed.
+        """Draws a row for each seed.
 
         Args:
             seeds: int64 [n].
-            labels: int64 [n], the components of the outermost level; others than these, and None,
-                are drawn.
+            labels: int64 [n], the components of the outermost level; where a label names none, or
+                `labels` is None, the component is drawn.
 
         Returns:
             float32 [n, dim].
         """
         dim = 0 if self.noise is None else self.tables[0].shape[-1]
         bits = counter_based.random_bits(seeds, dim + len(self.levels))
-        chosen: tf.Tensor | None = None
+        row: tf.Tensor | None = None
         for depth, cumulative in enumerate(self.levels):
             draw = counter_based.uniform(bits[:, dim + depth : dim + depth + 1])
-            component = count_passed(draw, _select(cumulative, depth, chosen))
+            component = draw_class(draw, _select(cumulative, depth, row))
             if depth == 0 and labels is not None:
-                component = choose(labels, component, cumulative.shape[-1] + 1)
-            if chosen is not None:
-                component += chosen * (cumulative.shape[-1] + 1)
-            chosen = component
+                component = label_or_drawn(labels, component, cumulative.shape[-1] + 1)
+            if row is not None:
+                component += row * (cumulative.shape[-1] + 1)
+            row = component
         noise = None if self.noise is None else self.noise(bits[:, :dim])
-        rows = (_select(table, len(self.levels), chosen) for table in self.tables)
+        rows = (_select(table, len(self.levels), row) for table in self.tables)
         return tf.cast(self.combine(noise, *rows), tf.float32)
 
 
 def row_family(distribution: Any) -> RowFamily | None:
-    """Find the rule for the nearest parent and apply it; None if there is none.
+    """Makes the family of a distribution by the rule of its nearest parent class.
 
     Args:
         distribution: `tfd.Distribution` whose parameters are known values.
 
     Returns:
-        The family, with one level for each nested mixture.
+        The family, with one level for each nested mixture; None if there is no rule.
     """
     return _apply(_RULES, distribution)
 
 
 def known_row_family(distribution: Any) -> RowFamily | None:
-    """Find the family outside the graph being traced; None if a parameter can change there.
+    """Makes the family outside the traced graph, unless a parameter can change in the graph.
 
     Args:
         distribution: `tfd.Distribution`.
 
     Returns:
-        The family, or None if there is none.
+        The family; None if there is no rule, or a parameter is a variable or symbolic.
     """
     if distribution.variables or has_symbolic_parameters(distribution):
         return None
@@ -93,34 +94,34 @@ def known_row_family(distribution: Any) -> RowFamily | None:
 
 
 def seeds_of_rows(shape: Any, seed: Any) -> tf.Tensor:
-    """Draw a seed for each row of a batch, int64 of `shape`, from one stateless seed [2]."""
+    """Draws a seed for each row of a batch, int64 of `shape`, from one stateless seed [2]."""
     return tf.random.stateless_uniform(shape, seed, None, None, tf.int64)
 
 
 def has_symbolic_parameters(distribution: Any) -> bool:
-    """Tell whether a parameter is a tensor of a graph."""
+    """Tells whether a parameter is a tensor of a graph."""
     parameters = tf.nest.flatten(distribution, expand_composites=True)
     return any(tf.is_symbolic_tensor(parameter) for parameter in parameters)
 
 
 def cumulate(probs: Any) -> np.ndarray:
-    """Sum up the probabilities of K classes.
+    """Computes the distribution function of K classes, without its last value.
 
     Args:
         probs: [..., K], of any sum.
 
     Returns:
-        float64 [..., K - 1]; the last sum, 1, is left out.
+        float64 [..., K - 1]; the last value, 1, is left out.
     """
     sums = np.cumsum(_values(probs), axis=-1)
     return (sums / sums[..., -1:])[..., :-1]
 
 
-def count_passed(draw: tf.Tensor, cumulative: Any) -> tf.Tensor:
-    """Invert a distribution function: how many of its values a uniform number passes.
+def draw_class(draw: tf.Tensor, cumulative: Any) -> tf.Tensor:
+    """Draws a class by inversion: counts the values of the distribution function up to a number.
 
     Args:
-        draw: float64 [n, 1].
+        draw: float64 [n, 1], uniform in (0, 1).
         cumulative: float64 [K - 1] or [n, K - 1].
 
     Returns:
@@ -129,22 +130,22 @@ def count_passed(draw: tf.Tensor, cumulative: Any) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(draw >= cumulative, tf.int64), axis=-1)
 
 
-def choose(labels: tf.Tensor, drawn: tf.Tensor, count: int) -> tf.Tensor:
-    """Take the label where it names one of `count` components, and what was drawn elsewhere."""
+def label_or_drawn(labels: tf.Tensor, drawn: tf.Tensor, count: int) -> tf.Tensor:
+    """Returns labels where they name one of `count` components, and drawn components elsewhere."""
     return tf.where((labels >= 0) & (labels < count), labels, drawn)
 
 
-def _select(table: np.ndarray, depth: int, chosen: tf.Tensor | None) -> Any:
-    if chosen is None:
+def _select(table: np.ndarray, depth: int, row: tf.Tensor | None) -> Any:
+    if row is None:
         return table
-    # The count is spelled out for levels of one component, whose distribution function is empty.
+    # Not -1: the distribution function of a level of one component is empty.
     count = math.prod(table.shape[:depth])
-    return tf.gather(table.reshape(count, *table.shape[depth:]), chosen)
+    return tf.gather(table.reshape(count, *table.shape[depth:]), row)
 
 
 def _apply(rules: dict[type, Any], distribution: Any) -> RowFamily | None:
     cls = type(distribution)
-    # A subclass from elsewhere may sample otherwise than its parent.
+    # A subclass outside of TensorFlow Probability may sample differently from its parent.
     if not cls.__module__.startswith("tensorflow_probability."):
         return None
     rule = next((rules[parent] for parent in cls.__mro__ if parent in rules), None)
@@ -154,7 +155,7 @@ def _apply(rules: dict[type, Any], distribution: Any) -> RowFamily | None:
 def _shift_and_scale(noise: tf.Tensor, loc: Any, scale: Any) -> tf.Tensor:
     if len(scale.shape) == len(loc.shape):
         return loc + scale * noise
-    # Column by column: the rounding of a matrix product may depend on the number of rows.
+    # Column by column, since the rounding of a matrix product may depend on the number of rows.
     rows = loc
     for j in range(loc.shape[-1]):
         rows = rows + scale[..., j] * noise[:, j : j + 1]
@@ -216,7 +217,7 @@ def _normal(distribution: Any) -> RowFamily:
 
 def _uniform(distribution: Any) -> RowFamily:
     low, high = np.broadcast_arrays(_values(distribution.low), _values(distribution.high))
-    # `high` is outside of the support, but what comes within half a step of it is rounded to it.
+    # Rounding to float32 could give `high`, which is outside of the support.
     last = np.nextafter(high.astype(np.float32), np.float32(-np.inf)).astype(np.float64)
     return RowFamily(counter_based.uniform, _shift_and_scale, (low, last - low))
 
@@ -236,13 +237,14 @@ def _values(tensor: Any) -> np.ndarray:
 
 
 _Rules = dict[type, Callable[[Any], RowFamily | None]]
-# Scalar families describe an array of scalars instead of vectors.
+# Rules for arrays of scalars, which `tfd.Independent` and `tfd.Sample` make vectors of.
 _SCALAR_RULES: _Rules = {
     tfd.Normal: _normal,
     tfd.Uniform: _uniform,
     tfd.Bernoulli: _bernoulli,
 }
-# The private parents of the public `Independent`, `Sample` and `MixtureSameFamily`.
+# For `Independent`, `Sample` and `MixtureSameFamily`, the private parents are the classes of
+# instances.
 _RULES: _Rules = {
     tfd.MultivariateNormalLinearOperator: _multivariate_normal,
     tfd.OneHotCategorical: _one_hot_categorical,

@@ -1,4 +1,4 @@
-"""Samples of a prior: row by row from seeds, or many at a time in a training step."""
+"""Samples of a prior: one per seed for exported functions, or a batch for a training step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aae_tf.priors import counter_based
 from aae_tf.priors.arguments import check_labels
 from aae_tf.priors.components import conditional, num_components, split
 from aae_tf.priors.row_families import (
-    choose,
-    count_passed,
     cumulate,
+    draw_class,
     has_symbolic_parameters,
     known_row_family,
+    label_or_drawn,
     seeds_of_rows,
 )
 
@@ -24,34 +24,33 @@ tfd = tfp.distributions
 
 
 def sample_rows(distribution: Any, seeds: Any, labels: Any = None) -> tf.Tensor:
-    """Draw one sample per seed; row i depends on seeds[i] and labels[i] alone, to the last bit.
+    """Draws one sample per seed; row i depends on seeds[i] and labels[i] alone, to the last bit.
 
-    The same seed gives the same row alone, in any batch, at any place, eagerly or inside a
-    SavedModel. A label chooses the component and leaves the rest of the draw as it is: with one
-    seed, what differs between two components of a mixture of Gaussians is the location and the
-    scale, and not the noise.
+    A seed gives the same row by itself and at any place of any batch, eagerly and inside a
+    SavedModel. A label chooses the component and changes nothing else: with one seed, samples of
+    two components of a mixture of Gaussians have the same noise, and differ in location and scale.
 
     Gaussians (`tfd.MultivariateNormal*` with a location and a scale), `tfd.Independent` and
     `tfd.Sample` of `tfd.Normal`, `tfd.Uniform` or `tfd.Bernoulli`, `tfd.OneHotCategorical`, and
     `tfd.MixtureSameFamily` of any of these, also nested, take a fast path of element-wise
-    operations, with noise from a hash of the seed (see `counter_based`); its bits are the same on
-    every device, unless XLA contracts a product and a sum. Any other distribution is sampled row by
-    row, in a loop, by TensorFlow Probability with the hash of the seed as its stateless seed; its
-    last bits may differ between devices.
+    operations, with noise from a hash of the seed (see `counter_based`). Its bits are the same on
+    every device, unless XLA contracts a product and a sum. TensorFlow Probability samples any other
+    distribution row by row, in a loop, with the hash of the seed as stateless seed; the last bits
+    may then differ between devices.
 
     Args:
         distribution: `tfd.Distribution` with event_shape [dim] and batch_shape [], whose parameters
             are constants.
         seeds: int64 [n], any values; n may be 0.
         labels: integers [n], the component of `distribution` that each row comes from (for a
-            `tfd.OneHotCategorical`, the class). A label outside 0 ... K - 1, such as -1, leaves
-            the component to the seed, and so does None in all rows.
+            `tfd.OneHotCategorical`, the class). Where a label is outside 0 ... K - 1, such as -1,
+            the seed determines the component; None stands for such labels in all rows.
 
     Returns:
         float32 [n, dim].
 
     Raises:
-        TypeError: if `distribution` is no `tfd.Distribution`, or `labels` are no integers.
+        TypeError: if `distribution` is no `tfd.Distribution`, or `labels` are not integers.
         ValueError: if the distribution has another event or batch shape, or has variables or
             symbolic tensors for parameters, or has no components to which `labels` could belong;
             if there are not as many labels as seeds.
@@ -107,20 +106,20 @@ def sample_rows(distribution: Any, seeds: Any, labels: Any = None) -> tf.Tensor:
 
 
 def _sample_each_component(distribution: Any, seeds: tf.Tensor, labels: Any) -> tf.Tensor:
-    """Sample a mixture row by row: all components with one seed, of which one is kept."""
+    """Samples all components of a mixture for each seed, and returns one of them per row."""
     with tf.init_scope():
         weights, components = split(distribution)
         cumulative = cumulate(weights)
     rows = _sample_each_row(components, seeds)
     bits = counter_based.random_bits(seeds, 2)
-    drawn = count_passed(counter_based.uniform(bits[:, 1:]), cumulative)
+    drawn = draw_class(counter_based.uniform(bits[:, 1:]), cumulative)
     if labels is not None:
-        drawn = choose(labels, drawn, cumulative.shape[-1] + 1)
+        drawn = label_or_drawn(labels, drawn, cumulative.shape[-1] + 1)
     return tf.gather(rows, drawn, batch_dims=1)
 
 
 def _sample_each_row(distribution: Any, seeds: tf.Tensor) -> tf.Tensor:
-    # The loop keeps every row a computation of its own, with shapes that do not depend on n.
+    # In a loop, each row is computed separately, with shapes that do not depend on n.
     shape = distribution.batch_shape + distribution.event_shape
     row = tf.TensorSpec(shape, tf.float32)
 
@@ -138,11 +137,11 @@ def _sample_each_row(distribution: Any, seeds: tf.Tensor) -> tf.Tensor:
 def sample(
     prior: tfp.distributions.Distribution, count: Any, seed: Any, labels: Any = None
 ) -> tf.Tensor:
-    """Draw from a prior in a training step: in graphs and under XLA, with any batch size.
+    """Draws a batch of samples in a training step: in graphs and under XLA, of any size.
 
-    Where `sample_rows` has a fast path, this takes it, with random row seeds. Under XLA on a CPU
-    that is several times as fast as `prior.sample`, which is used elsewhere: 350 draws of
-    `ring_mixture` take 0.25 ms in place of 4.4, and of `swiss_roll` 0.4 ms in place of 27.
+    Where `sample_rows` has a fast path, it is used with random row seeds; any other prior is
+    sampled by `prior.sample`. Under XLA on a CPU the fast path is several times as fast: 350 draws
+    of `ring_mixture` take 0.25 ms instead of 4.4, and of `swiss_roll` 0.4 ms instead of 27.
 
     Args:
         prior: `tfd.Distribution` with batch_shape [] and event_shape [d].
@@ -154,7 +153,7 @@ def sample(
         [count, d], in the dtype of `prior`.
 
     Raises:
-        TypeError: if `labels` are no integers.
+        TypeError: if `labels` are not integers.
         ValueError: if there are labels and no components, or `labels` have another shape or are out
             of range.
 
@@ -165,8 +164,8 @@ def sample(
     """
     if labels is not None:
         with replicas.whole_batch(labels) as all_labels:
-            law = conditional(prior, all_labels)
-        return replicas.draw_rows(count, lambda n: law.sample(seed=seed))
+            distribution = conditional(prior, all_labels)
+        return replicas.draw_rows(count, lambda n: distribution.sample(seed=seed))
     family = known_row_family(prior)
     if family is None:
         return replicas.draw_rows(count, lambda n: prior.sample(n, seed=seed))

@@ -1,4 +1,4 @@
-"""JSON form of distributions, so that a prior is saved with its model."""
+"""The JSON form of distributions, with which a prior is saved in its model's config."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ _NAMESPACES = {
     "tf.linalg": (tf.linalg, tf.linalg.LinearOperator),
 }
 _BASES = tuple(base for _, base in _NAMESPACES.values())
-# Loading looks up these names, and no others: it imports nothing and calls nothing else.
+# Loading looks up these names and no others: no module is imported and no other code is called.
 _CLASSES = {
     f"{namespace}.{name}": value
     for namespace, (module, base) in _NAMESPACES.items()
     for name, value in sorted(vars(module).items())
     if not name.startswith("_") and isinstance(value, type) and issubclass(value, base)
 }
-# The classes of k1 + k2 and k1 * k2 have no public name.
+# The classes of k1 + k2 and k1 * k2 have no public names.
 _CLASSES["tfp.math.psd_kernels.sum"] = type(tfk.Linear() + tfk.Linear())
 _CLASSES["tfp.math.psd_kernels.product"] = type(tfk.Linear() * tfk.Linear())
 _REGISTERED = "registered:"
-_RULE = (
+_SAVEABLE = (
     "to be a real number, string, bool, None, array, constant tensor, dtype, shape, distribution, "
     "bijector, kernel or linear operator, or a list, tuple or dict of them"
 )
 
 
 def serialize(distribution: Any) -> dict[str, Any]:
-    """Describe a distribution by its class and constructor arguments, as JSON.
+    """Describes a distribution by its class and constructor arguments, as JSON.
 
     The description is recursive: arguments may be numbers, strings, arrays, constant tensors,
     dtypes, shapes, other distributions, public bijectors, kernels and linear operators, and lists,
     tuples and dicts of these. Floating-point values survive `json.dumps` and `json.loads` exactly.
-    A class of your own takes part when it is registered with
+    A class of your own can be described if it is registered with
     `keras.saving.register_keras_serializable` and its `get_config` returns such values.
 
     Args:
@@ -77,7 +77,7 @@ def serialize(distribution: Any) -> dict[str, Any]:
     config = _encode_object(distribution)
     try:
         deserialize(config)
-    except Exception as error:  # Whatever a constructor raises, loading would raise it too late.
+    except Exception as error:  # Loading would raise it too, when it is too late.
         raise ValueError(
             f"Expected {config['type']} to be built again by the arguments that describe it. "
             f"Received: arguments={config['arguments']!r}, which raise {error!r}."
@@ -86,7 +86,7 @@ def serialize(distribution: Any) -> dict[str, Any]:
 
 
 def deserialize(config: dict[str, Any]) -> Any:
-    """Build the distribution that `serialize` described.
+    """Builds the distribution that `serialize` described.
 
     Only public classes of `tfp.distributions`, `tfp.bijectors`, `tfp.math.psd_kernels` and
     `tf.linalg`, and classes registered with Keras, are looked up: no module is imported and no
@@ -144,7 +144,7 @@ def _constructor_arguments(value: Any) -> dict[str, Any]:
             arguments.update(value.parameters.get(key, {}))
         elif key in value.parameters:
             argument = value.parameters[key]
-            # A default that is a function (`kwargs_split_fn`) needs no saving.
+            # A default that is a function (`kwargs_split_fn`) is not saved.
             if not (callable(argument) and argument is parameter.default):
                 arguments[key] = argument
     return arguments
@@ -152,8 +152,8 @@ def _constructor_arguments(value: Any) -> dict[str, Any]:
 
 def _public_name(cls: type) -> str | None:
     for name, public in _CLASSES.items():
-        # `tfd.Independent(...)` and its like build an instance of a private parent, `_Independent`,
-        # where an argument is no composite tensor.
+        # `tfd.Independent(...)` makes an instance of its private parent, `_Independent`, where an
+        # argument is no composite tensor.
         if cls is public or (cls.__name__.startswith("_") and cls is public.__mro__[1]):
             return name
     return None
@@ -205,7 +205,7 @@ def _unsaveable(value: Any, where: str) -> ValueError:
             "`keras.saving.register_keras_serializable`."
         )
     return ValueError(
-        f"Expected {where} {_RULE}, so that it can be saved. Received: {value!r}. {advice}"
+        f"Expected {where} {_SAVEABLE}, so that it can be saved. Received: {value!r}. {advice}"
     )
 
 
@@ -218,7 +218,7 @@ def _encode_array(array: np.ndarray, kind: str, where: str) -> dict[str, Any]:
     if dtype.is_complex:
         flat = flat.view(dtype.real_dtype.as_numpy_dtype)
     if dtype.is_complex or dtype.is_floating:
-        # Every float is exact in float64, and Python's float text reads back to the same float64.
+        # Floats of all widths are exact in float64, which Python writes and reads without loss.
         numbers = flat.astype(np.float64).tolist()
         values = [x if math.isfinite(x) else str(x) for x in numbers]
     elif dtype.is_integer or dtype.is_bool:
@@ -268,7 +268,7 @@ def _decode(value: Any) -> Any:
 
 def _decode_array(value: dict[str, Any]) -> np.ndarray:
     dtype = tf.as_dtype(value["dtype"])
-    # Strings stand for what JSON has no numbers for: 'inf', '-inf', 'nan'.
+    # The strings 'inf', '-inf' and 'nan' stand for values that JSON has no numbers for.
     numbers = [float(x) if isinstance(x, str) else x for x in value["values"]]
     if dtype.is_complex:
         flat = np.array(numbers, dtype.real_dtype.as_numpy_dtype).view(dtype.as_numpy_dtype)
