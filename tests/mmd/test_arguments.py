@@ -1,4 +1,4 @@
-"""Every refusal of a bad argument, by every function that takes the argument."""
+"""Bad arguments: every one by one function, and a sample of them by every other function."""
 
 import numpy as np
 import pytest
@@ -62,24 +62,33 @@ OF_WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize("function", OF_DISTRIBUTION)
+def _by_every_function(functions, cases, sample):
+    """Pairs all `cases` with the first function, and those of index `sample` with all others."""
+    first, *others = functions
+    pairs = [(first, *case) for case in cases]
+    return pairs + [(function, *cases[index]) for function in others for index in sample]
+
+
+BAD_DISTRIBUTIONS = [
+    (KERNEL, TypeError, "`distribution` to be a tfd.Distribution. Received: distribution=<"),
+    (tfd.Normal(0.0, 1.0), ValueError, r"event_shape \[d\]; .*event_shape=\(\)"),
+    (tfd.Sample(NORMAL, 3), ValueError, r"event_shape \[d\]; .*event_shape=\(3, 2\)"),
+    (
+        tfd.JointDistributionSequential([NORMAL, NORMAL]),
+        ValueError,
+        r"event_shape \[d\]; .*event_shape=\[TensorShape",
+    ),
+    (
+        tfd.MultivariateNormalDiag(tf.zeros([4, 2])),
+        ValueError,
+        r"batch_shape \[\]. Received: distribution.batch_shape=\(4,\)",
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    ("distribution", "error", "message"),
-    [
-        (KERNEL, TypeError, "`distribution` to be a tfd.Distribution. Received: distribution=<"),
-        (tfd.Normal(0.0, 1.0), ValueError, r"event_shape \[d\]; .*event_shape=\(\)"),
-        (tfd.Sample(NORMAL, 3), ValueError, r"event_shape \[d\]; .*event_shape=\(3, 2\)"),
-        (
-            tfd.JointDistributionSequential([NORMAL, NORMAL]),
-            ValueError,
-            r"event_shape \[d\]; .*event_shape=\[TensorShape",
-        ),
-        (
-            tfd.MultivariateNormalDiag(tf.zeros([4, 2])),
-            ValueError,
-            r"batch_shape \[\]. Received: distribution.batch_shape=\(4,\)",
-        ),
-    ],
+    ("function", "distribution", "error", "message"),
+    _by_every_function(OF_DISTRIBUTION, BAD_DISTRIBUTIONS, [0, 4]),
 )
 def test_distribution(function, distribution, error, message):
     with pytest.raises(error, match=message):
@@ -95,42 +104,43 @@ def test_distribution_of_unknown_length():
         trace.get_concrete_function()
 
 
-@pytest.mark.parametrize("function", OF_KERNEL)
+BAD_KERNELS = [
+    (NORMAL, TypeError, "`kernel` to be a kernel of tfp.math.psd_kernels. Received: kernel="),
+    (
+        ExponentiatedQuadratic(feature_ndims=2),
+        ValueError,
+        "feature_ndims 1. Received: kernel.feature_ndims=2",
+    ),
+    (
+        ExponentiatedQuadratic(length_scale=[1.0, 2.0]),
+        ValueError,
+        r"batch_shape \[\]. Received: kernel.batch_shape=\(2,\)",
+    ),
+    (
+        ExponentiatedQuadratic(length_scale=0.0),
+        ValueError,
+        "positive length_scale. Received: kernel.length_scale=0.0",
+    ),
+    (
+        KERNEL + ExponentiatedQuadratic(length_scale=-2.0),
+        ValueError,
+        r"positive length_scale. Received: kernel.kernels\[1\].length_scale=-2.0",
+    ),
+    (
+        ExponentiatedQuadratic(inverse_length_scale=0.0),
+        ValueError,
+        "positive inverse_length_scale. Received: kernel.inverse_length_scale=0.0",
+    ),
+    (
+        ExponentiatedQuadratic(amplitude=np.nan),
+        ValueError,
+        "positive amplitude. Received: kernel.amplitude=nan",
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    ("kernel", "error", "message"),
-    [
-        (NORMAL, TypeError, "`kernel` to be a kernel of tfp.math.psd_kernels. Received: kernel="),
-        (
-            ExponentiatedQuadratic(feature_ndims=2),
-            ValueError,
-            "feature_ndims 1. Received: kernel.feature_ndims=2",
-        ),
-        (
-            ExponentiatedQuadratic(length_scale=[1.0, 2.0]),
-            ValueError,
-            r"batch_shape \[\]. Received: kernel.batch_shape=\(2,\)",
-        ),
-        (
-            ExponentiatedQuadratic(length_scale=0.0),
-            ValueError,
-            "positive length_scale. Received: kernel.length_scale=0.0",
-        ),
-        (
-            KERNEL + ExponentiatedQuadratic(length_scale=-2.0),
-            ValueError,
-            r"positive length_scale. Received: kernel.kernels\[1\].length_scale=-2.0",
-        ),
-        (
-            ExponentiatedQuadratic(inverse_length_scale=0.0),
-            ValueError,
-            "positive inverse_length_scale. Received: kernel.inverse_length_scale=0.0",
-        ),
-        (
-            ExponentiatedQuadratic(amplitude=np.nan),
-            ValueError,
-            "positive amplitude. Received: kernel.amplitude=nan",
-        ),
-    ],
+    ("function", "kernel", "error", "message"), _by_every_function(OF_KERNEL, BAD_KERNELS, [0, 4])
 )
 def test_kernel(function, kernel, error, message):
     with pytest.raises(error, match=message):
@@ -139,24 +149,25 @@ def test_kernel(function, kernel, error, message):
         tf.function(lambda: OF_KERNEL[function](kernel)).get_concrete_function()
 
 
-@pytest.mark.parametrize("name", OF_POINTS)
+BAD_POINTS = [
+    (np.zeros((3, 2), np.int32), TypeError, "float32 or float64. Received: {}.dtype=int32"),
+    (np.zeros((3, 2), np.float16), TypeError, "float32 or float64. Received: {}.dtype=float16"),
+    (np.zeros(2, np.float32), ValueError, r"shape \[n, d\] .* Received: {}.shape=\(2,\)"),
+    (
+        np.zeros((3, 2, 2), np.float32),
+        ValueError,
+        r"shape \[n, d\] with d known. Received: {}.shape=\(3, 2, 2\)",
+    ),
+    (
+        np.array([[np.nan, 0.0], [0.0, -np.inf]], np.float32),
+        ValueError,
+        "`{}` to be finite. Received: {} with 2 NaN or infinite values",
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    ("points", "error", "message"),
-    [
-        (np.zeros((3, 2), np.int32), TypeError, "float32 or float64. Received: {}.dtype=int32"),
-        (np.zeros((3, 2), np.float16), TypeError, "float32 or float64. Received: {}.dtype=float16"),
-        (np.zeros(2, np.float32), ValueError, r"shape \[n, d\] .* Received: {}.shape=\(2,\)"),
-        (
-            np.zeros((3, 2, 2), np.float32),
-            ValueError,
-            r"shape \[n, d\] with d known. Received: {}.shape=\(3, 2, 2\)",
-        ),
-        (
-            np.array([[np.nan, 0.0], [0.0, -np.inf]], np.float32),
-            ValueError,
-            "`{}` to be finite. Received: {} with 2 NaN or infinite values",
-        ),
-    ],
+    ("name", "points", "error", "message"), _by_every_function(OF_POINTS, BAD_POINTS, [0, 4])
 )
 def test_points(name, points, error, message):
     with pytest.raises(error, match=message.replace("{}", name)):
@@ -213,15 +224,16 @@ def test_count(function, estimator, count):
     assert np.isfinite(OF_ESTIMATOR[function](estimator, POINTS[: count + 1]))
 
 
-@pytest.mark.parametrize("name", OF_WEIGHTS)
+BAD_WEIGHTS = [
+    (np.ones(4), r"one entry per row. Received: {}.shape=\(4,\), rows=3"),
+    (np.ones((3, 1)), r"one entry per row. Received: {}.shape=\(3, 1\), rows=3"),
+    ([1.0, -1.0, 2.0], r"finite and not negative. Received: {}=\[ 1. -1.  2.\]"),
+    ([1.0, np.nan, 2.0], r"finite and not negative. Received: {}=\[ 1. nan  2.\]"),
+]
+
+
 @pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        (np.ones(4), r"one entry per row. Received: {}.shape=\(4,\), rows=3"),
-        (np.ones((3, 1)), r"one entry per row. Received: {}.shape=\(3, 1\), rows=3"),
-        ([1.0, -1.0, 2.0], r"finite and not negative. Received: {}=\[ 1. -1.  2.\]"),
-        ([1.0, np.nan, 2.0], r"finite and not negative. Received: {}=\[ 1. nan  2.\]"),
-    ],
+    ("name", "weights", "message"), _by_every_function(OF_WEIGHTS, BAD_WEIGHTS, [0, 3])
 )
 def test_weights(name, weights, message):
     argument = name.split()[0]
