@@ -174,25 +174,25 @@ class Adversarial(Divergence):
         encoder_loss = weighted_mean(losses.encoder(code_logits), code_weight)
         return DivergenceTerms(encoder_loss, discriminator_loss, accuracy)
 
-    def fool(
+    def encoder_loss(
         self,
         codes: tf.Tensor,
         seed: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
         training: bool = False,
-        **also: Any,
+        **arguments: Any,
     ) -> tf.Tensor:
         """Computes the encoder's loss of `compare` from logits of the codes alone."""
         if any(isinstance(x, keras.layers.BatchNormalization) for x in self._flatten_layers()):
             # Batch normalisation uses the moments of codes and prior samples together.
-            return super().fool(codes, seed, sample_weight, training, **also)
+            return super().encoder_loss(codes, seed, sample_weight, training, **arguments)
         _, noise_seed, _ = tf.unstack(tf.random.split(seed, 3))
         points = (codes - self._location) / self._scale
         if training and self.input_noise:
             both = tf.concat([points, points], axis=0)
             points += self.input_noise * tf.split(self._noise(both, noise_seed), 2)[1]
-        logits = self._logits(points, also.get("labels"), training)
-        weight = sample_weight if also.get("real") is None else None
+        logits = self._logits(points, arguments.get("labels"), training)
+        weight = sample_weight if arguments.get("real") is None else None
         return weighted_mean(_OBJECTIVES[self.objective].encoder(logits), weight)
 
     @staticmethod

@@ -65,7 +65,7 @@ class Divergence(keras.layers.Layer):
         self.has_gaussian_posterior = False
 
     @property
-    def wants_posterior(self) -> bool:
+    def uses_posterior(self) -> bool:
         """Whether `compare` integrates over q(z|x), and takes one more argument, `posterior`.
 
         `posterior` is a dict of `mean` and `log_variance`, float32 [batch, code_dim], of the
@@ -159,13 +159,13 @@ class Divergence(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} does not implement `compare`.")
 
-    def fool(
+    def encoder_loss(
         self,
         codes: tf.Tensor,
         seed: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
         training: bool = False,
-        **also: Any,
+        **arguments: Any,
     ) -> tf.Tensor:
         """Computes the `encoder_loss` of `compare` alone, for a step of the encoder.
 
@@ -176,12 +176,12 @@ class Divergence(keras.layers.Layer):
             seed: as in `compare`.
             sample_weight: as in `compare`.
             training: as in `compare`.
-            **also: further arguments of `compare`.
+            **arguments: further arguments of `compare`.
 
         Returns:
             Scalar.
         """
-        return self.compare(codes, seed, sample_weight, training, **also).encoder_loss
+        return self.compare(codes, seed, sample_weight, training, **arguments).encoder_loss
 
     def sample_prior(
         self, like: tf.Tensor, seed: tf.Tensor, labels: tf.Tensor | None = None

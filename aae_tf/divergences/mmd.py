@@ -125,7 +125,7 @@ class MMD(Divergence):
         self.num_features = num_features
 
     @property
-    def wants_posterior(self) -> bool:
+    def uses_posterior(self) -> bool:
         """Whether `posterior_terms` is "closed_form"."""
         return self.posterior_terms == "closed_form"
 
@@ -148,7 +148,7 @@ class MMD(Divergence):
                 f"num_features={self.num_features}, num_classes={self.num_classes}."
             )
         kernel = mmd.default_kernel(prior) if self.kernel is None else self.kernel
-        if self.wants_posterior:
+        if self.uses_posterior:
             self._check_posterior_terms(prior, kernel)
         compared = kernel
         if self.num_features is not None:

@@ -268,12 +268,12 @@ def _compare(
             )
         if discriminated is None:
             return divergence.compare(codes, seed, sample_weight, training, **arguments)
-        encoder_loss = divergence.fool(codes, seed, sample_weight, training, **arguments)
+        encoder_loss = divergence.encoder_loss(codes, seed, sample_weight, training, **arguments)
         return discriminated._replace(encoder_loss=encoder_loss)
 
 
 def _posterior(codes: Tensors, divergence: Divergence) -> dict[str, Any]:
-    if not divergence.wants_posterior:
+    if not divergence.uses_posterior:
         return {}
     return {"posterior": {key: codes[key] for key in ("mean", "log_variance")}}
 

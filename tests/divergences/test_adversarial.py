@@ -275,7 +275,7 @@ def test_bad_arguments_are_named(call, error, message):
     ],
     ids=str,
 )
-def test_fool_is_the_encoder_loss_of_compare(case):
+def test_encoder_loss_is_that_of_compare(case):
     call = {
         key: case[key] for key in ("training", "sample_weight", "real", "labels") if key in case
     }
@@ -286,17 +286,17 @@ def test_fool_is_the_encoder_loss_of_compare(case):
     else:
         divergence = _connected(**options)
     expected = divergence.compare(CODES, SEED, **call).encoder_loss
-    np.testing.assert_allclose(divergence.fool(CODES, SEED, **call), expected, rtol=1e-5)
+    np.testing.assert_allclose(divergence.encoder_loss(CODES, SEED, **call), expected, rtol=1e-5)
 
 
-def test_fool_shows_moments_of_both_sides_to_batch_normalisation():
+def test_encoder_loss_takes_moments_of_both_sides_with_batch_normalisation():
     layers = [keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(1)]
     divergence = Adversarial(keras.Sequential([keras.Input([2]), *layers]))
     divergence.connect(priors.gaussian(2, scale=3.0), seed=0)
     state = divergence.get_weights()
     expected = divergence.compare(CODES, SEED, training=True).encoder_loss
     divergence.set_weights(state)
-    fooling = divergence.fool(CODES, SEED, training=True)
-    np.testing.assert_allclose(fooling, expected, rtol=1e-6)
+    loss = divergence.encoder_loss(CODES, SEED, training=True)
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
     alone = divergence.discriminator(CODES / np.float32(3.0), training=True).numpy()
-    assert abs(float(fooling) + np.log(expit(alone)).mean()) > 1e-3
+    assert abs(float(loss) + np.log(expit(alone)).mean()) > 1e-3

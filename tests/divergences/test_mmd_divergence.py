@@ -58,7 +58,7 @@ def test_linear_estimator_with_a_sampled_prior():
 @pytest.mark.parametrize("prior", [priors.gaussian(2), priors.ring_mixture(4)])
 def test_closed_posterior_terms_are_the_library_s_and_need_no_codes(prior, estimator):
     divergence = MMD(kernel=KERNEL, estimator=estimator, posterior_terms="closed_form")
-    assert divergence.wants_posterior and not MMD().wants_posterior
+    assert divergence.uses_posterior and not MMD().uses_posterior
     divergence.connect(prior, seed=0, has_gaussian_posterior=True)
     generator = np.random.default_rng(1)
     weight = generator.random(40, dtype="float32")
