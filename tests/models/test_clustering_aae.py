@@ -38,6 +38,7 @@ def test_logs_have_no_classification():
     assert measure(model).keys() == keys | more
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("graph_steps")
 def test_clusters_are_found():
     generator = np.random.default_rng(0)

@@ -80,6 +80,7 @@ def test_the_style_is_matched_and_not_the_sum():
     np.testing.assert_allclose(measure(model)["style_divergence"], expected, rtol=1e-4)
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("graph_steps")
 def test_heads_part_until_they_are_apart():
     model = _model(head_distance=4.0, head_weight=10.0)

@@ -20,7 +20,9 @@ KEYS = [
     "options",
     [
         # The other schedule, and every class of models: see the conformance table.
-        {"jit_compile": True, "schedule": "alternating"},
+        pytest.param(
+            {"jit_compile": True, "schedule": "alternating"}, marks=pytest.mark.integration
+        ),
         {"steps_per_execution": 3},
         {"run_eagerly": True, "reconstruction_loss": "bernoulli"},
         {"run_eagerly": True, "reconstruction_loss": lambda x, y: tf.abs(x - y)},
@@ -104,7 +106,7 @@ def test_weights_count_in_validation_with_and_without_labels(make_aae, images):
     ):
         model = make_aae()
         model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
-        history = model.fit(images, validation_data=validation, batch_size=16, verbose=0).history
+        history = model.fit(images, validation_data=validation, batch_size=64, verbose=0).history
         values.append(history["val_reconstruction_loss"][0])
     np.testing.assert_allclose(values, [values[0]] * 3 + [values[3]] * 3, rtol=1e-6)
     assert abs(values[0] - values[3]) > 1e-3
@@ -132,16 +134,17 @@ def test_logged_loss_is_the_one_before_the_update(make_aae, images):
         np.testing.assert_allclose(extra, before, rtol=1e-3)
 
 
-@pytest.mark.parametrize(
-    "callback", [keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau]
-)
-def test_callbacks_monitor_every_log(make_aae, images, callback):
+@pytest.mark.usefixtures("eager_steps")
+def test_callbacks_monitor_every_log(make_aae, images):
     model = make_aae()
     model.compile()
-    for key in KEYS:
-        monitor = callback("val_" + key, mode="min", patience=0)
-        model.fit(images, validation_data=images, callbacks=[monitor], epochs=2, verbose=0)
-        assert np.isfinite(monitor.best)
+    monitors = [
+        callback("val_" + key, mode="min", patience=0)
+        for callback in (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
+        for key in KEYS
+    ]
+    model.fit(images, validation_data=images, callbacks=monitors, epochs=2, verbose=0)
+    assert all(np.isfinite(monitor.best) for monitor in monitors)
 
 
 @pytest.mark.usefixtures("eager_steps")
@@ -187,15 +190,29 @@ def _linear_decoder():
     return networks.mlp_decoder((8, 8, 1), 2, units=(16,), output_activation="linear", seed=0)
 
 
-def test_last_batch_of_one_example_stays_finite(make_aae, images):
-    for divergence in ("adversarial", "mmd", MMD(estimator="biased"), MMD(prior_terms="sampled")):
-        model = make_aae(divergence=divergence)
-        model.compile()
-        losses = model.fit(images[:17], batch_size=16, epochs=2, verbose=0).history["loss"]
-        assert np.isfinite(losses).all(), divergence
-        assert np.isfinite(model.encode(images)).all()
+@pytest.mark.parametrize(
+    "divergence",
+    [
+        lambda: "mmd",
+        *(
+            pytest.param(make, marks=pytest.mark.integration)
+            for make in (
+                lambda: "adversarial",
+                lambda: MMD(estimator="biased"),
+                lambda: MMD(prior_terms="sampled"),
+            )
+        ),
+    ],
+)
+def test_last_batch_of_one_example_stays_finite(make_aae, images, divergence):
+    model = make_aae(divergence=divergence())
+    model.compile()
+    losses = model.fit(images[:17], batch_size=16, epochs=2, verbose=0).history["loss"]
+    assert np.isfinite(losses).all()
+    assert np.isfinite(model.encode(images)).all()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains_and_gives_float32(images, policy):
     keras.config.set_dtype_policy(policy)

@@ -126,6 +126,7 @@ def test_no_labels_at_all_are_unknown_ones_when_measuring():
     assert measure(model) != measure(model, LABELS)
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize(("divergence", "rate"), [("adversarial", 0.003), ("mmd", 0.01)])
 def test_labels_decide_which_component_a_class_goes_to(divergence, rate):

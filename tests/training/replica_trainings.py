@@ -122,7 +122,7 @@ def compare(mirrored, build, labels, weights, compile_arguments):
     first = build().get_weights()
     pairs = zip(first, trained[0].get_weights(), strict=True)
     found["weights moved"] = max(float(np.abs(a - b).max()) for a, b in pairs if a.size)
-    found["memories"] = [
+    found["states"] = [
         [value.numpy().tolist() for value in (alone.value, *several.value.values)]
         for alone, several in zip(
             *(model.trainer.state_variables for model in trained), strict=True

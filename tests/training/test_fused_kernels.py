@@ -124,8 +124,8 @@ def test_sparse_gradients_and_subclasses_stay_with_keras():
 @pytest.mark.parametrize(
     ("schedule", "optimizer"),
     [
-        ("joint", "sgd with momentum"),
-        ("alternating", "adam"),
+        pytest.param("joint", "sgd with momentum", marks=pytest.mark.integration),
+        pytest.param("alternating", "adam", marks=pytest.mark.integration),
         pytest.param("joint", "adam", marks=pytest.mark.slow),
         pytest.param("alternating", "sgd with momentum", marks=pytest.mark.slow),
     ],

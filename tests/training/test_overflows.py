@@ -34,6 +34,7 @@ def _fit(model, *factors):
     return model.fit(stream, verbose=0).history
 
 
+@pytest.mark.integration
 def test_looking_for_the_scale_is_no_bad_batch():
     model = _model()
     model.compile(_scaled(2.0**30), _scaled(2.0**30), guard=Guard(max_consecutive_skips=3))
