@@ -122,7 +122,7 @@ class Guard:
         )
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """The guard's decision on one update.
 
     Attributes:
@@ -157,13 +157,13 @@ class GuardState:
         size = sum(int(np.prod(weight.shape)) for weight in weights)
         self._smallest_norm = np.float32(_SMALLEST_WEIGHT * np.sqrt(size))
 
-    def judge(
+    def decide(
         self,
         norm: tf.Tensor,
         step_size: tf.Tensor,
         allowed: tf.Tensor | None = None,
         overflows: tf.Tensor | bool = False,
-    ) -> Verdict:
+    ) -> Decision:
         """Decides on an update by the norm of its gradient, and adds the norm to the state.
 
         Args:
@@ -175,7 +175,7 @@ class GuardState:
                 be lowered: the update is rejected, and not counted among those in a row.
 
         Returns:
-            `Verdict`.
+            `Decision`.
         """
         largest, skipped, spikes, weight_norm = tf.unstack(self.state.value)
         is_finite = tf.math.is_finite(norm)
@@ -201,7 +201,7 @@ class GuardState:
             accepted |= ~allowed
             state = tf.where(allowed, state, self.state.value)
         self.state.assign(state)
-        return Verdict(accepted, scale)
+        return Decision(accepted, scale)
 
     def consecutive_skips(self) -> int:
         """Reads how many updates in a row have been rejected up to now, overflows not counted."""

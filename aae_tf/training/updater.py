@@ -113,17 +113,17 @@ class Updater:
             return Update(tf.constant(True), tf.constant(False))
         norm = _global_norm(gradients) / tf.cast(scale, tf.float32)
         overflows = self._overflows(loss, norm, scale)
-        verdict = self.guard_state.judge(norm, self._step_size(rate), allowed, overflows)
-        shortened = tf.constant(False) if verdict.scale is None else verdict.scale < 1.0
-        applied = verdict.accepted
+        decision = self.guard_state.decide(norm, self._step_size(rate), allowed, overflows)
+        shortened = tf.constant(False) if decision.scale is None else decision.scale < 1.0
+        applied = decision.accepted
         if allowed is not None:
             applied, overflows = applied & allowed, overflows & allowed
         shortened &= applied
         if self.uses_branches:
-            self._apply_in_branch(gradients, rate, applied, shortened, verdict.scale, overflows)
+            self._apply_in_branch(gradients, rate, applied, shortened, decision.scale, overflows)
         else:
-            self._apply_or_restore(gradients, rate, applied, verdict.scale, overflows)
-        return Update(verdict.accepted, shortened)
+            self._apply_or_restore(gradients, rate, applied, decision.scale, overflows)
+        return Update(decision.accepted, shortened)
 
     def _overflows(self, loss: tf.Tensor, norm: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
         """Tells whether the scale of the loss made a gradient too large for float16.
