@@ -23,6 +23,13 @@ XLA_ROWS = others_slow(
     {name.split()[0]: name for name in MODELS}.values(),
     quick=["AAE gaussian adversarial", "EmbeddingAAE mmd nothing", "VAE kl"],
 )
+# Signatures depend on the class, its prior, its posterior and its heads, not on the divergences.
+SERVED = (
+    *("AAE deterministic adversarial", "AAE gaussian adversarial", "AAE universal mmd"),
+    *("LabelGuidedAAE mmd", "SupervisedAAE mmd", "SemiSupervisedAAE mmd mmd"),
+    *("ClusteringAAE mmd mmd", "EmbeddingAAE mmd mmd", "EmbeddingAAE mmd nothing"),
+    *("VAE kl", "GAN mmd", "GMMN mmd"),
+)
 CALLBACKS = [name for name, row in ROWS.items() if row.kind == "callback"]
 
 
@@ -35,6 +42,7 @@ def _public_classes():
 def test_every_public_class_has_a_row():
     named = {name.split()[0] for name in ROWS}
     assert named == {cls.__name__ for cls in _public_classes()}
+    assert {name.split()[0] for name in SERVED} == {name.split()[0] for name in MODELS}
 
 
 @pytest.mark.parametrize("cls", sorted(_public_classes(), key=lambda cls: cls.__name__))
@@ -107,7 +115,7 @@ def _fit(model, row):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_model_trains_saves_loads_goes_on_and_is_served_as_it_answers(name, tmp_path):
+def test_model_trains_saves_loads_and_goes_on(name, tmp_path):
     row = ROWS[name]
     model = row.build()
     schedule = "alternating" if name in ALTERNATING else "joint"
@@ -124,6 +132,10 @@ def test_model_trains_saves_loads_goes_on_and_is_served_as_it_answers(name, tmp_
     for log, values in expected.items():
         np.testing.assert_allclose(history[log], values, rtol=1e-4, atol=1e-6, err_msg=log)
 
+
+@pytest.mark.parametrize("name", SERVED)
+def test_model_is_served_as_it_answers(name, tmp_path):
+    model = ROWS[name].build()
     model.export(tmp_path / "1", verbose=False)
     with export.SavedModelSession(tmp_path / "1") as session:
         answers = _answers(model)
