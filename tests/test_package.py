@@ -1,32 +1,11 @@
-"""What users import, and who may import whom."""
+"""What users import."""
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import aae_tf
-
-PACKAGE = Path(aae_tf.__file__).parent
-
-# Downwards only: a module imports from its own layer and from those after it.
-LAYERS = [
-    {"cli"},
-    {"bulk"},
-    {"serving", "offline"},
-    {"callbacks"},
-    {"evaluation"},
-    {"models"},
-    {"export"},
-    {"divergences"},
-    {"mmd"},
-    {"networks", "posteriors", "priors", "data", "losses"},
-    {"replicas"},
-    {"checks", "files"},
-]
-DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 
 MODELS = (
     "AAE LabelGuidedAAE SupervisedAAE SemiSupervisedAAE ClusteringAAE EmbeddingAAE VAE GAN GMMN"
@@ -77,32 +56,6 @@ def test_public_names_are_these():
 def test_unknown_attribute_is_named():
     with pytest.raises(AttributeError, match="module 'aae_tf' has no attribute 'gan'"):
         _ = aae_tf.gan
-
-
-def _imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "aae_tf":
-            yield from ((alias.name, node) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aae_tf."):
-            yield node.module.split(".")[1], node
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}:{node.lineno} imports relatively"
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("aae_tf."):
-                    yield alias.name.split(".")[1], node
-
-
-@pytest.mark.parametrize("layer", sorted(DEPTH))
-def test_imports_go_downwards(layer):
-    module = PACKAGE / f"{layer}.py"
-    files = [module] if module.exists() else list((PACKAGE / layer).rglob("*.py"))
-    assert files
-    for path in files:
-        for name, node in _imports(path):
-            if name in DEPTH:
-                same = name == layer or DEPTH[name] > DEPTH[layer]
-                assert same, f"{path.relative_to(PACKAGE)}:{node.lineno} imports {name}"
 
 
 @pytest.mark.integration

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import keras
 import numpy as np
 
-from aae_tf import networks
 from aae_tf.checks import check_dimension, check_non_negative, check_rate, check_sizes
 from aae_tf.networks.layers import RowDropout, RowGaussianNoise, layer_seeds
 
@@ -222,7 +221,7 @@ def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
         1. Differs: Keras assigns the divided kernel, which the optimizer then updates.
     """
     inputs = x = keras.Input((code_dim,), name="code")
-    for layer in networks.mlp_discriminator(code_dim, seed=seed).layers:
+    for layer in mlp_discriminator(code_dim, seed=seed).layers:
         if not isinstance(layer, keras.layers.Dense):
             continue
         dense = keras.layers.Dense.from_config({**layer.get_config(), "dtype": "float32"})
