@@ -307,17 +307,18 @@ class BaseModel(GenerativeModel):
         """
         if self.trainer is None:
             raise ValueError("Expected the model to be compiled. Received: no `compile` yet.")
-        for name, value in state.items():
-            key, _, part = name.rpartition("/")
-            variables = {}
-            if key:
-                variables = {v.name: v for v in self.trainer.means.metric(key).variables}
-            if part not in variables:
-                raise ValueError(
-                    "Expected `state` to have names such as 'loss/total', as `get_metrics_state` "
-                    f"gives them. Received: {name!r}."
-                )
-            variables[part].assign(value)
+        # Means that are not made yet must be those of all replicas.
+        with self.distribute_strategy.scope():
+            for name, value in state.items():
+                key, _, part = name.rpartition("/")
+                metric = self.trainer.means.metric(key) if key else None
+                variables = {v.name: v for v in metric.variables} if metric else {}
+                if part not in variables:
+                    raise ValueError(
+                        "Expected `state` to have names such as 'loss/total', as "
+                        f"`get_metrics_state` gives them. Received: {name!r}."
+                    )
+                variables[part].assign(value)
 
     # Saving.
 
