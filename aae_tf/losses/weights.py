@@ -1,7 +1,7 @@
 """The weights of terms of the loss, numbers or schedules, and of rows of a batch."""
 
 import numbers
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -9,8 +9,8 @@ import tensorflow as tf
 from aae_tf import replicas
 from aae_tf.checks import check_non_negative
 
-Schedule = keras.optimizers.schedules.LearningRateSchedule
-Weight = float | Schedule
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
+Weight: TypeAlias = float | Schedule
 
 
 def check_weight(argument: str, value: Any) -> Any:
