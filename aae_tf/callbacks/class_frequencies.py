@@ -56,8 +56,8 @@ class ClassFrequencies(keras.callbacks.Callback):
     ...     style_prior=priors.gaussian(2), num_clusters=2, seed=0)
     >>> model.compile()
     >>> x = np.random.default_rng(0).random((64, 4), "float32")
-    >>> given = [ClassFrequencies(x[44:])]
-    >>> history = model.fit(x[:44], epochs=2, verbose=0, callbacks=given).history
+    >>> callback = ClassFrequencies(x[44:])
+    >>> history = model.fit(x[:44], epochs=2, verbose=0, callbacks=[callback]).history
     >>> len(history["class_total_variation"]), len(history["class_frequency_p_value"])
     (2, 2)
     """

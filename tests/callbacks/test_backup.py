@@ -1,4 +1,4 @@
-"""Keras' own callbacks keep all of a model: weights, every optimizer, random numbers."""
+"""Keras' own callbacks save and restore weights, every optimizer and random states."""
 
 import json
 
@@ -17,7 +17,7 @@ ROWS = {name.split()[0]: row for name, row in reversed(MODELS.items())}
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Stops a training before a batch, and remembers the state before every one."""
+    """Stops a training before a batch, and records the state before every batch."""
 
     def __init__(self, epoch=None, batch=None):
         super().__init__()
@@ -37,10 +37,10 @@ def state(model):
     """All variables by name: of layers, random generators and optimizers."""
     names = ("optimizer", "discriminator_optimizer", "regularization_optimizer")
     optimizers = [getattr(model, name) for name in names if getattr(model, name) is not None]
-    found = {f"model {i}": v.numpy() for i, v in enumerate(model.variables)}
+    variables = {f"model {i}": v.numpy() for i, v in enumerate(model.variables)}
     for i, optimizer in enumerate(optimizers):
-        found |= {f"optimizer {i} {j}": v.numpy() for j, v in enumerate(optimizer.variables)}
-    return found
+        variables |= {f"optimizer {i} {j}": v.numpy() for j, v in enumerate(optimizer.variables)}
+    return variables
 
 
 def check_equal(one, other):
@@ -66,7 +66,7 @@ def fit(model, labels, *callbacks, batch_size=16, epochs=3):
 @pytest.mark.parametrize(
     "name", others_slow(ROWS, quick=["AAE", "SemiSupervisedAAE", "GAN", "VAE"])
 )
-def test_backup_and_restore_goes_on_after_an_epoch(name, tmp_path):
+def test_backup_and_restore_resumes_after_an_epoch(name, tmp_path):
     def compiled():
         model = build()
         rate = keras.optimizers.schedules.PolynomialDecay(0.01, 4)
@@ -119,7 +119,7 @@ def test_backup_every_few_steps_restores_the_state_of_that_step(compiled, tmp_pa
     check_equal(resumed.states[1, 0], stopped.states[1, at["batch"] + 1])
 
 
-def test_model_checkpoint_keeps_the_state_of_its_step(compiled, tmp_path):
+def test_model_checkpoint_saves_the_state_of_its_step(compiled, tmp_path):
     states = Interrupt()
     checkpoint = keras.callbacks.ModelCheckpoint
     fit(
@@ -140,7 +140,7 @@ def test_model_checkpoint_keeps_the_state_of_its_step(compiled, tmp_path):
         check_equal(state(other), states.states[position])
 
 
-def test_the_best_model_is_kept(compiled, tmp_path):
+def test_the_best_model_is_saved(compiled, tmp_path):
     model = compiled()
     checkpoint = keras.callbacks.ModelCheckpoint(
         tmp_path / "best.keras", "val_reconstruction_loss", save_best_only=True, mode="min"

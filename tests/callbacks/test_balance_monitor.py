@@ -59,11 +59,9 @@ def test_prints_nothing_of_a_balance_or_without_an_accuracy(make_aae, tmp_path):
 
 
 @pytest.mark.parametrize("objective", ["least_squares", "wasserstein"])
-def test_marks_are_those_of_the_objective(make_aae, images, tmp_path, objective):
+def test_marks_are_those_of_the_objective(make_aae, tmp_path, objective):
     model = make_aae(divergence=divergences.Adversarial(objective=objective))
-    model.compile(keras.optimizers.Adam(1e-3))
-    monitor = callbacks.BalanceMonitor(tmp_path)
-    model.fit(images, verbose=0, callbacks=[monitor])
+    monitor = monitored(model, tmp_path, [0.5], every=9)
     _, losses = monitor.draw().axes
     marks = {
         line.get_label() for line in losses.lines if line.get_label().startswith("equilibrium")

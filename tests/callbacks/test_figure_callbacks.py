@@ -24,9 +24,8 @@ def image_events(directory):
     return tag, accumulator.Tensors(tag)
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
-def test_writes_png_and_tensorboard_every_kth_epoch(name, make_aae, images, tmp_path):
-    model = make_aae()
+def test_writes_png_and_tensorboard_every_kth_epoch(make_aae, images, tmp_path):
+    name, model = "samples", make_aae()
     model.compile(keras.optimizers.Adam(1e-2))
     callback = CALLBACKS[name](
         images, directory=tmp_path / "a" / "png", log_dir=tmp_path / "logs", every=2
@@ -68,20 +67,17 @@ def test_shows_the_model_as_it_is(name, make_aae, images, tmp_path):
 
 
 @pytest.mark.usefixtures("graph_steps")
-@pytest.mark.parametrize("name", CALLBACKS)
-def test_a_diverged_model_is_not_drawn(name, make_aae, images, tmp_path):
+def test_a_diverged_model_is_not_drawn(make_aae, images, tmp_path):
     model = make_aae(divergence="mmd")
     model.compile(keras.optimizers.SGD(1e30), guard=None)
-    callback = CALLBACKS[name](images, directory=tmp_path)
+    callback = CALLBACKS["latent"](images, directory=tmp_path)
     history = model.fit(images, epochs=2, verbose=0, callbacks=[callback])
     assert np.isnan(history.history["loss"][-1])
-    assert not (tmp_path / f"{name}_0002.png").exists()
+    assert not (tmp_path / "latent_0002.png").exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["LabelGuidedAAE mmd", "SemiSupervisedAAE mmd nothing", "EmbeddingAAE mmd nothing"]
-)
-def test_every_variant_is_drawn(name, tmp_path):
+@pytest.mark.parametrize("name", ["SemiSupervisedAAE mmd nothing", "EmbeddingAAE mmd nothing"])
+def test_variants_with_classes_are_drawn(name, tmp_path):
     build, labels = MODELS[name]
     drawn = [
         callbacks.LatentScatter(IMAGES, labels, tmp_path),

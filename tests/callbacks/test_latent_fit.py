@@ -23,8 +23,10 @@ def fit(model, images, *given, epochs=3, learning_rate=1e-2):
 
 def test_history_has_what_the_test_says_of_the_model(make_aae, images):
     model = make_aae(divergence="mmd")
-    history = fit(model, images, callbacks.LatentFit(images, num_bootstrap=300, seed=4)).history
-    assert [len(history[key]) for key in KEYS] == [3, 3]
+    history = fit(
+        model, images, callbacks.LatentFit(images, num_bootstrap=300, seed=4), epochs=2
+    ).history
+    assert [len(history[key]) for key in KEYS] == [2, 2]
     codes = model.encode(images)
     kernel = mmd.default_kernel(model.prior)
     result = mmd.goodness_of_fit(codes, model.prior, kernel, num_bootstrap=300, seed=4)
@@ -84,7 +86,7 @@ def test_epochs_in_between_repeat_the_last_numbers(make_aae, images, monkeypatch
 def test_training_is_not_disturbed(make_aae, images):
     models = [make_aae(divergence="adversarial", posterior="gaussian") for _ in range(2)]
     histories = [
-        fit(model, images, *given).history
+        fit(model, images, *given, epochs=2).history
         for model, given in zip(models, ([], [callbacks.LatentFit(images)]), strict=True)
     ]
     assert histories[1].keys() - histories[0].keys() == set(KEYS)
@@ -127,19 +129,14 @@ def test_takes_two_thousand_rows_at_random():
     assert not np.array_equal(rows[0], rows[2])
 
 
-@pytest.mark.usefixtures("graph_steps")
-def test_a_diverged_model_gives_nan(make_aae, images):
-    model = make_aae(divergence="mmd")
-    model.compile(keras.optimizers.SGD(1e30), guard=None)
-    history = model.fit(images, epochs=2, verbose=0, callbacks=[callbacks.LatentFit(images)])
-    assert np.isnan(history.history["loss"][-1])
-    assert np.isnan([history.history[key][-1] for key in KEYS]).all()
-
-
-def test_codes_that_are_not_finite_give_nan(make_aae, images):
+def test_a_loss_or_codes_that_are_not_finite_give_nan(make_aae, images):
     callback = callbacks.LatentFit(images)
     model = make_aae()
     callback.set_model(model)
+    callback.on_train_begin()
+    logs = {"loss": np.nan}
+    callback.on_epoch_end(0, logs)
+    assert np.isnan([logs[key] for key in KEYS]).all()
     callback.on_train_begin()
     model.encoder.weights[0].assign(np.full(model.encoder.weights[0].shape, np.nan))
     logs = {"loss": 1.0}

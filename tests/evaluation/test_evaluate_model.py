@@ -12,7 +12,7 @@ from aae_tf.mmd import default_kernel
 
 tfd = tfp.distributions
 
-X = np.random.default_rng(0).random((2100, 6), dtype=np.float32)
+X = np.random.default_rng(0).random((1100, 6), dtype=np.float32)
 
 
 def make(divergence, prior=None, posterior="deterministic"):
@@ -28,7 +28,7 @@ def make(divergence, prior=None, posterior="deterministic"):
     return model
 
 
-def unbiased_mmd(x, prior, kernel, num_samples=4000):
+def unbiased_mmd(x, prior, kernel, num_samples=2000):
     """MMD^2 by NumPy and samples of the prior."""
     y = prior.sample(num_samples, seed=[5, 6]).numpy()
     gram = np.asarray(kernel.matrix(x, x), np.float64)
@@ -86,13 +86,13 @@ def test_compares_predicted_classes_with_the_class_prior():
     )
     model.compile()
     numbers = evaluation.evaluate_model(model, X)
-    found = numbers["class_frequencies"]
+    classes = numbers["class_frequencies"]
     mean = model.classify(X).mean(axis=0, dtype=np.float64)
-    np.testing.assert_allclose(found["aggregated_posterior"], mean, rtol=1e-5)
-    np.testing.assert_allclose(found["class_prior"], prior, rtol=1e-6)
-    assert found["total_variation"] == pytest.approx(0.5 * np.abs(mean - prior).sum(), rel=1e-4)
+    np.testing.assert_allclose(classes["aggregated_posterior"], mean, rtol=1e-5)
+    np.testing.assert_allclose(classes["class_prior"], prior, rtol=1e-6)
+    assert classes["total_variation"] == pytest.approx(0.5 * np.abs(mean - prior).sum(), rel=1e-4)
     expected = stats.chisquare(len(X) * mean, len(X) * np.array(prior))
-    assert (found["chi_square"], found["p_value"]) == pytest.approx(tuple(expected), rel=1e-3)
+    assert (classes["chi_square"], classes["p_value"]) == pytest.approx(tuple(expected), rel=1e-3)
     assert json.loads(json.dumps(numbers)) == numbers
 
 
@@ -102,7 +102,7 @@ def test_mmd_is_noise_where_codes_are_prior_samples():
     for variable in model.posterior.trainable_variables:
         variable.assign(tf.zeros_like(variable))
     numbers = evaluation.evaluate_model(model, X, seed=3)
-    assert abs(numbers["codes"]["latent"]["mmd_squared"]) < 3e-3
+    assert abs(numbers["codes"]["latent"]["mmd_squared"]) < 6e-3
     np.testing.assert_allclose(numbers["codes"]["latent"]["mean"], 0.0, atol=5 / np.sqrt(len(X)))
     np.testing.assert_allclose(
         numbers["codes"]["latent"]["stddev"], 1.0, atol=5 / np.sqrt(2 * len(X))

@@ -131,8 +131,7 @@ class TestLogLikelihood:
 
 
 class TestBandwidth:
-    @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
-    @pytest.mark.parametrize("dim", [1, 20])
+    @pytest.mark.parametrize(("scale", "dim"), [(1e-3, 1), (1e4, 20)])
     def test_is_the_best_of_all(self, scale, dim):
         samples, x = scale * RNG.normal(size=(200, dim)), scale * RNG.normal(size=(100, dim))
         sigma = evaluation.parzen_bandwidth(samples, x)

@@ -67,7 +67,8 @@ def test_looks_at_two_thousand_codes_at_random(monkeypatch):
 
 
 @pytest.mark.parametrize("offset", [0.0, 50.0])
-def test_collapsed_codes_can_be_drawn(offset, tmp_path):
+def test_collapsed_codes_can_be_drawn(offset, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[evaluation.witness_plot.__module__], "_GRID_SIZE", 40)
     codes = np.full((5, 2), offset, np.float32)
     evaluation.witness_plot(codes, priors.uniform(2)).savefig(tmp_path / "a.png")
 
