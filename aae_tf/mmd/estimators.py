@@ -16,7 +16,6 @@ from aae_tf.mmd.arguments import (
     check_same_dtype,
     check_weights,
 )
-from aae_tf.mmd.constants import constant
 from aae_tf.mmd.fourier_features import FourierFeatures, average_over_features, mean_features
 from aae_tf.mmd.pairs import (
     Groups,
@@ -27,7 +26,7 @@ from aae_tf.mmd.pairs import (
     sample_shares,
     split_pairs,
 )
-from aae_tf.mmd.registry import embed
+from aae_tf.mmd.registry import constant, embed
 from aae_tf.priors.arguments import check_labels
 
 

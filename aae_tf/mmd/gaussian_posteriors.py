@@ -18,10 +18,9 @@ from aae_tf.mmd.arguments import (
     check_points,
     check_variances,
 )
-from aae_tf.mmd.constants import constant, lift
 from aae_tf.mmd.gaussian_kernels import heights_and_widths, stack_gaussians, terms_of
 from aae_tf.mmd.pairs import average_within, sample_shares, split_pairs
-from aae_tf.mmd.registry import embed, instance_class
+from aae_tf.mmd.registry import constant, embed, instance_class, lift
 
 tfd = tfp.distributions
 

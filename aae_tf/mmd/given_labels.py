@@ -15,9 +15,8 @@ from aae_tf.mmd.arguments import (
     check_rows,
     check_weights,
 )
-from aae_tf.mmd.constants import constant, lift
 from aae_tf.mmd.pairs import Groups, kernel_matrix
-from aae_tf.mmd.registry import MeanEmbedding, embed
+from aae_tf.mmd.registry import MeanEmbedding, constant, embed, lift
 from aae_tf.priors.arguments import check_labels_of
 from aae_tf.priors.components import check_components, split
 

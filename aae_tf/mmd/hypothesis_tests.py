@@ -17,10 +17,9 @@ from aae_tf.mmd.arguments import (
     check_points,
     check_same_dtype,
 )
-from aae_tf.mmd.constants import constant
 from aae_tf.mmd.kernel_widths import default_kernel, median_kernel
 from aae_tf.mmd.pairs import kernel_matrix, off_diagonal
-from aae_tf.mmd.registry import embed, has_mean_embedding
+from aae_tf.mmd.registry import constant, embed, has_mean_embedding
 
 
 class MMDTestResult(NamedTuple):

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from aae_tf.mmd.arguments import Kernel, check_weights
-from aae_tf.mmd.constants import constant, lift
 from aae_tf.mmd.gaussian_kernels import heights_and_widths, stack_gaussians, terms_of
+from aae_tf.mmd.registry import constant, lift
 
 
 def kernel_matrix(kernel: Kernel, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -1,13 +1,13 @@
-"""The interface of a mean embedding, and the registry of the rules that make them."""
+"""Mean embeddings: their interface, the registry of rules that make them, constants of a graph."""
 
 import abc
 from collections.abc import Callable
+from typing import TypeVar
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.arguments import Distribution, Kernel, check_distribution, check_kernel
-from aae_tf.mmd.constants import lift
 
 psd_kernels = tfp.math.psd_kernels
 tfd = tfp.distributions
@@ -49,6 +49,7 @@ class MeanEmbedding(abc.ABC):
         """
 
 
+_Result = TypeVar("_Result")
 Rule = Callable[[Distribution, Kernel], MeanEmbedding]
 
 _RULES: dict[tuple[type, type], Rule] = {}
@@ -193,3 +194,41 @@ def instance_class(cls: type) -> type:
     is_private = issubclass(parent, (tfd.Distribution, psd_kernels.PositiveSemidefiniteKernel))
     is_private = is_private and issubclass(cls, composite) and not issubclass(parent, composite)
     return parent if is_private else cls
+
+
+def lift(build: Callable[[], _Result], *sources: tf.Module) -> _Result:
+    """Runs `build` eagerly, once per trace, if the parameters of `sources` cannot change.
+
+    While a `tf.function` is traced, the result then holds eager tensors, which `constant` writes
+    into the graph. If a parameter is a variable or a tensor of that graph, or if nothing is traced,
+    `build` runs where it is called, so that gradients reach the parameters.
+
+    Args:
+        build: function without arguments.
+        sources: distributions and kernels whose parameters `build` reads.
+
+    Returns:
+        What `build` returns.
+    """
+    if tf.executing_eagerly() or any(source.variables for source in sources):
+        return build()
+    try:
+        with tf.init_scope():
+            return build()
+    except TypeError:
+        # TensorFlow raises this for an eager operation on a tensor of the graph.
+        return build()
+
+
+def constant(value: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Casts `value` to `dtype`; in a graph, an eager tensor becomes a constant of that graph.
+
+    Args:
+        value: tensor of any floating dtype.
+        dtype: dtype of the result.
+
+    Returns:
+        Tensor of the shape of `value`.
+    """
+    known = None if tf.executing_eagerly() else tf.get_static_value(value)
+    return tf.cast(value, dtype) if known is None else tf.constant(known, dtype)

@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 
-from aae_tf.mmd.constants import constant
 from aae_tf.mmd.fourier_features import FourierFeatures
-from aae_tf.mmd.registry import MeanEmbedding
+from aae_tf.mmd.registry import MeanEmbedding, constant
 
 
 class FeatureEmbedding(MeanEmbedding):

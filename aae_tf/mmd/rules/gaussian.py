@@ -4,11 +4,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.arguments import Distribution, GaussianKernel, Kernel
-from aae_tf.mmd.constants import constant
 from aae_tf.mmd.fourier_features import FourierFeatures
 from aae_tf.mmd.gaussian_kernels import heights_and_widths
 from aae_tf.mmd.product_kernels import CoordinateProduct
-from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, constant, embed
 from aae_tf.mmd.rules.features import FeatureEmbedding
 
 tfd = tfp.distributions

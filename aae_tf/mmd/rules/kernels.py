@@ -11,7 +11,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.arguments import Distribution, GaussianKernel, Kernel
-from aae_tf.mmd.constants import constant
 from aae_tf.mmd.gaussian_kernels import (
     MATERN_ORDERS,
     ProductKernel,
@@ -21,7 +20,7 @@ from aae_tf.mmd.gaussian_kernels import (
     terms_of,
 )
 from aae_tf.mmd.product_kernels import CoordinateProduct
-from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, constant, embed
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

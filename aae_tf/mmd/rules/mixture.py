@@ -4,8 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.arguments import Distribution, Kernel
-from aae_tf.mmd.constants import constant
-from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, embed
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, constant, embed
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels

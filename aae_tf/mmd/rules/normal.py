@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.mmd.constants import constant
 from aae_tf.mmd.gaussian_kernels import heights_and_widths, matern_order
 from aae_tf.mmd.integrals import log_matern_average
 from aae_tf.mmd.product_kernels import CoordinateProduct
-from aae_tf.mmd.registry import MeanEmbedding
+from aae_tf.mmd.registry import MeanEmbedding, constant
 from aae_tf.mmd.rules.coordinates import Family, flatten, register_family
 
 tfd = tfp.distributions

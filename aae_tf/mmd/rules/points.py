@@ -4,10 +4,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.arguments import Distribution, Kernel
-from aae_tf.mmd.constants import constant
 from aae_tf.mmd.gaussian_kernels import heights_and_widths
 from aae_tf.mmd.pairs import kernel_matrix, squared_distances
-from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, constant
 from aae_tf.mmd.rules.mixture import MixtureEmbedding
 
 tfd = tfp.distributions
