@@ -181,8 +181,7 @@ def test_gradient_equals_differences(z, weights):
             check_gradient(estimate, z)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(("dtype", "jit_compile"), [("float64", False), ("float32", True)])
 def test_finite_in_128_dimensions_and_at_coincident_points(dtype, jit_compile):
     rng = np.random.default_rng(0)
     locs = rng.normal(size=(3, 128)).astype(dtype)
@@ -212,8 +211,7 @@ def test_finite_in_128_dimensions_and_at_coincident_points(dtype, jit_compile):
     np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-9)
 
 
-@pytest.mark.parametrize("estimator", ["unbiased", "biased"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("estimator", "dtype"), [("unbiased", "float32"), ("biased", "float64")])
 def test_eager_graph_and_xla_agree(z, weights, estimator, dtype):
     case = CASES["ring of 10 MultivariateNormalTriL"]
     prior, kernel = case.make(dtype), make_kernel(SUM, dtype)

@@ -186,11 +186,11 @@ _NORMALS = tfd.MixtureSameFamily(_HALVES, tfd.Normal([0.0, 1.0], 1.0))
         ),
     ],
 )
-@pytest.mark.parametrize("kernel", [KERNEL, KERNEL + KERNEL], ids=["single", "sum"])
-def test_parts_without_a_rule(distribution, message, kernel):
-    assert mmd.has_mean_embedding(distribution, kernel) is False
-    with pytest.raises(NotImplementedError, match=message):
-        mmd.mean_embedding_norm(distribution, kernel)
+def test_parts_without_a_rule(distribution, message):
+    for kernel in (KERNEL, KERNEL + KERNEL):
+        assert mmd.has_mean_embedding(distribution, kernel) is False
+        with pytest.raises(NotImplementedError, match=message):
+            mmd.mean_embedding_norm(distribution, kernel)
 
 
 def test_has_mean_embedding():

@@ -208,7 +208,7 @@ def test_a_row_is_the_same_alone_and_in_any_batch_order_and_padding(name, run, d
     rows = run(name, seeds[:count])
     assert rows.dtype == np.float32
     np.testing.assert_array_equal(rows, drawn[name][:count])
-    for i in range(17):
+    for i in range(9):
         np.testing.assert_array_equal(run(name, seeds[i : i + 1]), rows[i : i + 1])
     for size in (2, 3, 5, 7, 8, 13, 33):
         np.testing.assert_array_equal(run(name, seeds[:size]), rows[:size])
