@@ -198,7 +198,7 @@ def run(signatures, tmp_path_factory):
 def drawn(run, seeds):
     # The loop takes a thousand times longer for a row.
     return {
-        name: run(name, seeds[: ROWS // 4] if case[2] else seeds) for name, case in CASES.items()
+        name: run(name, seeds[: ROWS // 16] if case[2] else seeds) for name, case in CASES.items()
     }
 
 
@@ -257,7 +257,7 @@ def test_columns_are_uncorrelated_where_they_are_independent(name, drawn):
     assert np.abs(correlations).max() < 4.5 / np.sqrt(len(drawn[name]))
 
 
-@pytest.mark.parametrize("name", ["gaussian", "uniform", "ring", "sample_laplace", "dirichlet"])
+@pytest.mark.parametrize("name", ["gaussian", "uniform", "ring", "sample_laplace"])
 def test_consecutive_seeds_give_uncorrelated_rows(name):
     rows = priors.sample_rows(CASES[name][0], np.arange(-2_500, 2_500)).numpy()
     dim = rows.shape[1]
