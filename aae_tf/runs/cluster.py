@@ -28,16 +28,16 @@ class TFConfig(NamedTuple):
 
     Attributes:
         addresses: host:port of every worker, the chief first.
-        index: index of this process in `addresses`.
+        worker_index: index of this process in `addresses`.
     """
 
     addresses: tuple[str, ...]
-    index: int
+    worker_index: int
 
     @property
     def is_chief(self) -> bool:
         """Whether this process writes the run."""
-        return self.index == 0
+        return self.worker_index == 0
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> TFConfig:
@@ -130,10 +130,10 @@ class Cluster:
                 config = TFConfig.read(os.environ)
             self.is_chief = config.is_chief
             addresses = ", ".join(config.addresses)
-            print(f"Worker {config.index} waits for all of {addresses}", flush=True)
+            print(f"Worker {config.worker_index} waits for all of {addresses}", flush=True)
             with self.report_lost_worker():
                 self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
-            self._all_reduce_on_devices = tf.function(
+            self._all_reduce = tf.function(
                 self._all_reduce_on_devices, autograph=False, reduce_retracing=True
             )
         if self.strategy is not None:
@@ -183,7 +183,7 @@ class Cluster:
             return list(values)
         import tensorflow as tf
 
-        total = self._all_reduce_on_devices(tf.constant(values, tf.float32))
+        total = self._all_reduce(tf.constant(values, tf.float32))
         return self.strategy.experimental_local_results(total)[0].numpy().tolist()
 
     def _all_reduce_on_devices(self, values: tf.Tensor) -> Any:

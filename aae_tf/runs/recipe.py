@@ -361,12 +361,11 @@ class Recipe:
     def from_json(cls, options: dict[str, Any]) -> "Recipe":
         """Builds a recipe from `dataclasses.asdict` of one, also of one that had fewer fields."""
         # JSON has lists in place of tuples.
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in options.items()
-            }
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in options.items()
+        }
+        return cls(**values)
 
 
 def _check_value(field: dataclasses.Field[Any], value: Any) -> None:

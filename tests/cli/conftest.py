@@ -1,9 +1,11 @@
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keras
 import pytest
 from typer.testing import CliRunner
 
@@ -30,11 +32,20 @@ def invoke() -> Callable[..., object]:
     return run
 
 
+@contextlib.contextmanager
+def eager() -> Iterator[None]:
+    """Does for a fixture of wider scope what `eager_steps` does for a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "run_eagerly", property(lambda model: True, lambda *args: None))
+        yield
+
+
 @pytest.fixture(scope="session")
 def trained(invoke, tmp_path_factory) -> Path:
     """A run of one epoch on digits."""
     run = tmp_path_factory.mktemp("trained") / "run"
-    invoke("train", "--out", run, *TINY)
+    with eager():
+        invoke("train", "--out", run, *TINY)
     return run
 
 

@@ -5,7 +5,7 @@ import sys
 def run(code, environment):
     return subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, env=environment, timeout=60, check=False,
+        capture_output=True, text=True, env=environment, timeout=600, check=False,
     )  # fmt: skip
 
 

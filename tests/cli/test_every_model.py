@@ -9,6 +9,7 @@ import pytest
 from aae_tf import models
 from aae_tf.runs.run_directory import open_run
 from aae_tf.runs.variants import VARIANTS
+from tests.cli.conftest import eager
 
 AUTOENCODER = {"samples", "reconstructions", "latent"}
 FIGURES = {
@@ -30,7 +31,7 @@ def train(invoke, run, model, *options):
     units = () if model in ("vae", "gmmn") else ("--discriminator-units", 16)
     return invoke(
         "train", "--model", model, "--out", run, "--units", 16, "--epochs", 1,
-        "--batch-size", 250, *few, *units, *options,
+        "--batch-size", 1250, *few, *units, *options,
     )  # fmt: skip
 
 
@@ -57,7 +58,8 @@ def test_trains(invoke, tmp_path, name):
 def run(invoke, tmp_path_factory):
     """A run of an embedding without labels, where clusters are no classes."""
     run = tmp_path_factory.mktemp("with_classes") / "run"
-    train(invoke, run, "embedding", "--labels", 0, "--clusters", 12)
+    with eager():
+        train(invoke, run, "embedding", "--labels", 0, "--clusters", 12)
     return run
 
 
@@ -87,13 +89,15 @@ class TestWithClasses:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["decoder", "encoder"]
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_model_without_an_encoder_exports_its_decoder(invoke, tmp_path):
     train(invoke, tmp_path / "run", "gmmn")
-    output = invoke("export", tmp_path / "run", "--to", tmp_path / "models").output
+    output = invoke("export", tmp_path / "run", "--to", tmp_path / "models", "--no-verify").output
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["decoder"]
     assert "encoder" not in output
 
 
+@pytest.mark.usefixtures("eager_steps")
 def test_a_recipe_and_what_overrides_it(invoke, tmp_path):
     run = tmp_path / "run"
     invoke(

@@ -25,7 +25,7 @@ class TestTFConfig:
         )
         worker = TFConfig.read({"TF_CONFIG": f"{{{cluster}, {TASK}}}"})
         assert chief.addresses == worker.addresses == ("c:3", "a:1", "b:2")
-        assert (chief.index, worker.index) == (0, 1)
+        assert (chief.worker_index, worker.worker_index) == (0, 1)
         assert chief.is_chief
         assert not worker.is_chief
 
