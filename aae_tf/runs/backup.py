@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -69,7 +71,8 @@ class Backup(keras.callbacks.Callback):
             with None, backups are made at the ends of epochs, and take at most 2% of the time.
 
     Raises:
-        UserError: if workers see different backups.
+        UserError: if workers see different backups; from `fit`, if another version of the package
+            wrote the backup and its contents do not fit.
 
     Attributes:
         progress: progress of the training, updated after each execution.
@@ -100,13 +103,14 @@ class Backup(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Restores the weights, the optimizers and the random generators."""
         if self._restored is not None:
-            self.model.load_weights(self._restored / _WEIGHTS)
+            with self._report_mismatch():
+                self.model.load_weights(self._restored / _WEIGHTS)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Restores the metrics, which Keras has just reset, of an epoch that is under way."""
         self._first_step = self.progress.step
         if self._first_step and self._restored is not None:
-            with np.load(self._restored / _METRICS) as values:
+            with np.load(self._restored / _METRICS) as values, self._report_mismatch():
                 self.model.set_metrics_state(values)
         self._restored = None
 
@@ -129,6 +133,18 @@ class Backup(keras.callbacks.Callback):
             is_due = self.cluster.broadcast_from_chief(time.monotonic() >= self._not_before)
         if is_due:
             self._write_backup()
+
+    @contextlib.contextmanager
+    def _report_mismatch(self) -> Iterator[None]:
+        """Raises `UserError` where Keras, or the model, refuses what the backup holds."""
+        try:
+            yield
+        except ValueError as error:
+            raise UserError(
+                f"Expected {self._restored} to be a backup by this version of aae_tf. Received: "
+                "one by another version. Continue with the version that wrote it, or begin anew "
+                f"with --restart. ({error})"
+            ) from error
 
     def _is_due(self) -> bool:
         return self.every is not None and self._since_backup >= self.every

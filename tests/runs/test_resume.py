@@ -369,6 +369,16 @@ class TestBackup:
             ["backup-00000002-00000000"],
         ]  # fmt: skip
 
+    def test_one_of_an_earlier_version_is_refused(self, digits, tmp_path):
+        with pytest.raises(UserError, match="Interrupted"):
+            train(digits, tmp_path / "run", Stop(0, 3))
+        backup = newest_backup(UnfinishedRun(tmp_path / "run").backups)
+        # Version 0.1.0 wrote the metrics without their names.
+        np.savez(backup / "metrics.npz", np.float32(0.0))
+        with pytest.raises(UserError, match="to be a backup by this version of aae_tf") as error:
+            train(digits, tmp_path / "run")
+        assert str(backup) in str(error.value) and "--restart" in str(error.value)
+
     def test_by_default_they_take_little_time(self, digits, tmp_path, monkeypatch):
         # A clock that only a backup moves, by a second: the next one is due after fifty.
         now = [0.0]
