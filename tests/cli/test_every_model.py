@@ -97,7 +97,6 @@ def test_a_model_without_an_encoder_exports_its_decoder(invoke, tmp_path):
     assert "encoder" not in output
 
 
-@pytest.mark.usefixtures("eager_steps")
 def test_a_recipe_and_what_overrides_it(invoke, tmp_path):
     run = tmp_path / "run"
     invoke(

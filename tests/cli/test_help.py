@@ -24,7 +24,7 @@ for arguments in lines:
     try:
         main()
     except SystemExit as end:
-        print("code", end.code)
+        print("code", end.code or 0)
 print([name for name in slow if name in sys.modules])
 """
 

@@ -184,7 +184,9 @@ class TestTheServerRefuses:
             port = free.getsockname()[1]
             for protocol in ("grpc", "rest"):
                 options = (f"--{protocol}-port", port, "--protocol", protocol, "--timeout", 0.5)
-                assert "UNAVAILABLE" in line(invoke("query", "status", *options, code=1))
+                message = line(invoke("query", "status", *options, code=1))
+                # On a slow machine the time is up before the first refusal.
+                assert "UNAVAILABLE" in message or "DEADLINE_EXCEEDED" in message
 
 
 def _npy(array, **kwargs):
