@@ -4,6 +4,7 @@
 public class has no row.
 """
 
+import functools
 import os
 import tempfile
 from collections.abc import Callable
@@ -87,10 +88,15 @@ _RECORD = tf.train.Example(
 ).SerializeToString()
 
 
-def _session(kind: type) -> Any:
+@functools.cache
+def _exported() -> str:
     folder = Path(tempfile.mkdtemp(), "1")
-    MODELS["AAE gaussian mmd"][0]().export(folder, verbose=False)
-    return kind(os.fspath(folder), tags=["serve"])
+    MODELS["GMMN mmd"][0]().export(folder, verbose=False)
+    return os.fspath(folder)
+
+
+def _session(kind: type) -> Any:
+    return kind(_exported(), tags=["serve"])
 
 
 ROWS = {
