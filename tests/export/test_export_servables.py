@@ -195,7 +195,7 @@ def test_an_export_killed_at_any_moment_leaves_whole_versions_only(exported, mod
     folders = (tmp_path / name for name in ("ready", "base", "work", "snapshots"))
     done = subprocess.run(
         [sys.executable, "-m", "tests.export.killed_exports", *folders],
-        capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=900, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
