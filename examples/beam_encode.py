@@ -6,7 +6,7 @@
 
 Each record is a tf.train.Example. It comes out with all its features, and with the codes as more of
 them: Beam keeps no order, so what tells records apart must be in them. Runners, and the environment
-that this needs: docs/bulk.md.
+that this needs: docs/offline.md.
 """
 
 import argparse
