@@ -1,7 +1,9 @@
 """What all tests share: quiet TensorFlow, small models, and the data that some tests need."""
 
 import gc
+import itertools
 import os
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,7 +40,21 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", metavar="SEED", help="shuffle files, and the tests of each")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        # Tests of a file stay together, since they share fixtures that take seconds.
+        generator = random.Random(seed)
+        files = [list(tests) for _, tests in itertools.groupby(items, lambda item: item.path)]
+        generator.shuffle(files)
+        for tests in files:
+            generator.shuffle(tests)
+        items[:] = itertools.chain.from_iterable(files)
     folder = os.environ.get("TFDS_DATA_DIR")
     if folder and Path(folder, "mnist").is_dir():
         return
