@@ -81,16 +81,21 @@ def test_failures_are_counted_by_code(ports, monkeypatch, protocol):
 @pytest.mark.integration
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_timeouts(ports, monkeypatch, protocol):
+    over = threading.Event()
+
     def respond_late(*arguments, **keywords):
-        time.sleep(0.4)
+        over.wait(60.0)
         return {}
 
     for module in ("models.predict", "rest.rest_front"):
         monkeypatch.setattr(f"aae_tf.serving.{module}.run_signature", respond_late)
     monkeypatch.setattr("aae_tf.serving.load_generator._WARM_UP", 0)
-    report = run_load_test(
-        "encoder", **ports, protocol=protocol, concurrency=1, max_requests=1, timeout=0.1
-    )
+    try:  # the request for the signatures, which must succeed, has the same timeout
+        report = run_load_test(
+            "encoder", **ports, protocol=protocol, concurrency=1, max_requests=1, timeout=3.0
+        )
+    finally:
+        over.set()
     assert report.errors == {"DEADLINE_EXCEEDED": 1}
 
 
