@@ -61,6 +61,6 @@ def test_the_client_needs_neither_tensorflow_nor_keras():
     costs = json.loads(run.stdout)
     assert costs["imported"] == []
     assert costs["grpc"] == costs["rest"] == [[1.0, 2.0]]
-    # 0.4 s of the processor, which a busy machine does not lengthen as it does the clock, and 46 MiB.
+    # Measured: 0.4 s of the processor, which a busy machine does not lengthen, and 46 MiB.
     assert costs["seconds"] < 5.0
     assert costs["mebibytes"] < 150.0
