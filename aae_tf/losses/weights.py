@@ -9,8 +9,8 @@ import tensorflow as tf
 from aae_tf import replicas
 from aae_tf.checks import check_non_negative
 
-Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
-Weight: TypeAlias = float | Schedule
+Schedule: Any = keras.optimizers.schedules.LearningRateSchedule
+Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 def check_weight(argument: str, value: Any) -> Any:
