@@ -31,6 +31,13 @@ SERVED = (
     *("ClusteringAAE mmd mmd", "EmbeddingAAE mmd mmd", "EmbeddingAAE mmd nothing"),
     *("VAE kl", "GAN mmd", "GMMN mmd"),
 )
+# One row of each class.
+QUICK_ROWS = {
+    *("AAE deterministic adversarial", "LabelGuidedAAE adversarial"),
+    *("SupervisedAAE adversarial within classes", "SemiSupervisedAAE adversarial mmd"),
+    *("ClusteringAAE mmd adversarial", "EmbeddingAAE adversarial mmd"),
+    *("VAE kl", "GAN adversarial", "GMMN mmd"),
+}
 CALLBACKS = [name for name, row in ROWS.items() if row.kind == "callback"]
 
 
@@ -121,7 +128,18 @@ def _fit(model, row):
     return history
 
 
-@pytest.mark.parametrize("name", MODELS)
+def test_every_class_of_models_is_trained_by_the_quick_tests():
+    assert {name.split()[0] for name in MODELS} == {name.split()[0] for name in QUICK_ROWS}
+
+
+# Every class in the quick tests, and every divergence of its codes in those of integration.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK_ROWS else pytest.mark.integration)
+        for name in MODELS
+    ],
+)
 def test_model_trains_saves_loads_and_goes_on(name, tmp_path):
     row = ROWS[name]
     model = row.build()
@@ -140,6 +158,7 @@ def test_model_trains_saves_loads_and_goes_on(name, tmp_path):
         np.testing.assert_allclose(history[log], values, rtol=1e-4, atol=1e-6, err_msg=log)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", SERVED)
 def test_model_is_served_as_it_answers(name, tmp_path):
     model = ROWS[name].build()
@@ -197,6 +216,7 @@ def _answers(model):
     }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", XLA_ROWS)
 def test_every_class_of_models_trains_under_xla(name):
     row = ROWS[name]

@@ -10,7 +10,7 @@ from aae_tf import networks
 from tests.models.rows import IMAGES, MODELS
 from tests.others_slow import others_slow
 
-pytestmark = pytest.mark.usefixtures("eager_steps")
+pytestmark = [pytest.mark.usefixtures("eager_steps"), pytest.mark.integration]
 
 # One of each class, with a discriminator where it can have one.
 ROWS = {name.split()[0]: row for name, row in reversed(MODELS.items())}

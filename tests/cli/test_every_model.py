@@ -11,6 +11,8 @@ from aae_tf.runs.run_directory import open_run
 from aae_tf.runs.variants import VARIANTS
 from tests.cli.conftest import eager
 
+pytestmark = pytest.mark.integration
+
 AUTOENCODER = {"samples", "reconstructions", "latent"}
 FIGURES = {
     "label-guided": AUTOENCODER | {"manifold"},

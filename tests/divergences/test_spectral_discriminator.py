@@ -36,7 +36,9 @@ def test_seed_fixes_all_weights_and_starts_as_the_plain_one():
 
 
 @pytest.mark.usefixtures("eager_steps")
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", ["float32", pytest.param("mixed_float16", marks=pytest.mark.integration)]
+)
 def test_model_trains_with_it_and_is_saved(make_aae, images, tmp_path, policy):
     keras.config.set_dtype_policy(policy)
     model = make_aae(

@@ -6,6 +6,8 @@ import pytest
 
 from aae_tf import data
 
+pytestmark = pytest.mark.integration
+
 FOLDER = Path(__file__).parents[2] / "examples"
 # `beam_encode.py` has a test of its own.
 EXAMPLES = sorted({*FOLDER.glob("*.py")} - {FOLDER / "beam_encode.py"})

@@ -59,6 +59,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 @pytest.mark.usefixtures("eager_steps", "no_figures")
+@pytest.mark.integration
 def test_an_interrupted_run_goes_on_with_its_scales(digits, tmp_path):
     def train(*callbacks, recipe=RECIPE):
         options = {"restart": False, "backup_every": 2}
@@ -86,6 +87,7 @@ class Overflow(keras.callbacks.Callback):
 
 
 @pytest.mark.usefixtures("eager_steps", "no_figures")
+@pytest.mark.integration
 def test_looking_for_the_scale_is_no_failure(digits, tmp_path):
     training.train_run(RECIPE, digits, tmp_path / "run", [Overflow()], 0)
     lines = (tmp_path / "run" / "history.csv").read_text().splitlines()

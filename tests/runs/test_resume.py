@@ -26,6 +26,8 @@ from aae_tf.runs.unfinished_run import UnfinishedRun
 from tests.runs import killed_training
 from tests.runs.conftest import RECIPE
 
+pytestmark = pytest.mark.integration
+
 # Eleven epochs are drawn every second time.
 ARGUMENTS = (
     "--model", "label-guided", "--labels", "200", "--units", "16",

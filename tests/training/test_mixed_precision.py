@@ -129,6 +129,7 @@ def _trained(name, policy):
     return logs, codes, model
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("name", BUILDERS)
 def test_every_class_trains_as_in_float32(name, policy):

@@ -76,6 +76,7 @@ def test_replicas_train_as_one_device_in_further_cases():
         check(trained[case])
 
 
+@pytest.mark.integration
 def test_what_several_replicas_cannot_do_is_refused():
     # Of one process, since each has to set its devices up before TensorFlow starts.
     refusals = run([])["refusals"]
