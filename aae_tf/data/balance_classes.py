@@ -31,7 +31,7 @@ def balance_classes(
     seed: int = 0,
     first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Make batches in which every class has its share, whatever its share of the data.
+    """Makes batches in which every class has its share, whatever its share of the data.
 
     An epoch has as many rows as the data. It leaves out some rows of a class that is too frequent,
     different ones in each epoch, and repeats the rows of a rare class, all of them equally often to
@@ -73,13 +73,14 @@ def balance_classes(
         UserWarning: if an array looks like pixels in [0, 255], or equal rows have different labels.
 
     Example:
-        >>> x, y = np.arange(10.0).reshape(10, 1), [0, 0, 0, 0, 0, 0, 1, 1, -1, -1]
-        >>> batches = balance_classes(x, y, num_classes=2, batch_size=10)
-        >>> inputs, labels = next(iter(batches))
-        >>> sorted(labels.numpy().tolist())
-        [-1, -1, 0, 0, 0, 0, 1, 1, 1, 1]
-        >>> sorted(inputs.numpy()[labels.numpy() == 1, 0].tolist())
-        [6.0, 6.0, 7.0, 7.0]
+
+    >>> x, y = np.arange(10.0).reshape(10, 1), [0, 0, 0, 0, 0, 0, 1, 1, -1, -1]
+    >>> batches = balance_classes(x, y, num_classes=2, batch_size=10)
+    >>> inputs, labels = next(iter(batches))
+    >>> sorted(labels.numpy().tolist())
+    [-1, -1, 0, 0, 0, 0, 1, 1, 1, 1]
+    >>> sorted(inputs.numpy()[labels.numpy() == 1, 0].tolist())
+    [6.0, 6.0, 7.0, 7.0]
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders* (arXiv:1511.05644), section 5, balance

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def shuffled_batches(
     x: Any, y: Any = None, batch_size: int = 100, seed: int = 0, first_epoch: int = 0
 ) -> tf.data.Dataset:
-    """Make batches in a new random order per epoch, each order a function of seed and epoch.
+    """Makes batches in a new random order per epoch, each order a function of seed and epoch.
 
     Keras shuffles arrays in an order that depends on how many random numbers were drawn before, so
     a training that is resumed in a new process sees other batches. These batches are the same from
@@ -47,15 +47,16 @@ def shuffled_batches(
             its range.
 
     Example:
-        >>> x = np.arange(5.0).reshape(5, 1)
-        >>> batches = shuffled_batches(x, batch_size=2, seed=0)
-        >>> epochs = [[batch.ravel().tolist() for batch in batches.as_numpy_iterator()]
-        ...           for _ in range(2)]
-        >>> [len(batch) for batch in epochs[0]], epochs[0] == epochs[1]
-        ([2, 2, 1], False)
-        >>> later = shuffled_batches(x, batch_size=2, seed=0, first_epoch=1)
-        >>> epochs[1] == [batch.ravel().tolist() for batch in later.as_numpy_iterator()]
-        True
+
+    >>> x = np.arange(5.0).reshape(5, 1)
+    >>> batches = shuffled_batches(x, batch_size=2, seed=0)
+    >>> epochs = [[batch.ravel().tolist() for batch in batches.as_numpy_iterator()]
+    ...           for _ in range(2)]
+    >>> [len(batch) for batch in epochs[0]], epochs[0] == epochs[1]
+    ([2, 2, 1], False)
+    >>> later = shuffled_batches(x, batch_size=2, seed=0, first_epoch=1)
+    >>> epochs[1] == [batch.ravel().tolist() for batch in later.as_numpy_iterator()]
+    True
     """
     import tensorflow as tf
 
@@ -95,7 +96,7 @@ def mix_labels(
     seed: int = 0,
     first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Make batches that each hold labelled rows, however few there are.
+    """Makes batches that each hold labelled rows, however few there are.
 
     A batch is `labelled` rows with their labels, then `unlabelled` rows drawn from all rows,
     labelled or not, with label -1. An epoch shows every row once among the unlabelled, in a new
@@ -126,14 +127,15 @@ def mix_labels(
             its range.
 
     Example:
-        >>> x = np.arange(10.0).reshape(10, 1)
-        >>> y = np.array([3, -1, 5, -1, -1, -1, -1, -1, -1, -1])
-        >>> batches = mix_labels(x, y, labelled=2, unlabelled=4, seed=0)
-        >>> len(batches)
-        2
-        >>> inputs, labels = next(iter(batches))
-        >>> tuple(inputs.shape), sorted(labels.numpy()[:2].tolist()), labels.numpy()[2:].tolist()
-        ((6, 1), [3, 5], [-1, -1, -1, -1])
+
+    >>> x = np.arange(10.0).reshape(10, 1)
+    >>> y = np.array([3, -1, 5, -1, -1, -1, -1, -1, -1, -1])
+    >>> batches = mix_labels(x, y, labelled=2, unlabelled=4, seed=0)
+    >>> len(batches)
+    2
+    >>> inputs, labels = next(iter(batches))
+    >>> tuple(inputs.shape), sorted(labels.numpy()[:2].tolist()), labels.numpy()[2:].tolist()
+    ((6, 1), [3, 5], [-1, -1, -1, -1])
 
     References:
         Miyato et al. 2018, *Virtual Adversarial Training* (arXiv:1704.03976), train on 100

@@ -14,7 +14,7 @@ _WHITE = 255.0
 
 
 def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) -> np.ndarray:
-    """Return `x` as a float32 array of finite numbers, or raise an error that names the fault.
+    """Returns `x` as a float32 array of finite numbers, or raise an error that names the fault.
 
     Args:
         x: array-like of floats, [n, ...].
@@ -29,8 +29,9 @@ def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) ->
         ValueError: if it has no rows axis, rows of another shape, or NaN or infinite values.
 
     Example:
-        >>> check_array([[0.0, 1.0]], "x", shape=[2]).dtype
-        dtype('float32')
+
+    >>> check_array([[0.0, 1.0]], "x", shape=[2]).dtype
+    dtype('float32')
     """
     try:
         array = np.asarray(x)
@@ -73,7 +74,7 @@ def check_labels(
     every_class: bool | None = None,
     size: int | None = None,
 ) -> np.ndarray:
-    """Return class labels as an array, or raise an error that names the fault.
+    """Returns class labels as an array, or raise an error that names the fault.
 
     Args:
         labels: array-like of integers [n]: the class of each row, -1 where it is unknown.
@@ -92,8 +93,9 @@ def check_labels(
         ValueError: if it has another shape, a class out of range, or too few known labels.
 
     Example:
-        >>> check_labels([0, -1, 1], "y", num_classes=2, required="some")
-        array([ 0, -1,  1])
+
+    >>> check_labels([0, -1, 1], "y", num_classes=2, required="some")
+    array([ 0, -1,  1])
     """
     check_choice("required", required, ("any", "some", "all"))
     try:
@@ -126,7 +128,7 @@ def check_labels(
 
 
 def check_label_spec(element_spec: Any, name: str) -> None:
-    """Check that the elements of a `tf.data.Dataset` carry class labels.
+    """Checks that the elements of a `tf.data.Dataset` carry class labels.
 
     Args:
         element_spec: `tf.data.Dataset.element_spec`, of batches.
@@ -137,9 +139,10 @@ def check_label_spec(element_spec: Any, name: str) -> None:
         ValueError: if there are none, or they have another shape than [batch].
 
     Example:
-        >>> import tensorflow as tf
-        >>> batches = tf.data.Dataset.from_tensor_slices(([[0.5], [0.25]], [0, -1])).batch(2)
-        >>> check_label_spec(batches.element_spec, "x")
+
+    >>> import tensorflow as tf
+    >>> batches = tf.data.Dataset.from_tensor_slices(([[0.5], [0.25]], [0, -1])).batch(2)
+    >>> check_label_spec(batches.element_spec, "x")
     """
     # Imported here: `aae-tf` checks arrays before it imports TensorFlow.
     import keras
@@ -221,7 +224,8 @@ def check_training_data(
             labels.
 
     Example:
-        >>> check_training_data(np.eye(2, dtype="float32"), np.array([0, 1]), "x")
+
+    >>> check_training_data(np.eye(2, dtype="float32"), np.array([0, 1]), "x")
     """
     if len(x) > 1 and all(np.array_equal(row, x[0]) for row in x[1:]):
         raise ValueError(

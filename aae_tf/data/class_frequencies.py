@@ -32,9 +32,10 @@ def multinomial_test(counts: Any, probs: Any) -> tuple[float, float]:
         zero occurs, and the p-value.
 
     Example:
-        >>> statistic, p_value = multinomial_test([60, 30, 10], [0.5, 0.3, 0.2])
-        >>> round(statistic, 2), round(p_value, 4)
-        (7.0, 0.0302)
+
+    >>> statistic, p_value = multinomial_test([60, 30, 10], [0.5, 0.3, 0.2])
+    >>> round(statistic, 2), round(p_value, 4)
+    (7.0, 0.0302)
 
     References:
         Cochran 1952, *The chi-square test of goodness of fit*; Davison and Hinkley 1997,
@@ -78,9 +79,10 @@ def frequency_contradiction(counts: Any, probs: Any) -> str | None:
         The end of a sentence, to be put after whose frequencies they are; None if they agree.
 
     Example:
-        >>> frequency_contradiction([505, 495], [0.5, 0.5])
-        >>> print(frequency_contradiction([600, 400], [0.5, 0.5]))
-        class frequencies [0.600, 0.400], the class prior has [0.500, 0.500] (chi-square test: ...).
+
+    >>> frequency_contradiction([505, 495], [0.5, 0.5])
+    >>> print(frequency_contradiction([600, 400], [0.5, 0.5]))
+    class frequencies [0.600, 0.400], the class prior has [0.500, 0.500] (chi-square test: ...).
     """
     _, p_value = multinomial_test(counts, probs)
     frequencies = np.asarray(counts) / np.sum(counts)
@@ -94,7 +96,7 @@ def frequency_contradiction(counts: Any, probs: Any) -> str | None:
 
 
 def warn_class_frequencies(labels: Any, probs: Any, stacklevel: int = 2) -> None:
-    """Warn if the known labels contradict the class prior.
+    """Warns if the known labels contradict the class prior.
 
     They contradict it if Pearson's test of the class frequencies has a p-value below 0.001 and the
     total variation distance sum |q - p| / 2 is at least 1%; see `frequency_contradiction`. Where a
@@ -117,7 +119,8 @@ def warn_class_frequencies(labels: Any, probs: Any, stacklevel: int = 2) -> None
         UserWarning: with both frequencies and the p-value.
 
     Example:
-        >>> warn_class_frequencies([0, 1, 1, 0, -1], [0.5, 0.5])
+
+    >>> warn_class_frequencies([0, 1, 1, 0, -1], [0.5, 0.5])
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders* (arXiv:1511.05644), section 5, balance

@@ -26,10 +26,11 @@ class Dataset:
         class_names: tuple of str, the name of each class.
 
     Example:
-        >>> from aae_tf import data
-        >>> digits = data.load("digits")
-        >>> digits.x_train.shape, digits.x_validation.shape, digits.x_test.shape
-        ((1250, 8, 8, 1), (250, 8, 8, 1), (297, 8, 8, 1))
+
+    >>> from aae_tf import data
+    >>> digits = data.load("digits")
+    >>> digits.x_train.shape, digits.x_validation.shape, digits.x_test.shape
+    ((1250, 8, 8, 1), (250, 8, 8, 1), (297, 8, 8, 1))
     """
 
     name: str
@@ -50,7 +51,7 @@ def load(
     seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
 ) -> Dataset:
-    """Load a data set of images and class labels, with images scaled to [0, 1].
+    """Loads a data set of images and class labels, with images scaled to [0, 1].
 
     `"digits"` are the 1,797 images of 8x8 pixels that scikit-learn bundles. Any other name is one
     of TensorFlow Datasets, such as `"mnist"` or `"emnist/letters"`, which must have been prepared
@@ -81,9 +82,10 @@ def load(
         DatasetNotFoundError: a `FileNotFoundError`, if the data set is not on this machine.
 
     Example:
-        >>> digits = load("digits", labels=100)
-        >>> digits.x_train.shape, int((digits.y_train >= 0).sum())
-        ((1250, 8, 8, 1), 100)
+
+    >>> digits = load("digits", labels=100)
+    >>> digits.x_train.shape, int((digits.y_train >= 0).sum())
+    ((1250, 8, 8, 1), 100)
     """
     check_integer("seed", seed, maximum=2**32 - 1)
     if labels is not None:
@@ -114,7 +116,7 @@ def load(
 
 
 def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
-    """Keep a random, class-balanced subset of the labels and set the others to -1.
+    """Keeps a random, class-balanced subset of the labels and set the others to -1.
 
     Every class keeps `num_labels / num_classes` labels. With the same seed, a smaller subset is a
     part of a larger one.
@@ -133,8 +135,9 @@ def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
             `num_labels` cannot be shared equally.
 
     Example:
-        >>> labelled_subset([0, 0, 1, 1, 1], num_labels=2, seed=0).tolist()
-        [0, -1, -1, -1, 1]
+
+    >>> labelled_subset([0, 0, 1, 1, 1], num_labels=2, seed=0).tolist()
+    [0, -1, -1, -1, 1]
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 5 (arXiv:1511.05644).

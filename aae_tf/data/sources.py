@@ -43,7 +43,7 @@ class Source:
 
 
 def read_digits() -> Source:
-    """Read scikit-learn's 1,797 digits; the test split is always the same 297, stratified."""
+    """Reads scikit-learn's 1,797 digits; the test split is always the same 297, stratified."""
     datasets = import_extra("sklearn.datasets", "data", "data.load")
     model_selection = import_extra("sklearn.model_selection", "data", "data.load")
     digits = datasets.load_digits()
@@ -71,8 +71,9 @@ def available(data_dir: str | os.PathLike[str] | None = None) -> list[str]:
         `name/config`. They need not hold images with labels.
 
     Example:
-        >>> "digits" in available()
-        True
+
+    >>> "digits" in available()
+    True
     """
     found = {"digits"}
     for directory in _directories(data_dir):
@@ -84,7 +85,7 @@ def available(data_dir: str | os.PathLike[str] | None = None) -> list[str]:
 
 
 def find_prepared(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
-    """Return the directory of the highest prepared version of a data set.
+    """Returns the directory of the highest prepared version of a data set.
 
     Raises:
         ValueError: if `name` is no name of a data set.
@@ -112,7 +113,7 @@ def find_prepared(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
 
 
 def read_prepared(name: str, directory: Path) -> Source:
-    """Read the train and test splits of a prepared data set, from disk alone.
+    """Reads the train and test splits of a prepared data set, from disk alone.
 
     Raises:
         ValueError: if it has no such splits, or no pairs of an image of one size and a class.

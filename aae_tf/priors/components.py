@@ -28,9 +28,10 @@ def num_components(prior: Any) -> int | None:
         components are the one-hot vectors, and None for any other distribution.
 
     Example:
-        >>> from aae_tf import priors
-        >>> num_components(priors.ring_mixture(7)), num_components(priors.gaussian(2))
-        (7, None)
+
+    >>> from aae_tf import priors
+    >>> num_components(priors.ring_mixture(7)), num_components(priors.gaussian(2))
+    (7, None)
     """
     if isinstance(prior, _MIXTURE):
         return int(prior.components_distribution.batch_shape[-1])
@@ -88,11 +89,12 @@ def conditional(prior: tfp.distributions.Distribution, labels: Any) -> Any:
             range.
 
     Example:
-        >>> from aae_tf import priors
-        >>> prior = priors.ring_mixture(4, radius=9.0, radial_scale=0.1)
-        >>> samples = conditional(prior, [1, 1, 2]).sample(seed=[0, 1])
-        >>> samples.numpy().round().astype(int).tolist()
-        [[0, 9], [0, 9], [-9, 0]]
+
+    >>> from aae_tf import priors
+    >>> prior = priors.ring_mixture(4, radius=9.0, radial_scale=0.1)
+    >>> samples = conditional(prior, [1, 1, 2]).sample(seed=[0, 1])
+    >>> samples.numpy().round().astype(int).tolist()
+    [[0, 9], [0, 9], [-9, 0]]
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 2.3 (arXiv:1511.05644).

@@ -29,9 +29,10 @@ def gaussian(dim: int, scale: float = 1.0) -> tfp.distributions.Distribution:
         ValueError: if an argument is out of range.
 
     Example:
-        >>> prior = gaussian(dim=2, scale=5.0)
-        >>> prior.stddev().numpy().tolist()
-        [5.0, 5.0]
+
+    >>> prior = gaussian(dim=2, scale=5.0)
+    >>> prior.stddev().numpy().tolist()
+    [5.0, 5.0]
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 3 (arXiv:1511.05644).
@@ -67,9 +68,10 @@ def fit_gaussian(codes: Any) -> tfp.distributions.Distribution:
             fewer than d dimensions.
 
     Example:
-        >>> codes = np.random.default_rng(0).normal([1.0, -1.0], [2.0, 0.5], size=[10_000, 2])
-        >>> fit_gaussian(codes).stddev().numpy().round(1).tolist()
-        [2.0, 0.5]
+
+    >>> codes = np.random.default_rng(0).normal([1.0, -1.0], [2.0, 0.5], size=[10_000, 2])
+    >>> fit_gaussian(codes).stddev().numpy().round(1).tolist()
+    [2.0, 0.5]
     """
     try:
         codes = np.asarray(codes, np.float64)
@@ -126,9 +128,10 @@ def uniform(dim: int, low: float = -1.0, high: float = 1.0) -> tfp.distributions
         ValueError: if an argument is out of range.
 
     Example:
-        >>> prior = uniform(dim=2, low=0.0, high=4.0)
-        >>> float(prior.prob([1.0, 3.0]))
-        0.0625
+
+    >>> prior = uniform(dim=2, low=0.0, high=4.0)
+    >>> float(prior.prob([1.0, 3.0]))
+    0.0625
     """
     check_integer("dim", dim, minimum=1)
     check_number("low", low)

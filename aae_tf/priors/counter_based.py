@@ -103,8 +103,9 @@ def row_seeds(n: int, seed: int) -> np.ndarray:
         ValueError: if an argument is out of range.
 
     Example:
-        >>> row_seeds(2, seed=0).tolist()
-        [-2152535657050944081, 7960286522194355700]
+
+    >>> row_seeds(2, seed=0).tolist()
+    [-2152535657050944081, 7960286522194355700]
     """
     check_integer("n", n)
     check_integer("seed", seed, minimum=-(2**63), maximum=2**63 - 1)
@@ -130,8 +131,9 @@ def fold_rows(seeds: Any, index: int) -> tf.Tensor:
         ValueError: if `index` is negative.
 
     Example:
-        >>> fold_rows([7, 8], index=1).numpy().tolist()
-        [1663252926424047505, -5200738455813082935]
+
+    >>> fold_rows([7, 8], index=1).numpy().tolist()
+    [1663252926424047505, -5200738455813082935]
     """
     check_integer("index", index)
     # `random_bits` hashes the states after the start; this hashes one before it.

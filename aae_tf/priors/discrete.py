@@ -31,9 +31,10 @@ def categorical(num_classes: int, probs: Any = None) -> tfp.distributions.Distri
         ValueError: if an argument is out of range.
 
     Example:
-        >>> prior = categorical(3, probs=[0.5, 0.25, 0.25])
-        >>> float(prior.prob([0.0, 1.0, 0.0]))
-        0.25
+
+    >>> prior = categorical(3, probs=[0.5, 0.25, 0.25])
+    >>> float(prior.prob([0.0, 1.0, 0.0]))
+    0.25
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, sections 5 and 6 (arXiv:1511.05644).
@@ -67,8 +68,9 @@ def from_labels(labels: Any, num_classes: int) -> tfp.distributions.Distribution
             that its probability would be zero.
 
     Example:
-        >>> from_labels([0, 1, 1, -1, 1], num_classes=2).mean().numpy().tolist()
-        [0.25, 0.75]
+
+    >>> from_labels([0, 1, 1, -1, 1], num_classes=2).mean().numpy().tolist()
+    [0.25, 0.75]
     """
     check_integer("num_classes", num_classes, minimum=2)
     labels = np.asarray(labels)
@@ -115,9 +117,10 @@ def bernoulli(dim: int, probs: Any = 0.5) -> tfp.distributions.Distribution:
         ValueError: if an argument is out of range.
 
     Example:
-        >>> prior = bernoulli(2, probs=[0.5, 0.25])
-        >>> float(prior.prob([1.0, 0.0]))
-        0.375
+
+    >>> prior = bernoulli(2, probs=[0.5, 0.25])
+    >>> float(prior.prob([1.0, 0.0]))
+    0.375
     """
     check_integer("dim", dim, minimum=1)
     shape = (int(dim),) if np.ndim(probs) else ()

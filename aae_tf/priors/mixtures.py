@@ -49,9 +49,10 @@ def ring_mixture(
         ValueError: if an argument is out of range.
 
     Example:
-        >>> prior = ring_mixture(num_components=4, radius=2.0)
-        >>> prior.components_distribution.mean().numpy().round(3).tolist()
-        [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [-0.0, -2.0]]
+
+    >>> prior = ring_mixture(num_components=4, radius=2.0)
+    >>> prior.components_distribution.mean().numpy().round(3).tolist()
+    [[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [-0.0, -2.0]]
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 2.3
@@ -134,10 +135,11 @@ def swiss_roll(
         ValueError: if an argument is out of range.
 
     Example:
-        >>> prior = swiss_roll(num_components=4)
-        >>> radii = tf.norm(prior.components_distribution.sample(500, seed=[0, 1]), axis=-1)
-        >>> tf.reduce_mean(radii, axis=0).numpy().round().tolist()
-        [2.0, 4.0, 5.0, 6.0]
+
+    >>> prior = swiss_roll(num_components=4)
+    >>> radii = tf.norm(prior.components_distribution.sample(500, seed=[0, 1]), axis=-1)
+    >>> tf.reduce_mean(radii, axis=0).numpy().round().tolist()
+    [2.0, 4.0, 5.0, 6.0]
 
     References:
         Makhzani et al. 2016, *Adversarial Autoencoders*, section 2.3 (arXiv:1511.05644). The paper

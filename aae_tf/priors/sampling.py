@@ -56,11 +56,12 @@ def sample_rows(distribution: Any, seeds: Any, labels: Any = None) -> tf.Tensor:
             if there are not as many labels as seeds.
 
     Example:
-        >>> import tensorflow_probability as tfp
-        >>> prior = tfp.distributions.Sample(tfp.distributions.Normal(0.0, 1.0), [2])
-        >>> together = sample_rows(prior, [7, 8])
-        >>> bool(tf.reduce_all(sample_rows(prior, [8]) == together[1]))
-        True
+
+    >>> import tensorflow_probability as tfp
+    >>> prior = tfp.distributions.Sample(tfp.distributions.Normal(0.0, 1.0), [2])
+    >>> together = sample_rows(prior, [7, 8])
+    >>> bool(tf.reduce_all(sample_rows(prior, [8]) == together[1]))
+    True
     """
     if not isinstance(distribution, tfd.Distribution):
         raise TypeError(
@@ -158,9 +159,10 @@ def sample(
             of range.
 
     Example:
-        >>> from aae_tf import priors
-        >>> sample(priors.uniform(3), 100, seed=[0, 1]).shape
-        TensorShape([100, 3])
+
+    >>> from aae_tf import priors
+    >>> sample(priors.uniform(3), 100, seed=[0, 1]).shape
+    TensorShape([100, 3])
     """
     if labels is not None:
         with replicas.whole_batch(labels) as all_labels:

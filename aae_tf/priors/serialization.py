@@ -62,12 +62,13 @@ def serialize(distribution: Any) -> dict[str, Any]:
             a function, a variable, a symbolic tensor. The message names the argument.
 
     Example:
-        >>> import tensorflow_probability as tfp
-        >>> config = serialize(tfp.distributions.Normal(loc=0.0, scale=2.0))
-        >>> config["type"], config["arguments"]["scale"]
-        ('tfp.distributions.Normal', 2.0)
-        >>> float(deserialize(config).stddev())
-        2.0
+
+    >>> import tensorflow_probability as tfp
+    >>> config = serialize(tfp.distributions.Normal(loc=0.0, scale=2.0))
+    >>> config["type"], config["arguments"]["scale"]
+    ('tfp.distributions.Normal', 2.0)
+    >>> float(deserialize(config).stddev())
+    2.0
     """
     if not isinstance(distribution, _BASES):
         raise TypeError(
@@ -102,8 +103,9 @@ def deserialize(config: dict[str, Any]) -> Any:
         ValueError: if `config` is not such a dict, or names an unknown class.
 
     Example:
-        >>> deserialize({"type": "tfp.distributions.Uniform", "arguments": {"high": 3.0}}).mean()
-        <tf.Tensor: shape=(), dtype=float32, numpy=1.5>
+
+    >>> deserialize({"type": "tfp.distributions.Uniform", "arguments": {"high": 3.0}}).mean()
+    <tf.Tensor: shape=(), dtype=float32, numpy=1.5>
     """
     if not isinstance(config, dict) or not isinstance(config.get("arguments"), dict):
         raise ValueError(
