@@ -10,23 +10,16 @@ import pytest
 import tensorflow as tf
 from matplotlib.image import imread
 
-from aae_tf import SemiSupervisedAAE, export, priors
+from aae_tf import export
 from aae_tf.cli.query import parse_seeds
 from aae_tf.runs.errors import UserError
 from aae_tf.serving import ModelServer
-from tests.models.small import INPUTS, NUM_CLASSES, build
+from tests.models.small import INPUTS, NUM_CLASSES, build_classifier
 
 
 @pytest.fixture(scope="module")
 def model():
-    return build(
-        SemiSupervisedAAE,
-        2 + NUM_CLASSES,
-        style_prior=priors.gaussian(2),
-        num_classes=NUM_CLASSES,
-        style_divergence="mmd",
-        class_divergence="mmd",
-    )
+    return build_classifier()
 
 
 class Images(tf.Module):

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from aae_tf import SemiSupervisedAAE, export, priors
+from aae_tf import SemiSupervisedAAE, export
 from aae_tf.serving import ModelServer
-from tests.models.small import NUM_CLASSES, build
+from tests.models.small import build_classifier
 from tests.serving.client.asking import WAYS
 
 
@@ -223,14 +223,7 @@ def aae_server(aae_root, _as_for_users):
 @pytest.fixture(scope="package")
 def classifier() -> SemiSupervisedAAE:
     """A model with classes, untrained."""
-    return build(
-        SemiSupervisedAAE,
-        2 + NUM_CLASSES,
-        style_prior=priors.gaussian(2),
-        num_classes=NUM_CLASSES,
-        style_divergence="mmd",
-        class_divergence="mmd",
-    )
+    return build_classifier()
 
 
 @pytest.fixture(scope="package")
