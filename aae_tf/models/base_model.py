@@ -325,7 +325,7 @@ class BaseModel(GenerativeModel):
     def save_own_variables(self, store: Any) -> None:
         """Stores the state of guard and balance beside the model's own, to go on from."""
         super().save_own_variables(store)
-        if self.trainer is not None and len(self.trainer.state):
+        if self.trainer is not None and self.trainer.state_variables:
             store[_STATE] = self.trainer.state
 
     def load_own_variables(self, store: Any) -> None:

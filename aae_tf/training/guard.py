@@ -309,7 +309,7 @@ class SkipMonitor:
         return watched
 
     def reset(self) -> None:
-        """Waits as long as for new weights until the numbers are read again."""
+        """Starts the countdown to the next reading anew, for a training that begins again."""
         self._countdown = self._limit or 0
 
     def _check(self) -> None:

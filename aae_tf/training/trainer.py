@@ -72,7 +72,10 @@ class Trainer:
         discriminators: updates the discriminators; None where no code has one.
         regularizer: updates what the divergences move; the autoencoder's in the joint schedule.
         objective: the terms of the loss.
+        model: the argument.
+        log_gradient_norms: the argument.
         loss: the metric of the log key `loss`.
+        means: the metrics of all log keys.
         balance: the controller of the discriminators' learning rates; None where it is fixed.
         monitor: counts updates skipped in a row; None without a guard.
         config: the arguments that have been resolved, as `compile` takes them.
@@ -187,8 +190,7 @@ class Trainer:
             batch: what is trained on.
             seed: int32 [2]; fixes codes, prior samples and noise.
         """
-        is_guarded = self.monitor is not None
-        snapshot = Snapshot(self.model.non_trainable_weights if is_guarded else ())
+        snapshot = Snapshot(self.model.non_trainable_weights if self.monitor is not None else ())
         result = self._step(self, batch, seed)
         size = replicas.row_count(batch.inputs)
         values = {"loss": (result.loss, size), **logged_values(batch, result.terms)}
@@ -199,7 +201,7 @@ class Trainer:
             self.monitor.record(accepted, measured, self.autoencoder.uses_branches)
         values |= {key: (value, size) for key, value in result.logs.items()}
         logs = self.means.add(values, accepted)
-        if is_guarded:
+        if self.monitor is not None:
             logs[_SKIPPED] = self.means.count(
                 _SKIPPED, [~update.accepted for update in result.updates]
             )
