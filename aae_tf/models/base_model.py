@@ -1,24 +1,30 @@
 """The base class of every model that is trained: its hooks, `compile`, `fit`, and the steps."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from aae_tf import replicas
+from aae_tf.losses import LossTerm
 from aae_tf.losses.weights import Weight
+from aae_tf.models.arguments import serialize_argument
 from aae_tf.models.generative_model import GenerativeModel
+from aae_tf.models.hooks_of_keras import check_add_loss, check_overrides, check_unknown
 from aae_tf.models.inputs import LabelRule, batch_labels, check_fit_data, name_arguments
 from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.training.balance import Balance
 from aae_tf.training.guard import Guard
 from aae_tf.training.objective import divergences_of
+from aae_tf.training.own_terms import asks_for, check_terms
 from aae_tf.training.reconstruction_loss import Identifier
 from aae_tf.training.schedules import SCHEDULES
 from aae_tf.training.terms import Batch, Code, ExtraTerm, Tensors
 from aae_tf.training.trainer import OptimizerIdentifier, Trainer
+
+Metric: TypeAlias = "str | keras.metrics.Metric | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]"
 
 _STATE = "training_state"
 
@@ -47,11 +53,15 @@ class BaseModel(GenerativeModel):
         decoder: built Keras model, [batch, n] to outputs [batch, ...].
         codes: what is matched, by the name of the code, the prefix of its logs.
         num_classes: how many classes or clusters the model knows; None if it knows none.
-        seed: non-negative integer that fixes weights, noise and prior samples; None draws anew.
+        seed: non-negative integer that fixes weights, noise and prior samples; None draws anew,
+            from Keras' generator, which `keras.utils.set_random_seed` fixes.
         name: name of the model.
+        extra_terms: `losses.LossTerm`s, lowered with the divergences. Every model takes them by
+            this name. One that asks for labels makes a model look at them that would not.
 
     Attributes:
         codes: the argument.
+        loss_terms: the argument `extra_terms`, whose name is that of the hook.
         trainer: what `compile` made; None before.
 
     References:
@@ -73,9 +83,14 @@ class BaseModel(GenerativeModel):
         num_classes: int | None = None,
         seed: int | None = None,
         name: str | None = None,
+        extra_terms: Sequence[LossTerm] = (),
         **kwargs: Any,
     ) -> None:
+        loss_terms = check_terms(extra_terms)
         super().__init__(decoder, num_classes=num_classes, seed=seed, name=name, **kwargs)
+        self.loss_terms = loss_terms
+        if self.labels == "none" and asks_for(loss_terms, "labels"):
+            self.labels = "any"
         # Reset with the metrics: evaluating twice gives the same numbers, and evaluating in the
         # middle of training does not change what is trained.
         self._evaluation_seed_generator = keras.random.SeedGenerator(0)
@@ -97,7 +112,10 @@ class BaseModel(GenerativeModel):
     def extra_terms(
         self, codes: Tensors, batch: Batch, seed: tf.Tensor, training: bool
     ) -> dict[str, ExtraTerm]:
-        """Measures further terms of the encoder's loss, by their log keys."""
+        """Measures further terms of the encoder's loss, by their log keys.
+
+        Those of the argument `extra_terms` are not among them.
+        """
         return {}
 
     def compare_arguments(self, code: str, batch: Batch) -> dict[str, tf.Tensor]:
@@ -106,6 +124,15 @@ class BaseModel(GenerativeModel):
 
     def check_labels(self, labels: np.ndarray | None) -> None:
         """Looks at labels that are valid before training starts; may warn."""
+
+    def add_loss(self, loss: Any) -> None:
+        """Refuses a loss that no step would count; see `extra_terms`.
+
+        Raises:
+            ValueError: unless the class has a `train_step` of its own.
+        """
+        check_add_loss(self)
+        super().add_loss(loss)
 
     # Training.
 
@@ -125,6 +152,9 @@ class BaseModel(GenerativeModel):
         balance: Balance | str = "fixed",
         discriminator_steps: int = 1,
         log_gradient_norms: bool = False,
+        metrics: Sequence[Metric] | None = None,
+        weighted_metrics: Sequence[Metric] | None = None,
+        **unknown: Any,
     ) -> None:
         """Configures training.
 
@@ -139,8 +169,11 @@ class BaseModel(GenerativeModel):
                 alike whatever its divergence.
             reconstruction_loss: "half_squared_error" (0.5 |x - x'|^2), "bernoulli" (both in nats,
                 summed over features, averaged over the batch), or a callable of (inputs, outputs)
-                that returns [batch, ...]; register it with
-                `keras.saving.register_keras_serializable`, or a saved model will not load.
+                that returns [batch, ...], summed likewise; register it with
+                `keras.saving.register_keras_serializable`, or a saved model will not load. Or a
+                loss of Keras, by name ("mse", "mae"), class or instance, whose number is that of
+                Keras: averaged over features and batch, unless its `reduction` is "sum" or None,
+                when it is summed over features and averaged over the batch.
             schedule: "joint" or "alternating", see the class.
             reconstruction_weight: factor of the reconstruction loss: a number, zero or more, or a
                 Keras schedule of the steps made.
@@ -164,12 +197,30 @@ class BaseModel(GenerativeModel):
             log_gradient_norms: whether `reconstruction_gradient_norm` and
                 `<code>_gradient_norm` are logged: the norm of the gradient of each term of the
                 loss, weighted, at the encoder's weights. Costs a backward pass for each.
+            metrics: metrics of Keras, or their names: of the outputs that `reconstruction_loss`
+                compares, in training and evaluation. None costs nothing.
+            weighted_metrics: the same, weighted by `sample_weight`.
+            **unknown: refused; `loss` of `keras.Model.compile` is `reconstruction_loss` here.
 
         Raises:
-            ValueError: if an argument is out of its range.
+            ValueError: if an argument is out of its range; if metrics are given to a model that
+                reconstructs nothing; if the class overrides a method of Keras that training does
+                not call, see `check_overrides`.
             TypeError: if `reconstruction_loss` is neither a name nor callable, or another argument
-                is of a wrong type.
+                is unknown or of a wrong type.
+
+        Warns:
+            UserWarning: if the class overrides `call`, which training does not go through.
         """
+        check_unknown(unknown)
+        has_metrics = bool(metrics or weighted_metrics)
+        if has_metrics and not self.reconstructs:
+            raise ValueError(
+                "Expected no `metrics`: they compare outputs with inputs, and "
+                f"{type(self).__name__} reconstructs none. Received: metrics={metrics!r}, "
+                f"weighted_metrics={weighted_metrics!r}."
+            )
+        check_overrides(self)
         strategy = self.distribute_strategy
         replicas.check_strategy(strategy, jit_compile, steps_per_execution, self.seed)
         # The networks may have been built under another policy than the model.
@@ -190,13 +241,18 @@ class BaseModel(GenerativeModel):
             balance=balance,
             discriminator_steps=discriminator_steps,
             log_gradient_norms=log_gradient_norms,
+            with_outputs=has_metrics,
         )
         keras_arguments = {
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
             "auto_scale_loss": auto_scale_loss,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
         }
+        # Keras keeps those of a former `compile` where none are given.
+        self._compile_metrics = None
         super().compile(optimizer=trainer.optimizers["optimizer"], **keras_arguments)
         replicas.synchronize_batch_normalization(self._flatten_layers(), strategy)
         trainer.use_branches(not self.jit_compile or strategy.num_replicas_in_sync > 1)
@@ -208,6 +264,8 @@ class BaseModel(GenerativeModel):
         # As Keras sets its own, and not as one more metric of the model.
         object.__setattr__(self, "_loss_tracker", trainer.loss)
         self._compile_arguments = {**trainer.config, **keras_arguments}
+        if has_metrics:
+            trainer.metric_names = self._make_metrics()
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """Returns the arguments of `compile`, optimizers included; None before it is called."""
@@ -279,6 +337,14 @@ class BaseModel(GenerativeModel):
 
     # Metrics.
 
+    def _make_metrics(self) -> tuple[str, ...]:
+        """Makes the variables of the metrics that `compile` was given, and returns their names."""
+        outputs = tf.zeros((2, *self.decoder.output_shape[1:]))
+        # Keras makes them at the first batch, which would be within a graph.
+        with self.distribute_strategy.scope(), keras.StatelessScope():
+            results = self.compute_metrics(outputs, outputs, outputs, tf.ones([2]))
+        return tuple(name for name in results if name != "loss")
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The metrics of Keras, and the means of the logs that have been made."""
@@ -294,8 +360,8 @@ class BaseModel(GenerativeModel):
     def get_metrics_state(self) -> dict[str, np.ndarray]:
         """Returns the values of all metrics by "key/variable", to go on within an epoch."""
         return {
-            f"{metric.name}/{variable.name}": variable.numpy()
-            for metric in self.metrics
+            f"{name}/{variable.name}": variable.numpy()
+            for name, metric in self._named_metrics().items()
             for variable in metric.variables
         }
 
@@ -311,7 +377,9 @@ class BaseModel(GenerativeModel):
         with self.distribute_strategy.scope():
             for name, value in state.items():
                 key, _, part = name.rpartition("/")
-                metric = self.trainer.means.metric(key) if key else None
+                metric = self._named_metrics().get(key)
+                if metric is None and key:
+                    metric = self.trainer.means.metric(key)
                 variables = {v.name: v for v in metric.variables} if metric else {}
                 if part not in variables:
                     raise ValueError(
@@ -320,7 +388,26 @@ class BaseModel(GenerativeModel):
                     )
                 variables[part].assign(value)
 
+    def _named_metrics(self) -> dict[str, keras.metrics.Metric]:
+        # Keras holds those of `compile` in one that has no variables of its own.
+        metrics = [m for each in self.metrics for m in getattr(each, "metrics", [each])]
+        return {metric.name: metric for metric in metrics}
+
     # Saving.
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, as they are in use.
+
+        Raises:
+            ValueError: if a prior or a kernel cannot be saved; the message says why.
+        """
+        return {**super().get_config(), "extra_terms": serialize_argument(list(self.loss_terms))}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BaseModel":
+        """Builds the model from what `get_config` returned."""
+        terms = keras.saving.deserialize_keras_object(config.get("extra_terms", []))
+        return super().from_config({**config, "extra_terms": terms})
 
     def save_own_variables(self, store: Any) -> None:
         """Stores the state of guard and balance beside the model's own, to go on from."""

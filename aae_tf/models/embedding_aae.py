@@ -57,6 +57,7 @@ class EmbeddingAAE(ClassStyleAAE):
         seed: non-negative integer that fixes initial weights, noise and prior samples; None draws
             anew.
         name: name of the model.
+        **kwargs: `extra_terms`, a list of `losses.LossTerm`, see `BaseModel`; and `dtype`.
 
     Inputs:
         inputs: float [batch, ...], of the encoder's input shape; beside them, or not, labels,

@@ -33,6 +33,7 @@ class GAN(BaseModel):
         seed: non-negative integer that fixes the initial weights of a default discriminator and
             prior samples; None draws anew.
         name: name of the model.
+        **kwargs: `extra_terms`, a list of `losses.LossTerm`, see `BaseModel`; and `dtype`.
 
     Inputs:
         inputs: float [batch, ...], of the decoder's output shape. Labels beside them are ignored.

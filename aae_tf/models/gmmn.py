@@ -25,6 +25,7 @@ class GMMN(GAN):
             at hand. A default kernel is made for values in [0, 1].
         seed: non-negative integer that fixes prior samples; None draws anew.
         name: name of the model.
+        **kwargs: `extra_terms`, a list of `losses.LossTerm`, see `BaseModel`; and `dtype`.
 
     Inputs:
         inputs: float [batch, ...], of the decoder's output shape. Labels beside them are ignored.

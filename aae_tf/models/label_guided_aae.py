@@ -36,6 +36,7 @@ class LabelGuidedAAE(BaseAAE):
         seed: non-negative integer that fixes the initial weights of the head and of a default
             discriminator, noise and prior samples; None draws anew.
         name: name of the model.
+        **kwargs: `extra_terms`, a list of `losses.LossTerm`, see `BaseModel`; and `dtype`.
 
     Inputs:
         inputs: float [batch, ...], of the encoder's input shape; beside them labels, integers

@@ -34,6 +34,7 @@ class VAE(BaseAAE):
         seed: non-negative integer that fixes the initial weights of the head and noise; None
             draws anew.
         name: name of the model.
+        **kwargs: `extra_terms`, a list of `losses.LossTerm`, see `BaseModel`; and `dtype`.
 
     Inputs:
         inputs: float [batch, ...], of the encoder's input shape. Labels beside them are ignored.

@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+import keras
 import numpy as np
+
+_LARGEST = 2**31 - 1
 
 
 class WeightSeeds(NamedTuple):
@@ -22,7 +25,15 @@ class WeightSeeds(NamedTuple):
 
 
 def weight_seeds(seed: int | None, num_codes: int = 2) -> WeightSeeds:
-    """Derives the seeds of initial weights from that of a model; None draws them anew."""
+    """Derives the seeds of initial weights from that of a model.
+
+    Args:
+        seed: non-negative integer; None draws one from Keras' own generator, as layers without a
+            seed do, so that `keras.utils.set_random_seed` fixes it.
+        num_codes: number of codes.
+    """
+    if seed is None:
+        seed = int(keras.random.randint((), 0, _LARGEST, dtype="int32"))
     words = np.random.SeedSequence(seed).generate_state(5 + max(num_codes - 2, 0))
     posterior, first, second, class_head, cluster_heads, *further = map(int, words)
     divergences = (first, second, *further)[:num_codes]

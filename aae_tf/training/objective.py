@@ -12,8 +12,9 @@ import tensorflow as tf
 from aae_tf import replicas
 from aae_tf.divergences import Divergence, DivergenceTerms
 from aae_tf.losses.weights import Weight, weight_at, weighted_mean
+from aae_tf.training.own_terms import OwnTerms
 from aae_tf.training.reconstruction_loss import ReconstructionLoss
-from aae_tf.training.terms import Batch, LossTerms, Tensors, TrainableModel
+from aae_tf.training.terms import Batch, ExtraTerm, LossTerms, Tensors, TrainableModel
 
 # The value of a batch and its weight in the mean of an epoch, by log key.
 LoggedValues = Mapping[str, tuple[tf.Tensor, Any]]
@@ -29,6 +30,7 @@ class Objective:
         steps: scalar integer variable, the updates of encoder and decoder so far, of which
             `reconstruction_weight` may be a schedule.
         regularization_steps: the same for the updates that lower divergences and further terms.
+        with_outputs: whether the terms that are measured have the decoder's outputs beside them.
 
     Attributes:
         divergences: by the name of the code; codes without one are left out.
@@ -41,6 +43,7 @@ class Objective:
         reconstruction_weight: Weight,
         steps: keras.Variable,
         regularization_steps: keras.Variable,
+        with_outputs: bool = False,
     ) -> None:
         self.divergences: dict[str, Divergence] = divergences_of(model)
         self._model = model
@@ -48,6 +51,8 @@ class Objective:
         self._reconstruction_weight = reconstruction_weight
         self._steps = steps
         self._regularization_steps = regularization_steps
+        self._own_terms = OwnTerms(model.loss_terms)
+        self._with_outputs = with_outputs or self._own_terms.use_outputs
 
     # Measuring.
 
@@ -60,16 +65,53 @@ class Objective:
             seed: integer [2]; fixes prior samples and noise.
             training: whether noise and penalties that belong to training are applied.
         """
+        losses = outputs = None
+        if self._model.reconstructs:
+            losses, outputs = self.reconstruction(batch, codes, training)
         return LossTerms(
-            self.reconstruction(batch, codes, training) if self._model.reconstructs else None,
+            losses,
             self.compare(codes, batch, seed, training),
-            self._model.extra_terms(codes, batch, seed, training),
+            self.extra_terms(codes, batch, seed, training, outputs),
+            outputs,
         )
 
-    def reconstruction(self, batch: Batch, codes: Tensors, training: bool) -> tf.Tensor:
-        """Decodes codes and compares the outputs with the inputs; float32 [batch]."""
-        inputs = self._model.decoder_inputs(codes)
-        return self._reconstruction_loss(batch.inputs, inputs, training)
+    def reconstruction(
+        self, batch: Batch, codes: Tensors, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Decodes codes and compares the outputs with the inputs.
+
+        Returns:
+            The loss of each example, float32 [batch]; and the outputs, float32 [batch, ...], or
+            None where nothing asks for them.
+        """
+        decoded = self._decode(codes, training)
+        losses = self._reconstruction_loss.losses(batch.inputs, decoded)
+        return losses, self._reconstruction_loss.outputs(decoded) if self._with_outputs else None
+
+    def extra_terms(
+        self,
+        codes: Tensors,
+        batch: Batch,
+        seed: tf.Tensor,
+        training: bool,
+        outputs: tf.Tensor | None = None,
+    ) -> dict[str, ExtraTerm]:
+        """Measures the model's further terms: those of its class, and those it was given.
+
+        Args:
+            codes: by name, as the model's `sample_codes` gives them.
+            batch: what they are the codes of.
+            seed: integer [2].
+            training: whether the batch is trained on.
+            outputs: the codes decoded; None decodes them where a term asks for them.
+        """
+        terms = self._model.extra_terms(codes, batch, seed, training)
+        if outputs is None and self._own_terms.use_outputs:
+            outputs = self._reconstruction_loss.outputs(self._decode(codes, training))
+        return self._own_terms.join(terms, codes, batch, outputs, seed, training)
+
+    def _decode(self, codes: Tensors, training: bool) -> tf.Tensor:
+        return self._reconstruction_loss.decode(self._model.decoder_inputs(codes), training)
 
     def compare(
         self,
@@ -219,7 +261,11 @@ class LossMean(keras.metrics.Mean):
 
 
 def logged_values(batch: Batch, terms: LossTerms) -> dict[str, tuple[tf.Tensor, Any]]:
-    """Gives the terms of a batch and their weights in the means, by log key."""
+    """Gives the terms of a batch and their weights in the means, by log key.
+
+    Raises:
+        ValueError: if a further term has the key of another value.
+    """
     size = replicas.row_count(batch.inputs)
     values: dict[str, tuple[tf.Tensor, Any]] = {}
     if terms.reconstruction is not None:
@@ -230,6 +276,11 @@ def logged_values(batch: Batch, terms: LossTerms) -> dict[str, tuple[tf.Tensor, 
             values[f"{code}_discriminator_loss"] = discriminator_loss, size
             values[f"{code}_discriminator_accuracy"] = accuracy, size
     for key, term in terms.extra.items():
+        if key in values or key == "loss":
+            raise ValueError(
+                "Expected further terms to have log keys of their own. "
+                f"Received: {key!r}, which the model logs already."
+            )
         values[key] = term.value, size if term.rows is None else term.rows
     return values
 

@@ -1,78 +1,112 @@
-"""How far outputs are from inputs, example by example."""
+"""How far outputs are from targets, example by example."""
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-Identifier = str | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Function: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Identifier: TypeAlias = str | Function | keras.losses.Loss | type[keras.losses.Loss]
 
 _NAMES = ("half_squared_error", "bernoulli")
 
 
 class ReconstructionLoss:
-    """Decodes codes and compares the outputs with the inputs.
+    """Decodes codes and compares the outputs with the targets, example by example.
 
     "half_squared_error": 0.5 |x - x'|^2, nats of a Gaussian with unit variance up to a constant.
     "bernoulli": -sum_j [x_j log x'_j + (1 - x_j) log(1 - x'_j)], nats, for x in [0, 1]; computed
     from logits where the decoder ends in a sigmoid `keras.layers.Activation`, as this package's
     decoders do, else from probabilities clipped to [1e-7, 1 - 1e-7].
-    A callable of (inputs, outputs) returns losses whose first axis is the batch.
-    All are summed over every axis but the first.
+    A callable of (targets, outputs) returns losses whose first axis is the batch.
+    These three are summed over every axis but the first.
+
+    A loss of Keras gives the number that Keras itself would log. Its name ("mse", "mae",
+    "mean_squared_error"), its function and its class, as well as an instance whose `reduction` is
+    "sum_over_batch_size" or another mean, are averaged over every axis but the first: "mse" is
+    "half_squared_error" divided by half the number of features. With `reduction` "sum" or None
+    they are summed over them. The batch is averaged over in any case.
 
     Args:
-        identifier: a name above or a callable.
+        identifier: one of the above.
         decoder: the network that makes the outputs.
+
+    Attributes:
+        identifier: the argument; an instance where a class of Keras was given.
 
     Raises:
         ValueError: if the name is unknown, or the callable does not keep the batch axis.
-        TypeError: if `identifier` is neither a name nor callable.
+        TypeError: if `identifier` is none of the above.
 
     References:
         Makhzani et al. 2016, appendix A ("the Euclidean cost", half the squared distance).
     """
 
-    def __init__(self, identifier: Identifier, decoder: keras.Model) -> None:
+    def __init__(self, identifier: Any, decoder: keras.Model) -> None:
         if not isinstance(identifier, str) and not callable(identifier):
             raise TypeError(
-                "Expected `reconstruction_loss` to be a name or a callable. "
+                "Expected `reconstruction_loss` to be a name, a loss of Keras or a callable. "
                 f"Received: reconstruction_loss={identifier!r}."
             )
-        if isinstance(identifier, str) and identifier not in _NAMES:
-            raise ValueError(
-                f"Expected `reconstruction_loss` to be one of {', '.join(map(repr, _NAMES))}, or a "
-                f"callable. Received: reconstruction_loss={identifier!r}."
-            )
+        if isinstance(identifier, type) and issubclass(identifier, keras.losses.Loss):
+            identifier = identifier()
+        self.identifier: Identifier = identifier
         self._decode = decoder
-        self._compare: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-        if not isinstance(identifier, str):
-            self._compare = identifier
-            self._check_rank(decoder)
-        elif identifier == "half_squared_error":
+        self._activation: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+        self._reduce = tf.reduce_sum
+        self._compare: Function
+        if identifier == "half_squared_error":
             self._compare = _half_squared_error
-        elif _ends_in_sigmoid(decoder):
+        elif identifier == "bernoulli" and _ends_in_sigmoid(decoder):
             self._decode = _without_last_layer(decoder)
+            self._activation = tf.sigmoid
             self._compare = _bernoulli_from_logits
-        else:
+        elif identifier == "bernoulli":
             self._compare = _bernoulli_from_probabilities
+        else:
+            self._compare, self._reduce = _resolve(identifier)
+            self._check_rank(decoder)
 
-    def __call__(
-        self, inputs: tf.Tensor, decoder_inputs: tf.Tensor, training: bool = False
-    ) -> tf.Tensor:
-        """Returns the loss of each example, float32 [batch]."""
-        outputs = tf.cast(self._decode(decoder_inputs, training=training), tf.float32)
-        losses = self._compare(tf.cast(inputs, tf.float32), outputs)
-        return tf.reduce_sum(losses, axis=tuple(range(1, losses.shape.rank)))
+    def decode(self, decoder_inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns what `losses` compares: the decoder's outputs or their logits, float32."""
+        return tf.cast(self._decode(decoder_inputs, training=training), tf.float32)
+
+    def outputs(self, decoded: tf.Tensor) -> tf.Tensor:
+        """Returns the decoder's outputs, float32, from what `decode` gave."""
+        return self._activation(decoded)
+
+    def losses(self, targets: tf.Tensor, decoded: tf.Tensor) -> tf.Tensor:
+        """Returns the loss of each example, float32 [batch], from what `decode` gave."""
+        losses = self._compare(tf.cast(targets, tf.float32), decoded)
+        return self._reduce(losses, axis=tuple(range(1, losses.shape.rank)))
 
     def _check_rank(self, decoder: keras.Model) -> None:
         example = tf.zeros((2, *decoder.output_shape[1:]))
         losses = tf.convert_to_tensor(self._compare(example, example))
         if losses.shape.rank == 0 or losses.shape[0] != 2:
             raise ValueError(
-                "Expected `reconstruction_loss` to return losses whose first axis is the batch "
-                "(a keras.losses.Loss needs reduction=None). "
+                "Expected `reconstruction_loss` to return losses whose first axis is the batch. "
                 f"Received: shape={tuple(losses.shape)} for a batch of 2."
             )
+
+
+def _resolve(identifier: Any) -> tuple[Function, Callable[..., tf.Tensor]]:
+    """Returns a comparison without a reduction, and the reduction over features."""
+    if isinstance(identifier, str):
+        try:
+            identifier = keras.losses.get(identifier)
+        except ValueError:
+            raise ValueError(
+                f"Expected `reconstruction_loss` to be one of {', '.join(map(repr, _NAMES))}, the "
+                "name of a loss of Keras such as 'mse', or a callable. "
+                f"Received: reconstruction_loss={identifier!r}."
+            ) from None
+    if isinstance(identifier, keras.losses.Loss):
+        is_sum = identifier.reduction in (None, "none", "sum")
+        return identifier.call, tf.reduce_sum if is_sum else tf.reduce_mean
+    is_of_keras = str(getattr(identifier, "__module__", None)).partition(".")[0] == "keras"
+    return identifier, tf.reduce_mean if is_of_keras else tf.reduce_sum
 
 
 def _half_squared_error(inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:

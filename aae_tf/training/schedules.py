@@ -61,7 +61,7 @@ def alternating_step(trainer: Trainer, batch: Batch, seed: tf.Tensor) -> StepRes
     reconstruction_seed, code_seed, discriminator_seed, encoder_seed = tf.unstack(
         tf.random.split(seed, 4)
     )
-    reconstruction, loss = None, tf.zeros(())
+    reconstruction, outputs, loss = None, None, tf.zeros(())
     updates: list[Update] = []
     logs: Tensors = {}
 
@@ -69,7 +69,7 @@ def alternating_step(trainer: Trainer, batch: Batch, seed: tf.Tensor) -> StepRes
     if trainer.model.reconstructs:
         with trainer.autoencoder.tape(trainer.log_gradient_norms) as tape:
             codes = trainer.sample_codes(batch, reconstruction_seed)
-            reconstruction = objective.reconstruction(batch, codes, training=True)
+            reconstruction, outputs = objective.reconstruction(batch, codes, training=True)
             weighted_reconstruction = objective.weighted_reconstruction(batch, reconstruction)
             loss = weighted_reconstruction + objective.autoencoder_penalties()
         logs |= trainer.gradient_norms(
@@ -98,7 +98,8 @@ def alternating_step(trainer: Trainer, batch: Batch, seed: tf.Tensor) -> StepRes
             objective.compare(
                 codes, batch, encoder_seed, training=True, discriminated=discriminated
             ),
-            trainer.model.extra_terms(codes, batch, encoder_seed, training=True),
+            objective.extra_terms(codes, batch, encoder_seed, training=True),
+            outputs,
         )
         regularization = objective.regularization(terms)
         weighted = trainer.weighted_terms(batch, terms._replace(reconstruction=None))

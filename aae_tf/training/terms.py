@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.divergences import DivergenceTerms
+from aae_tf.losses import LossTerm
 from aae_tf.losses.weights import Weight
 
 Tensors = dict[str, tf.Tensor]
@@ -102,11 +103,14 @@ class LossTerms(NamedTuple):
             reconstructed.
         divergences: the terms of each code, by the code's name.
         extra: further terms by log key.
+        outputs: float32 [batch, ...], what was compared with the inputs; None where nothing asks
+            for it.
     """
 
     reconstruction: tf.Tensor | None
     divergences: dict[str, DivergenceTerms]
     extra: dict[str, ExtraTerm]
+    outputs: tf.Tensor | None = None
 
 
 class Update(NamedTuple):
@@ -144,13 +148,17 @@ class TrainableModel(Protocol):
         codes: what is matched to priors, by name.
         decoder: the network that makes outputs.
         reconstructs: whether inputs are reconstructed from their codes.
+        loss_terms: further terms that the model was given.
         layers: all layers, the divergences among them.
+        metrics: what is reported of an epoch.
         non_trainable_weights: moving averages and the like.
     """
 
     codes: Mapping[str, Code]
     decoder: keras.Model
     reconstructs: bool
+    loss_terms: tuple[LossTerm, ...]
+    metrics: list[keras.metrics.Metric]
     layers: list[keras.layers.Layer]
     non_trainable_weights: list[keras.Variable]
 
@@ -167,3 +175,8 @@ class TrainableModel(Protocol):
 
     def compare_arguments(self, code: str, batch: Batch) -> dict[str, tf.Tensor]:
         """Gives further arguments of `Divergence.compare`."""
+
+    def compute_metrics(
+        self, x: tf.Tensor, y: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None
+    ) -> dict[str, Any]:
+        """Adds a batch to the metrics that `compile` was given, and returns all results."""

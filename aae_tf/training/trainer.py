@@ -65,6 +65,7 @@ class Trainer:
         balance: how the learning rate of discriminators is controlled.
         discriminator_steps: updates of the discriminators for one of the encoder.
         log_gradient_norms: whether the gradient norm of each term is logged.
+        with_outputs: whether the outputs of a batch are kept, for metrics.
 
     Attributes:
         optimizers: by their argument of `compile`.
@@ -76,6 +77,7 @@ class Trainer:
         log_gradient_norms: the argument.
         loss: the metric of the log key `loss`.
         means: the metrics of all log keys.
+        metric_names: what `compute_metrics` of the model gives beside these; set by `compile`.
         balance: the controller of the discriminators' learning rates; None where it is fixed.
         monitor: counts updates skipped in a row; None without a guard.
         config: the arguments that have been resolved, as `compile` takes them.
@@ -100,6 +102,7 @@ class Trainer:
         balance: Balance | str,
         discriminator_steps: int,
         log_gradient_norms: bool,
+        with_outputs: bool,
     ) -> None:
         compare_outputs = ReconstructionLoss(reconstruction_loss, model.decoder)
         check_choice("schedule", schedule, tuple(schedules))
@@ -115,13 +118,18 @@ class Trainer:
         guard, balance_rules = Guard.get(guard), Balance.get(balance, divergences)
         self._discriminator_steps = check_dimension("discriminator_steps", discriminator_steps)
         self.log_gradient_norms = check_bool("log_gradient_norms", log_gradient_norms)
+        self.metric_names: tuple[str, ...] = ()
 
         first = keras.optimizers.get(optimizer)
         given = {"optimizer": first}
         if adversarial:
-            given["discriminator_optimizer"] = _copy_unless(discriminator_optimizer, first)
+            given["discriminator_optimizer"] = _copy_unless(
+                "discriminator_optimizer", discriminator_optimizer, first
+            )
         if schedule == "alternating":
-            given["regularization_optimizer"] = _copy_unless(regularization_optimizer, first)
+            given["regularization_optimizer"] = _copy_unless(
+                "regularization_optimizer", regularization_optimizer, first
+            )
         layers = {
             "optimizer": autoencoder_layers(model),
             "discriminator_optimizer": list(divergences.values()),
@@ -144,6 +152,7 @@ class Trainer:
             steps=self.autoencoder.optimizer.iterations,
             # In the alternating schedule, the updates of the regularizer come last.
             regularization_steps=self.regularizer.optimizer.iterations,
+            with_outputs=with_outputs,
         )
         self.loss = LossMean(name="loss")
         self.means = LogMeans(self.loss, counts=(_SKIPPED, _SHORTENED))
@@ -172,7 +181,7 @@ class Trainer:
         self.config = {
             **dict.fromkeys(("discriminator_optimizer", "regularization_optimizer")),
             **given,
-            "reconstruction_loss": reconstruction_loss,
+            "reconstruction_loss": compare_outputs.identifier,
             "schedule": schedule,
             "reconstruction_weight": reconstruction_weight,
             "guard": guard,
@@ -201,6 +210,7 @@ class Trainer:
             self.monitor.record(accepted, measured, self.autoencoder.uses_branches)
         values |= {key: (value, size) for key, value in result.logs.items()}
         logs = self.means.add(values, accepted)
+        logs |= self._measure_outputs(batch, result.terms.outputs, logs, accepted)
         if self.monitor is not None:
             logs[_SKIPPED] = self.means.count(
                 _SKIPPED, [~update.accepted for update in result.updates]
@@ -219,7 +229,36 @@ class Trainer:
         loss = self.objective.encoder_loss(batch, terms)
         size = replicas.row_count(batch.inputs)
         logs = self.means.add({"loss": (loss, size), **logged_values(batch, terms)})
+        logs |= self._measure_outputs(batch, terms.outputs, logs)
         return replicas.reducible_logs(logs)
+
+    def _measure_outputs(
+        self,
+        batch: Batch,
+        outputs: tf.Tensor | None,
+        logs: Tensors,
+        accepted: tf.Tensor | None = None,
+    ) -> Tensors:
+        """Adds a batch to the metrics of `compile`, unless it is rejected; returns their values.
+
+        Raises:
+            ValueError: if a metric has the name of a log.
+        """
+        if not self.metric_names or outputs is None:
+            return {}
+        taken = {*logs, _SKIPPED, _SHORTENED}.intersection(self.metric_names)
+        if taken:
+            raise ValueError(
+                "Expected `metrics` to have names of their own. "
+                f"Received: {', '.join(sorted(taken))}, which the model logs already."
+            )
+        snapshot = Snapshot(v for metric in self.model.metrics for v in metric.variables)
+        results = self.model.compute_metrics(
+            batch.inputs, batch.inputs, outputs, batch.sample_weight
+        )
+        if accepted is not None:
+            snapshot.restore_unless(accepted)
+        return {name: results[name] for name in self.metric_names}
 
     # The parts of a schedule.
 
@@ -365,12 +404,18 @@ class Trainer:
 
 
 def _copy_unless(
-    identifier: OptimizerIdentifier, first: keras.optimizers.Optimizer
+    argument: str, identifier: OptimizerIdentifier, first: keras.optimizers.Optimizer
 ) -> keras.optimizers.Optimizer:
     """Resolves a further optimizer; by default a new one with the settings of the first."""
     if identifier is None:
         return type(first).from_config(first.get_config())
-    return keras.optimizers.get(identifier)
+    try:
+        return keras.optimizers.get(identifier)
+    except ValueError:
+        raise ValueError(
+            f"Expected `{argument}` to be an optimizer, its name, or None; a loss is "
+            f"`reconstruction_loss`. Received: {argument}={identifier!r}."
+        ) from None
 
 
 def _loss_scaled(optimizer: keras.optimizers.Optimizer, scale: bool) -> keras.optimizers.Optimizer:

@@ -194,7 +194,9 @@ def test_instances_of_a_refused_model_can_be_given_again(make_aae, images):
             "`discriminator_optimizer` not to average weights",
         ),
         ({"schedule": "both"}, "`schedule` to be one of 'joint', 'alternating'"),
-        ({"reconstruction_loss": "mse"}, "`reconstruction_loss` to be one of"),
+        ({"reconstruction_loss": "mes"}, "`reconstruction_loss` to be one of"),
+        # The second argument of Keras' own `compile`.
+        ({"discriminator_optimizer": "mse"}, "an optimizer, its name, or None; a loss is `recon"),
         ({"regularization_optimizer": "sgd"}, "`regularization_optimizer` to be None"),
     ],
 )
