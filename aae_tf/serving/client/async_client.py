@@ -60,13 +60,13 @@ class AsyncClient(BaseClient):
 
     async def encode(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
         """Encodes inputs; see `Client.encode`."""
-        return await self._call(self.encoder, calls.encode(inputs), options)
+        return await self._call(self.encoder, calls.encode(inputs, self.check_values), options)
 
     async def classify(
         self, inputs: ArrayLike, **options: Unpack[CallOptions]
     ) -> dict[str, np.ndarray]:
         """Classifies inputs; see `Client.classify`."""
-        return await self._call(self.encoder, calls.classify(inputs), options)
+        return await self._call(self.encoder, calls.classify(inputs, self.check_values), options)
 
     async def decode(
         self,
@@ -75,7 +75,7 @@ class AsyncClient(BaseClient):
         **options: Unpack[CallOptions],
     ) -> np.ndarray:
         """Decodes latents; see `Client.decode`."""
-        signature_call = calls.decode(latents, class_probabilities)
+        signature_call = calls.decode(latents, class_probabilities, self.check_values)
         return await self._call(self.decoder, signature_call, options)
 
     async def sample(
@@ -89,13 +89,15 @@ class AsyncClient(BaseClient):
 
     async def reconstruct(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
         """Encodes inputs and decodes their codes; see `Client.reconstruct`."""
-        return await self._call(self.autoencoder, calls.reconstruct(inputs), options)
+        return await self._call(
+            self.autoencoder, calls.reconstruct(inputs, self.check_values), options
+        )
 
     async def score(
         self, inputs: ArrayLike, **options: Unpack[CallOptions]
     ) -> dict[str, np.ndarray]:
         """Scores inputs; see `Client.score`."""
-        return await self._call(self.autoencoder, calls.score(inputs), options)
+        return await self._call(self.autoencoder, calls.score(inputs, self.check_values), options)
 
     async def predict(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from aae_tf.checks import check_choice, check_dimension
+from aae_tf.checks import check_bool, check_choice, check_dimension
 from aae_tf.serving.client.calls import Target, make_target
 from aae_tf.serving.client.dispatcher import Dispatcher
 from aae_tf.serving.client.limits import Deadline, Retries
@@ -40,6 +40,7 @@ class BaseClient:
         batch_size: int | None = None,
         max_in_flight: int = 4,
         retries: Retries | None = None,
+        check_values: bool = True,
     ) -> None:
         if protocol is None:
             protocol = "grpc" if grpc_port is not None else "rest"
@@ -57,6 +58,7 @@ class BaseClient:
         self.batch_size = None if batch_size is None else check_dimension("batch_size", batch_size)
         self.max_in_flight = check_dimension("max_in_flight", max_in_flight)
         self.retries = Retries() if retries is None else retries
+        self.check_values = check_bool("check_values", check_values)
         self._executor: Any = self._make_executor(protocol, host, port)
         self._dispatcher = Dispatcher(self._executor, self.timeout, self.retries, self.batch_size)
 

@@ -118,31 +118,40 @@ class SignatureCall(NamedTuple):
     read: Callable[[Arrays], Any] = dict
 
 
-def encode(inputs: ArrayLike) -> SignatureCall:
+def encode(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
     """Returns the call for latents; see `Client.encode`."""
-    return SignatureCall("encode", _float_rows(inputs=inputs), itemgetter("latents"))
+    rows = {"inputs": _floats("inputs", inputs, check_values)}
+    return SignatureCall("encode", rows, itemgetter("latents"))
 
 
-def classify(inputs: ArrayLike) -> SignatureCall:
+def classify(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
     """Returns the call for classes; see `Client.classify`."""
-    return SignatureCall("classify", _float_rows(inputs=inputs))
+    return SignatureCall("classify", {"inputs": _floats("inputs", inputs, check_values)})
 
 
-def reconstruct(inputs: ArrayLike) -> SignatureCall:
+def reconstruct(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
     """Returns the call for reconstructions; see `Client.reconstruct`."""
-    return SignatureCall("reconstruct", _float_rows(inputs=inputs), itemgetter("outputs"))
+    rows = {"inputs": _floats("inputs", inputs, check_values)}
+    return SignatureCall("reconstruct", rows, itemgetter("outputs"))
 
 
-def score(inputs: ArrayLike) -> SignatureCall:
+def score(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
     """Returns the call for scores of anomaly; see `Client.score`."""
-    return SignatureCall("score", _float_rows(inputs=inputs))
+    return SignatureCall("score", {"inputs": _floats("inputs", inputs, check_values)})
 
 
-def decode(latents: ArrayLike, class_probabilities: ArrayLike | None = None) -> SignatureCall:
+def decode(
+    latents: ArrayLike,
+    class_probabilities: ArrayLike | None = None,
+    check_values: bool = True,
+) -> SignatureCall:
     """Returns the call for outputs; see `Client.decode`."""
-    rows = _float_rows(latents=latents)
-    if class_probabilities is not None:
-        rows |= _float_rows(class_probabilities=class_probabilities)
+    given = {"latents": latents, "class_probabilities": class_probabilities}
+    rows = {
+        name: _floats(name, array, check_values)
+        for name, array in given.items()
+        if array is not None
+    }
     return SignatureCall("decode", rows, itemgetter("outputs"))
 
 
@@ -155,8 +164,25 @@ def sample(seeds: ArrayLike, labels: ArrayLike | None = None) -> SignatureCall:
     return SignatureCall("sample", rows)
 
 
-def _float_rows(**arrays: ArrayLike) -> Arrays:
-    return {name: _rows(name, array, np.float32) for name, array in arrays.items()}
+def _floats(argument: str, value: ArrayLike, check_values: bool) -> np.ndarray:
+    dtype = np.asarray(value).dtype
+    if check_values and dtype in (np.uint8, np.int8):
+        raise TypeError(
+            f"Expected `{argument}` to be floats (images: in [0, 1]). Received: {argument} of "
+            f"dtype={dtype}. Scale 8-bit pixels: {argument} / 255. Client(check_values=False) "
+            "sends the values as they are."
+        )
+    with np.errstate(over="ignore"):  # What overflows float32 is reported as infinite.
+        rows = _rows(argument, value, np.float32)
+    if check_values and not (finite := np.isfinite(rows)).all():
+        index = tuple(int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
+        where = ", ".join(map(str, index))
+        raise ValueError(
+            f"Expected `{argument}` to have finite values. Received: "
+            f"{argument}[{where}]={rows[index]}. Client(check_values=False) sends the values as "
+            "they are; exports answer such a row with NaN."
+        )
+    return rows
 
 
 def _integers(argument: str, value: ArrayLike) -> np.ndarray:

@@ -62,9 +62,16 @@ class Client(BaseClient):
         max_in_flight: Requests of divided calls that are under way at once, over all threads.
             Defaults to 4.
         retries: `Retries`. Defaults to three, after 0.1, 0.2 and 0.4 s at the most.
+        check_values: Whether `encode`, `classify`, `reconstruct`, `score` and `decode` refuse
+            8-bit integers and values that are not finite in float32, as the model's own methods
+            do, before anything is sent. If False, they are sent as they are: a server of an
+            export answers a row with NaN or infinity with NaN, and class -1, and the others as
+            ever. Defaults to True. `predict` sends what it is given in any case.
 
     Raises:
-        ValueError: an argument is out of its domain, or the protocol's port is missing.
+        TypeError: `check_values` is no bool; from a call, an array is of 8-bit integers.
+        ValueError: an argument is out of its domain, or the protocol's port is missing; from a
+            call, an array has no rows, or a value that is not finite.
         ServingError: from every call that fails, with the server's code and message;
             UNAVAILABLE if there is no server, DEADLINE_EXCEEDED after `timeout`.
 
@@ -94,7 +101,7 @@ class Client(BaseClient):
         Returns:
             Latents [batch, d], float32; for class probabilities see `classify`.
         """
-        return self._call(self.encoder, calls.encode(inputs), options)
+        return self._call(self.encoder, calls.encode(inputs, self.check_values), options)
 
     def classify(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
         """Classifies inputs, for models with a classifier.
@@ -107,7 +114,7 @@ class Client(BaseClient):
             `class_probabilities` [batch, classes], float32, and `class_id` [batch], int64, the
             most probable one.
         """
-        return self._call(self.encoder, calls.classify(inputs), options)
+        return self._call(self.encoder, calls.classify(inputs, self.check_values), options)
 
     def decode(
         self,
@@ -126,7 +133,9 @@ class Client(BaseClient):
         Returns:
             Outputs [batch, ...], float32.
         """
-        return self._call(self.decoder, calls.decode(latents, class_probabilities), options)
+        return self._call(
+            self.decoder, calls.decode(latents, class_probabilities, self.check_values), options
+        )
 
     def sample(
         self,
@@ -161,7 +170,7 @@ class Client(BaseClient):
         Returns:
             Outputs [batch, ...], float32, of the shape of the inputs.
         """
-        return self._call(self.autoencoder, calls.reconstruct(inputs), options)
+        return self._call(self.autoencoder, calls.reconstruct(inputs, self.check_values), options)
 
     def score(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
         """Scores inputs: what is unlike the training data has a large error or a rare code.
@@ -175,7 +184,7 @@ class Client(BaseClient):
             reconstruction, and `prior_log_prob` [batch], float32, nats, the log density of the
             code under the prior, where that has one.
         """
-        return self._call(self.autoencoder, calls.score(inputs), options)
+        return self._call(self.autoencoder, calls.score(inputs, self.check_values), options)
 
     def predict(
         self,

@@ -4,6 +4,7 @@ import pytest
 
 from aae_tf.serving import ServingError
 from aae_tf.serving.client.calls import make_target
+from tests.models.small import INPUTS, NUM_CLASSES
 from tests.serving.client.asking import ask
 from tests.serving.client.fake_servers import SERVERS, Behaviour
 
@@ -116,3 +117,63 @@ def test_a_client_refuses_bad_targets_before_it_asks(way):
         ask(kind, arguments, "status", "a", -1)
     with pytest.raises(TypeError, match="unexpected keyword argument 'tiemout'"):
         ask(kind, arguments, "encode", [1], tiemout=1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        (np.uint8([[1, 255]]), TypeError, r"dtype=uint8\. Scale 8-bit pixels: \w+ / 255\. Client"),
+        (np.int8([[1, -1]]), TypeError, r"floats \(images: in \[0, 1\]\)\. .*dtype=int8"),
+        ([[0.5], [np.nan]], ValueError, r"finite values\. Received: \w+\[1, 0\]=nan\. Client\("),
+        # Too large for float32.
+        ([[0.5, -1e39]], ValueError, r"finite values\. Received: \w+\[0, 1\]=-inf"),
+    ],
+)
+def test_a_client_refuses_what_models_refuse_before_it_asks(way, rows, error, message):
+    kind, protocol = way
+    arguments = {f"{protocol}_port": 1}
+    for method in ("encode", "classify", "decode", "reconstruct", "score"):
+        with pytest.raises(error, match=message):
+            ask(kind, arguments, method, rows)
+    with pytest.raises(error, match=r"`class_probabilities` to .*" + message):
+        ask(kind, arguments, "decode", ROWS, rows)
+    with pytest.raises(TypeError, match=r"`check_values` to be a bool\. .*=0"):
+        ask(kind, {**arguments, "check_values": 0}, "encode", ROWS)
+
+
+def test_a_client_that_is_told_so_sends_what_models_refuse(way, aae_server):
+    kind, protocol = way
+    arguments = {f"{protocol}_port": getattr(aae_server, f"{protocol}_port"), "check_values": False}
+    pixels = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    latents = ask(kind, arguments, "encode", pixels)
+    np.testing.assert_array_equal(latents, ask(kind, arguments, "encode", pixels.astype(float)))
+    holed = np.where(pixels == 2, np.nan, pixels)
+    answer = ask(kind, arguments, "encode", holed)
+    assert np.isnan(answer[0]).all()
+    np.testing.assert_array_equal(answer[1], latents[1])
+    outputs = ask(kind, arguments, "decode", [[1.0, np.inf, 1.0]], [[np.nan, 1.0]])
+    np.testing.assert_array_equal(outputs, [[0.5, np.inf, 0.5, np.nan, 0.5]])
+
+
+@pytest.mark.integration
+def test_rows_of_nan_are_served_as_nan(way, classifier, classifier_server):
+    kind, protocol = way
+    port = {f"{protocol}_port": getattr(classifier_server, f"{protocol}_port")}
+    names = dict.fromkeys(("encoder", "decoder", "autoencoder"), "everything")
+    holed = INPUTS[:3].copy()
+    holed[1, 2] = np.nan
+
+    def served(method, *rows):
+        return ask(kind, {**port, **names, "check_values": False}, method, *rows)
+
+    codes = {"latents": served("encode", holed), **served("classify", holed)}
+    assert codes.pop("class_id")[1] == -1
+    outputs = {
+        "outputs": served("reconstruct", holed),
+        "decoded": served("decode", codes["latents"], np.eye(NUM_CLASSES)),
+        **served("score", holed),
+    }
+    for name, values in {**codes, **outputs}.items():
+        assert np.isnan(values[1]).all(), name
+        assert np.isfinite(values[[0, 2]]).all(), name
+    np.testing.assert_allclose(codes["latents"][0], classifier.encode(holed[:1])[0], atol=1e-6)
