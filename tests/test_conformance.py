@@ -160,13 +160,30 @@ def test_model_trains_saves_loads_and_goes_on(name, tmp_path):
         np.testing.assert_allclose(history[log], values, rtol=1e-4, atol=1e-6, err_msg=log)
 
 
+@pytest.mark.parametrize("name", QUICK_ROWS)
+def test_a_row_of_nan_is_answered_with_nan_by_calling_the_model(name, monkeypatch):
+    model = ROWS[name].build()
+    has_encoder = isinstance(model, models.BaseAAE)
+    _hide_nan(model, monkeypatch)
+    rows = IMAGES[:4] if has_encoder else np.zeros([4, 2], np.float32)
+    holed = rows.copy()
+    holed[1].flat[1], holed[2].flat[0] = np.nan, np.inf
+    found, whole = model(holed).numpy(), model(rows).numpy()
+    assert np.isnan(found[[1, 2]]).all()
+    np.testing.assert_allclose(found[[0, 3]], whole[[0, 3]], rtol=1e-6)
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("name", SERVED)
-def test_model_is_served_as_it_answers(name, tmp_path):
+def test_model_is_served_as_it_answers(name, tmp_path, monkeypatch):
     model = ROWS[name].build()
+    _hide_nan(model, monkeypatch)
     model.export(tmp_path / "1", verbose=False)
+    answers = _answers(model)
+    with export.CApiSession(tmp_path / "1") as other:
+        _check_nan_rows(other, answers)
     with export.SavedModelSession(tmp_path / "1") as session:
-        answers = _answers(model)
+        _check_nan_rows(session, answers)
         assert set(session.signatures) == {"serving_default", *answers}
         for signature, (inputs, expected) in answers.items():
             served = session.run(signature, inputs)
@@ -175,6 +192,44 @@ def test_model_is_served_as_it_answers(name, tmp_path):
                 np.testing.assert_allclose(
                     served[output], value, rtol=1e-5, atol=1e-5, err_msg=f"{signature} {output}"
                 )
+
+
+def _hide_nan(model, monkeypatch):
+    """Lets the networks see zero for NaN and infinity, as if a fused operation had lost them."""
+
+    def hide(hook):
+        function = getattr(model, hook)
+
+        def hidden(argument, *args, **kwargs):
+            zeros = tf.nest.map_structure(
+                lambda x: tf.where(tf.math.is_finite(x), x, tf.zeros_like(x)), argument
+            )
+            return function(zeros, *args, **kwargs)
+
+        monkeypatch.setattr(model, hook, hidden)
+
+    hide("decoder_inputs")
+    if isinstance(model, models.BaseAAE):
+        hide("features")
+
+
+def _check_nan_rows(session, answers):
+    """Asks for answers once more, with a fault in one row of each floating input."""
+    for signature, (inputs, expected) in answers.items():
+        if signature == "sample":
+            continue
+        holed = {name: np.array(values, np.float32) for name, values in inputs.items()}
+        faulty = {}
+        for row, (values, fault) in enumerate(zip(holed.values(), (np.nan, -np.inf), strict=False)):
+            values[row].flat[0] = faulty[row] = fault
+        for output, value in session.run(signature, holed).items():
+            missing = -1 if output == "class_id" else np.nan
+            for row in faulty:
+                np.testing.assert_array_equal(value[row], np.full_like(value[row], missing))
+            rest = len(faulty)
+            np.testing.assert_allclose(
+                value[rest:], expected[output][rest:], rtol=1e-5, atol=1e-5, err_msg=output
+            )
 
 
 def _state(model):
@@ -210,6 +265,10 @@ def _answers(model):
     error = 0.5 * ((IMAGES - outputs) ** 2).sum(axis=(1, 2, 3))
     density = model.prior_log_prob(model.complete_codes(tf.constant(IMAGES)))
     scores = {"reconstruction_error": error, "prior_log_prob": density}
+    found = model.score(IMAGES)
+    assert found.keys() == scores.keys()
+    for output, value in found.items():
+        np.testing.assert_allclose(value, scores[output], rtol=1e-4, atol=1e-4)
     return {
         **answers,
         "encode": (inputs, encoded),

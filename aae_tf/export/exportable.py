@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import keras
 import tensorflow as tf
 
+from aae_tf.export.nan_rows import nan_rows
+
 Tensors = dict[str, tf.Tensor]
 
 
@@ -37,7 +39,8 @@ class Signature:
     @functools.cached_property
     def graph(self) -> tf.types.experimental.ConcreteFunction:
         """The function as a graph, for batches of any size; traced once."""
-        return tf.function(self.function, autograph=False).get_concrete_function(**self.inputs)
+        function = tf.function(nan_rows(self.function), autograph=False)
+        return function.get_concrete_function(**self.inputs)
 
     @property
     def outputs(self) -> dict[str, tf.TensorSpec]:

@@ -1,6 +1,8 @@
 """Verifies a SavedModel: runs each signature through two loaders and compares the answers."""
 
+import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +31,10 @@ def verify_saved_model(
     """Runs every signature through the session loader and compares it with the model.
 
     Checks that each signature exists and, for batches of 1 and of 5 rows, answers what its
-    function answers; that the latents of `sample` are the same, bit for bit, for a seed alone, in
-    a batch and in another order; that there is one variable handle for each variable in the
-    checkpoint; that no node asks for a device other than a CPU or must be compiled by XLA.
+    function answers; that rows with NaN or infinity are answered with NaN, and leave the others of
+    their batch as they are; that the latents of `sample` are the same, bit for bit, for a seed
+    alone, in a batch and in another order; that there is one variable handle for each variable in
+    the checkpoint; that no node asks for a device other than a CPU or must be compiled by XLA.
 
     Args:
         path: directory of the SavedModel.
@@ -54,6 +57,7 @@ def verify_saved_model(
             for batch in (1, 5):
                 inputs = example_inputs(signature, batch, generator)
                 _check_answers(session, name, signature, inputs)
+            _check_nan_rows(session.run, name, signature, generator)
         if "sample" in signatures:
             _check_seeds(session, signatures["sample"], generator)
 
@@ -62,6 +66,8 @@ def compare_loaders(
     path: str | os.PathLike[str], signatures: dict[str, Signature], seed: int = 0
 ) -> None:
     """Runs every signature through the C++ loader and compares it with the session loader.
+
+    The rows of NaN that `verify_saved_model` checks are checked here, too.
 
     Args:
         path: directory of the SavedModel.
@@ -85,6 +91,7 @@ def compare_loaders(
                             f"Output {output!r} of signature {name!r} is another in C++ than in a "
                             "session."
                         )
+                _check_nan_rows(other.run, name, signature, generator)
     except tf.errors.OpError as error:
         raise ExportError(
             f"Expected {os.fspath(path)} to load and run in C++. "
@@ -160,6 +167,38 @@ def _check_answers(
             raise ExportError(
                 f"Output {output!r} of signature {name!r} differs from the model's for a batch "
                 f"of {len(value)}."
+            )
+
+
+def _check_nan_rows(
+    run: Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]],
+    name: str,
+    signature: Signature,
+    generator: np.random.Generator,
+) -> None:
+    """Checks the answers for one row of NaN and one of infinity in each floating input."""
+    floating = [key for key, spec in signature.inputs.items() if spec.dtype.is_floating]
+    if not floating:
+        return
+    faults = list(itertools.product(floating, (np.nan, np.inf)))
+    # One more row that is whole.
+    inputs = example_inputs(signature, len(faults) + 1, generator)
+    whole = run(name, inputs)
+    for row, (key, fault) in enumerate(faults):
+        values = inputs[key][row].reshape(-1)
+        values[generator.integers(values.size)] = fault
+    for output, value in run(name, inputs).items():
+        for row, (key, fault) in enumerate(faults):
+            expected = np.nan if value.dtype.kind == "f" else -1
+            if not np.array_equal(value[row], np.full_like(value[row], expected), equal_nan=True):
+                raise ExportError(
+                    f"Output {output!r} of signature {name!r} is not {expected} for a row with "
+                    f"{fault} in input {key!r}."
+                )
+        if not np.allclose(value[-1], whole[output][-1], _RELATIVE, _ABSOLUTE, equal_nan=True):
+            raise ExportError(
+                f"Output {output!r} of signature {name!r} is another for a row beside one that is "
+                "not finite."
             )
 
 

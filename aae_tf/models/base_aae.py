@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from aae_tf import data, posteriors, priors
 from aae_tf.export.exportable import Signature
+from aae_tf.export.nan_rows import nan_rows
 from aae_tf.models.arguments import check_network, check_prior
 from aae_tf.models.base_model import BaseModel
 from aae_tf.models.weight_seeds import weight_seeds
@@ -123,9 +124,13 @@ class BaseAAE(BaseModel):
 
     # What users call.
 
+    @nan_rows
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Reconstructs inputs from the mean of their codes; training takes another way."""
-        return self.decode_codes(self.complete_codes(inputs))
+        """Reconstructs inputs from the mean of their codes; training takes another way.
+
+        A row with NaN or infinity, which `predict` does not refuse, gives NaN.
+        """
+        return self._reconstruct(inputs)
 
     def encode(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Encodes inputs to the mean of their latents.
@@ -182,33 +187,50 @@ class BaseAAE(BaseModel):
         Raises:
             ValueError: if `x` is not finite, or its shape is not the encoder's.
         """
-        return self.map_rows("reconstruct", self.call, [self._check_inputs(x)], batch_size)
+        return self.map_rows("reconstruct", self._reconstruct, [self._check_inputs(x)], batch_size)
+
+    def score(self, x: Any, batch_size: int = 1024) -> dict[str, np.ndarray]:
+        """Scores inputs: what is unlike the training data has a large error or a rare code.
+
+        Args:
+            x: float [n, ...], finite, of the encoder's input shape.
+            batch_size: rows at a time.
+
+        Returns:
+            What the exported signature `score` gives. `reconstruction_error`, float32 [n]: half
+            the squared distance |x - x'|^2 to the reconstruction. `prior_log_prob`, float32 [n]:
+            the log density of the code under the prior, nats; left out where the prior has no
+            density.
+
+        Raises:
+            ValueError: if `x` is not finite, or its shape is not the encoder's.
+
+        Example:
+
+        >>> from aae_tf import AAE, networks, priors
+        >>> model = AAE(networks.mlp_encoder((4,), units=(16,), seed=1),
+        ...             networks.mlp_decoder((4,), code_dim=2, units=(16,), seed=2),
+        ...             prior=priors.gaussian(2), seed=0)
+        >>> scores = model.score(np.random.default_rng(0).random((5, 4)))
+        >>> {name: values.shape for name, values in scores.items()}
+        {'reconstruction_error': (5,), 'prior_log_prob': (5,)}
+        """
+        return self.map_rows("score", self._score, [self._check_inputs(x)], batch_size)
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the functions that an export serves, by name, `reconstruct` first.
 
         They are `reconstruct`, `encode`, `classify` where there is a classifier, `decode`,
-        `sample`, and `score`, which gives what tells an anomaly: `reconstruction_error`, half the
-        squared distance |x - x'|^2, float32 [batch], and `prior_log_prob`, the log density of the
-        code under the prior, nats, float32 [batch], left out where the prior has no density.
+        `sample`, and `score`, which gives what the method `score` does.
         """
 
         def reconstruct(inputs: tf.Tensor) -> Tensors:
-            return {"outputs": self.decode_codes(self.complete_codes(inputs))}
+            return {"outputs": self._reconstruct(inputs)}
 
         def classify(inputs: tf.Tensor) -> Tensors:
             probabilities = self.encode_codes(inputs)["class_probabilities"]
             class_id = tf.argmax(probabilities, axis=1, output_type=tf.int64)
             return {"class_probabilities": probabilities, "class_id": class_id}
-
-        def score(inputs: tf.Tensor) -> Tensors:
-            codes = self.complete_codes(inputs)
-            error = tf.math.squared_difference(inputs, self.decode_codes(codes))
-            axes = tuple(range(1, len(error.shape)))
-            scores = {"reconstruction_error": 0.5 * tf.reduce_sum(error, axis=axes)}
-            if self._has_density():
-                scores["prior_log_prob"] = tf.cast(self.prior_log_prob(codes), tf.float32)
-            return scores
 
         shape = [None, *self.encoder.input_shape[1:]]
         inputs = {"inputs": tf.TensorSpec(shape, tf.float32, "inputs")}
@@ -218,7 +240,19 @@ class BaseAAE(BaseModel):
         }
         if self.classifies:
             signatures["classify"] = Signature(classify, inputs)
-        return {**signatures, **super().signatures(), "score": Signature(score, inputs)}
+        return {**signatures, **super().signatures(), "score": Signature(self._score, inputs)}
+
+    def _reconstruct(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self.decode_codes(self.complete_codes(inputs))
+
+    def _score(self, inputs: tf.Tensor) -> Tensors:
+        codes = self.complete_codes(inputs)
+        error = tf.math.squared_difference(inputs, self.decode_codes(codes))
+        axes = tuple(range(1, len(error.shape)))
+        scores = {"reconstruction_error": 0.5 * tf.reduce_sum(error, axis=axes)}
+        if self._has_density():
+            scores["prior_log_prob"] = tf.cast(self.prior_log_prob(codes), tf.float32)
+        return scores
 
     def _has_density(self) -> bool:
         # In eager mode, so that a prior without a density leaves nothing in the graph of `score`.

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import divergences, priors
+from aae_tf.export.nan_rows import nan_rows
 from aae_tf.models.arguments import check_network, check_prior
 from aae_tf.models.base_model import BaseModel
 from aae_tf.training.terms import Batch, Code, Tensors
@@ -102,8 +103,9 @@ class GAN(BaseModel):
         self.prior = prior
         self.divergence = divergence
 
+    @nan_rows
     def call(self, latents: tf.Tensor) -> tf.Tensor:
-        """Decodes codes."""
+        """Decodes codes; a row that is not finite gives NaN."""
         return self.decode_codes({"latents": latents})
 
     def sample_codes(self, batch: Batch, seed: tf.Tensor, training: bool) -> Tensors:

@@ -13,6 +13,7 @@ from aae_tf import data, priors
 from aae_tf.checks import check_dimension, check_integer
 from aae_tf.export.export_model import export_model
 from aae_tf.export.exportable import Signature
+from aae_tf.export.nan_rows import nan_rows
 from aae_tf.export.saved_model import full_precision
 from aae_tf.models.arguments import (
     check_network,
@@ -331,27 +332,34 @@ class GenerativeModel(keras.Model):
     def map_rows(
         self,
         name: str,
-        function: Callable[..., tf.Tensor],
+        function: Callable[..., Any],
         rows: Sequence[np.ndarray],
         batch_size: int,
-    ) -> np.ndarray:
+    ) -> Any:
         """Applies a function of tensors to rows of arrays, batch by batch, in a graph.
 
         Args:
             name: of the function, whose graph is made once.
-            function: tensors [batch, ...], one for each array, to a tensor [batch, ...].
+            function: tensors [batch, ...], one for each array, to a tensor [batch, ...] or a dict
+                of such.
             rows: arrays [n, ...].
             batch_size: rows at a time.
+
+        Returns:
+            An array [n, ...], or a dict of such; NaN where a row of any array is not finite.
         """
         if name not in self._functions:
             specs = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in rows]
-            self._functions[name] = tf.function(function, input_signature=specs, autograph=False)
+            self._functions[name] = tf.function(
+                nan_rows(function), input_signature=specs, autograph=False
+            )
         run = self._functions[name]
         check_dimension("batch_size", batch_size)
         # Zero rows run once, too, for the shape of the result.
         starts = range(0, max(len(rows[0]), 1), batch_size)
         slices = [slice(start, start + batch_size) for start in starts]
-        return np.concatenate([run(*(array[part] for array in rows)).numpy() for part in slices])
+        parts = [run(*(array[part] for array in rows)) for part in slices]
+        return tf.nest.map_structure(lambda *tensors: np.concatenate(tensors), *parts)
 
 
 def draw_classes(

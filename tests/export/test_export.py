@@ -70,11 +70,12 @@ def test_one_export_serves_every_signature_as_the_model_answers(trained, version
             np.testing.assert_allclose(served["outputs"], outputs, atol=1e-6)
         served = run("decode", {"latents": codes})
         np.testing.assert_allclose(served["outputs"], outputs, atol=1e-6)
-        score = run("score", {"inputs": images})
         error = 0.5 * ((images - outputs) ** 2).reshape(64, -1).sum(axis=1)
-        np.testing.assert_allclose(score["reconstruction_error"], error, rtol=1e-4)
         density = -0.5 * (codes**2).sum(axis=1) - np.log(2 * np.pi)
-        np.testing.assert_allclose(score["prior_log_prob"], density, rtol=1e-4)
+        for score in (run("score", {"inputs": images}), trained.score(images, batch_size=30)):
+            assert score.keys() == {"reconstruction_error", "prior_log_prob"}
+            np.testing.assert_allclose(score["reconstruction_error"], error, rtol=1e-4)
+            np.testing.assert_allclose(score["prior_log_prob"], density, rtol=1e-4)
         seeds = np.array([7, -3, 2**62])
         served = run("sample", {"seed": seeds})
         np.testing.assert_allclose(served["outputs"], trained.sample(seed=seeds), atol=1e-6)
@@ -214,9 +215,11 @@ def test_prior_without_density_exports_a_score_without_it(images, make_aae, tmp_
             forward_fn=tf.abs, forward_min_event_ndims=0, is_constant_jacobian=True
         ),
     )
-    make_aae(prior=prior).export(tmp_path / "1", verbose=False)
+    model = make_aae(prior=prior)
+    model.export(tmp_path / "1", verbose=False)
     with export.SavedModelSession(tmp_path / "1") as session:
         assert set(session.signatures["score"].outputs) == {"reconstruction_error"}
+        assert set(model.score(images)) == {"reconstruction_error"}
         codes = session.run("sample", {"seed": np.arange(9)})["latents"]
         assert (codes >= 0).all()
 
