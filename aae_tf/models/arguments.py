@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import priors
+from aae_tf.priors.row_families import known_row_family
 
 
 def check_network(argument: str, network: Any) -> None:
@@ -28,6 +29,9 @@ def check_network(argument: str, network: Any) -> None:
 def check_prior(argument: str, prior: Any) -> int:
     """Checks that a distribution can be a prior, and returns the width of its samples.
 
+    A prior is saved with its model, sampled row by row, and part of exported graphs: one that does
+    not allow all three is refused before anything is trained.
+
     Args:
         argument: name of the argument, for messages.
         prior: what the caller gave.
@@ -38,7 +42,7 @@ def check_prior(argument: str, prior: Any) -> int:
     Raises:
         TypeError: if `prior` is not a tfd.Distribution or its samples are not float32.
         ValueError: if it has a batch shape, an event shape that is not one known dimension, or
-            variables.
+            variables, such as those of a learned flow; if it cannot be saved or sampled.
     """
     if not isinstance(prior, tfp.distributions.Distribution):
         raise TypeError(
@@ -58,13 +62,37 @@ def check_prior(argument: str, prior: Any) -> int:
         raise ValueError(
             f"Expected `{argument}` to have event_shape [code_dim]. Received: {argument}={prior!r}."
         )
-    if prior.variables:
-        raise ValueError(
-            f"Expected `{argument}` to have no tf.Variable: a prior is neither trained nor would "
-            f"its variables be saved. Received: {argument} with variables="
-            f"{[variable.name for variable in prior.variables]}."
-        )
+    _check_saved_and_sampled(argument, prior)
     return prior.event_shape[0]
+
+
+def _check_saved_and_sampled(argument: str, prior: tfp.distributions.Distribution) -> None:
+    """Refuses a prior that is not described by constants, or not sampled from a seed alone."""
+    advice = (
+        f"Expected `{argument}` to be made of constants, so that it can be saved, sampled row by "
+        "row and exported. A flow is a prior once it is trained: as a tfb.Bijector of your own, "
+        "registered with `keras.saving.register_keras_serializable`, whose `get_config` holds its "
+        f"weights as arrays. Received: {argument}={prior!r}."
+    )
+    if prior.variables:
+        names = [variable.name for variable in prior.variables]
+        raise ValueError(f"{advice} It has the variables {names}.")
+    try:
+        priors.serialize(prior)
+    except ValueError as error:
+        raise ValueError(f"{advice} {error}") from error
+    try:
+        if known_row_family(prior) is not None:
+            return
+        with tf.init_scope():
+            graph = tf.function(
+                lambda seeds: priors.sample_rows(prior, seeds), autograph=False
+            ).get_concrete_function(tf.TensorSpec([None], tf.int64))
+    except Exception as error:  # Whatever the distribution's own code raises.
+        raise ValueError(f"{advice} Its `sample` raises {error!r}.") from error
+    # A bijector's function may hold variables that the distribution does not know of.
+    if any(tensor.dtype == tf.resource for tensor in graph.captured_inputs):
+        raise ValueError(f"{advice} Its `sample` reads variables.")
 
 
 def check_class_prior(

@@ -301,8 +301,15 @@ class GenerativeModel(keras.Model):
             **kwargs: further arguments of `keras.Model.save`.
 
         Raises:
-            ValueError: if a prior or a kernel cannot be saved; the message says why.
+            ValueError: if the path ends in ".h5" or ".hdf5", a format that holds neither priors
+                nor random states; if a kernel cannot be saved; the message says why.
         """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "Expected `filepath` to end in '.keras': an HDF5 file of the whole model could not "
+                "be loaded (`save_weights` writes '.weights.h5'). "
+                f"Received: filepath={str(filepath)!r}."
+            )
         self.get_config()
         super().save(filepath, *args, **kwargs)
 

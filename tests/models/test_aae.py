@@ -159,7 +159,7 @@ def _two_inputs():
         (
             {"prior": tfd.MultivariateNormalDiag(tf.Variable(tf.zeros(2)), tf.ones(2))},
             ValueError,
-            "`prior` to have no tf.Variable",
+            r"`prior` to be made of constants.*It has the variables \['Variable:0'\]",
         ),
         ({"posterior": "cauchy"}, ValueError, "`posterior`"),
         ({"divergence": "kl"}, ValueError, "`divergence`"),

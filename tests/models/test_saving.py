@@ -103,16 +103,11 @@ def test_given_loss_scaling_is_kept(make_aae, tmp_path):
     assert isinstance(loaded.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
-def test_prior_that_cannot_be_saved_is_refused_with_nothing_written(make_aae, tmp_path):
-    model = make_aae(prior=_Private(2))
-    with pytest.raises(ValueError, match="register_keras_serializable"):
-        model.save(tmp_path / "model.keras")
+@pytest.mark.parametrize("name", ["model.h5", "model.hdf5"])
+def test_hdf5_is_refused_with_nothing_written(make_aae, tmp_path, name):
+    with pytest.raises(ValueError, match=r"`filepath` to end in '.keras'.*model\.h"):
+        make_aae().save(tmp_path / name)
     assert not list(tmp_path.iterdir())
-
-
-class _Private(tfd.Sample):
-    def __init__(self, dim):
-        super().__init__(tfd.Normal(0.0, 1.0), dim)
 
 
 def test_kernels_of_any_shape_are_saved(make_aae, images, tmp_path):
