@@ -84,6 +84,11 @@ class Divergence(keras.layers.Layer):
         return False
 
     @property
+    def min_rows(self) -> int:
+        """How many rows a batch needs for `compare` to tell anything."""
+        return 1
+
+    @property
     def has_discriminator(self) -> bool:
         """Whether `compare` returns a discriminator's loss, minimised by `trainable_variables`."""
         return False

@@ -129,6 +129,11 @@ class MMD(Divergence):
         """Whether `posterior_terms` is "closed_form"."""
         return self.posterior_terms == "closed_form"
 
+    @property
+    def min_rows(self) -> int:
+        """Two, of which the estimator makes a pair; one for the biased estimator."""
+        return 1 if self.estimator == "biased" else 2
+
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Chooses the kernel if none was passed, and computes what depends on the prior alone."""
         if self.standardized and self.num_classes is not None:

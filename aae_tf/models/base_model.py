@@ -12,7 +12,12 @@ from aae_tf.losses import LossTerm
 from aae_tf.losses.weights import Weight
 from aae_tf.models.arguments import serialize_argument
 from aae_tf.models.generative_model import GenerativeModel
-from aae_tf.models.hooks_of_keras import check_add_loss, check_overrides, check_unknown
+from aae_tf.models.hooks_of_keras import (
+    check_add_loss,
+    check_overrides,
+    check_unknown,
+    weigh_classes,
+)
 from aae_tf.models.inputs import LabelRule, batch_labels, check_fit_data, name_arguments
 from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.training.balance import Balance
@@ -302,6 +307,9 @@ class BaseModel(GenerativeModel):
             arguments["validation_data"] = self._check_data("validation_data", *validation)
         arguments = self._check_arguments(arguments, fitting=True)
         if isinstance(x, tf.data.Dataset):
+            weighed = weigh_classes(x, arguments.get("class_weight"))
+            if weighed is not None:
+                arguments |= {"x": weighed, "class_weight": None}
             # Keras would warn that its own default is ignored.
             arguments.setdefault("shuffle", False)
         return super().fit(**arguments)

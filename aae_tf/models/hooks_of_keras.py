@@ -1,9 +1,11 @@
-"""Which hooks of `keras.Model` a training calls: those that it does not call are refused."""
+"""Habits of `keras.Model`: hooks that no training calls are refused; class weights of pipelines."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 _TERMS = (
@@ -79,6 +81,36 @@ def check_add_loss(model: Any) -> None:
         f"count it; {_TERMS}, or call `add_loss` of a layer within the encoder or the decoder. "
         f"Received: {type(model).__name__}.add_loss."
     )
+
+
+def weigh_classes(batches: Any, class_weight: Mapping[int, float] | None) -> Any:
+    """Gives each row of a pipeline the weight of its class, as Keras does for arrays.
+
+    Keras' own way takes labels for indices, and fails where one is -1.
+
+    Args:
+        batches: `tf.data.Dataset` of (inputs, labels).
+        class_weight: weights by class; others are 1, and so is that of unknown labels, -1, unless
+            it is among them. None weighs nothing.
+
+    Returns:
+        Dataset of (inputs, labels, weights); None where nothing is weighed, batches have weights
+        already, or labels are no tensor [batch].
+    """
+    spec = batches.element_spec
+    if not class_weight or not isinstance(spec, tuple) or len(spec) != 2:
+        return None
+    if not isinstance(spec[1], tf.TensorSpec) or spec[1].shape.rank != 1:
+        return None
+    # The first one is that of label -1, the last one that of labels above all others.
+    classes = range(-1, max(class_weight) + 2)
+    weights = np.array([class_weight.get(label, 1.0) for label in classes], np.float32)
+
+    def weigh(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        index = tf.clip_by_value(tf.cast(labels, tf.int32) + 1, 0, len(weights) - 1)
+        return inputs, labels, tf.gather(weights, index)
+
+    return batches.map(weigh, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _overrides(model: Any, method: str) -> bool:

@@ -135,7 +135,12 @@ class Objective:
 
         Returns:
             Terms by the codes' names.
+
+        Raises:
+            ValueError: if the batch is known to have too few rows for a divergence.
         """
+        for code, divergence in self.divergences.items():
+            _check_rows(batch, code, divergence)
         # One seed more than there are codes, since there may be no code at all.
         seeds = tf.unstack(tf.random.split(seed, len(self.divergences) + 1))
         return {
@@ -301,6 +306,16 @@ def regularized_layers(model: TrainableModel) -> list[keras.layers.Layer]:
     """Gives the layers that divergences move: the encoder's, or a decoder's without an encoder."""
     layers = autoencoder_layers(model)
     return [x for x in layers if x is not model.decoder] if model.reconstructs else layers
+
+
+def _check_rows(batch: Batch, code: str, divergence: Divergence) -> None:
+    rows = batch.inputs.shape[0]
+    if rows is not None and rows < divergence.min_rows:
+        raise ValueError(
+            f"Expected `batch_size` to be at least {divergence.min_rows}, or that of `.batch(...)` "
+            f"in a pipeline, for the {type(divergence).__name__} of the code {code!r}, which "
+            f"compares codes in pairs. Received: batches of {rows}."
+        )
 
 
 def _compare(

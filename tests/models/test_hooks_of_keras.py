@@ -188,6 +188,41 @@ def test_metrics_leave_out_a_batch_that_the_guard_rejects():
     np.testing.assert_allclose(history["mae"], expected, rtol=1e-4)
 
 
+# Arguments of `fit`.
+
+
+@pytest.mark.parametrize("class_weight", [{0: 0.5, 2: 3.0}, {1: 2.0, -1: 0.25}])
+def test_class_weights_of_a_pipeline_are_those_of_arrays(class_weight):
+    data = tf.data.Dataset.from_tensor_slices((INPUTS, LABELS)).batch(16)
+    logs = []
+    for arguments in ({"x": data}, {"x": INPUTS, "y": LABELS, "batch_size": 16}):
+        model = small.build_classifier()
+        model.compile()
+        logs.append(
+            model.fit(**arguments, class_weight=class_weight, shuffle=False, verbose=0).history
+        )
+    assert logs[0].keys() == logs[1].keys()
+    for name, value in logs[0].items():
+        np.testing.assert_allclose(value, logs[1][name], rtol=1e-5, err_msg=name)
+    with pytest.raises(ValueError, match="`sample_weight` at the same time"):
+        weighted = data.map(lambda x, y: (x, y, tf.ones_like(y)))
+        model.fit(weighted, class_weight=class_weight, verbose=0)
+
+
+def test_batches_of_one_row_name_the_batch_size():
+    model = _aae()
+    model.compile()
+    pipeline = tf.data.Dataset.from_tensor_slices(INPUTS).batch(1, drop_remainder=True)
+    message = r"`batch_size` to be at least 2, or that of `.batch\(...\)`.*MMD.*batches of 1"
+    for method in (model.fit, model.evaluate):
+        for data in ({"x": INPUTS, "batch_size": 1}, {"x": pipeline}):
+            with pytest.raises(ValueError, match=message):
+                method(**data, verbose=0)
+    biased = _aae(divergence=MMD(estimator="biased"))
+    biased.compile()
+    biased.evaluate(INPUTS[:2], batch_size=1, verbose=0)
+
+
 # Seeds.
 
 
