@@ -22,6 +22,7 @@ from aae_tf.models.inputs import LabelRule, batch_labels, check_fit_data, name_a
 from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.training.balance import Balance
 from aae_tf.training.guard import Guard
+from aae_tf.training.learning_rates import follow_rates
 from aae_tf.training.objective import divergences_of
 from aae_tf.training.own_terms import asks_for, check_terms
 from aae_tf.training.reconstruction_loss import Identifier
@@ -163,9 +164,9 @@ class BaseModel(GenerativeModel):
     ) -> None:
         """Configures training.
 
-        Learning-rate callbacks of Keras change `optimizer` alone, and so shift the balance of
-        encoder and discriminators; a schedule inside an optimizer is copied to those that are left
-        None.
+        A callback of Keras that changes the rate of `optimizer` at the beginning or end of an
+        epoch, such as ReduceLROnPlateau, moves all rates in proportion. A schedule inside an
+        optimizer is copied to those that are left None.
 
         Args:
             optimizer: Keras optimizer or its name, for encoder and decoder.
@@ -312,6 +313,10 @@ class BaseModel(GenerativeModel):
                 arguments |= {"x": weighed, "class_weight": None}
             # Keras would warn that its own default is ignored.
             arguments.setdefault("shuffle", False)
+        if self.trainer is not None and len(self.trainer.optimizers) > 1:
+            arguments["callbacks"] = follow_rates(
+                arguments.get("callbacks"), self.trainer.optimizers
+            )
         return super().fit(**arguments)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
