@@ -123,6 +123,7 @@ ROWS = {
         "callback", lambda: callbacks.Reconstructions(IMAGES, tempfile.mkdtemp(), every=2)
     ),
     "SampleGrid": Row("callback", lambda: callbacks.SampleGrid(9, 5, tempfile.mkdtemp(), every=2)),
+    "SwapEMAWeights": Row("other", lambda: callbacks.SwapEMAWeights(swap_on_epoch=True)),
     "LatentFit": Row(
         "other", lambda: callbacks.LatentFit(IMAGES, every=2, num_bootstrap=99, seed=5)
     ),

@@ -10,6 +10,7 @@ from aae_tf.callbacks.latent_fit import LatentFit
 from aae_tf.callbacks.latent_scatter import LatentScatter
 from aae_tf.callbacks.reconstructions import Reconstructions
 from aae_tf.callbacks.sample_grid import SampleGrid
+from aae_tf.callbacks.swap_ema_weights import SwapEMAWeights
 
 __all__ = [
     "BalanceMonitor",
@@ -19,4 +20,5 @@ __all__ = [
     "LatentScatter",
     "Reconstructions",
     "SampleGrid",
+    "SwapEMAWeights",
 ]

@@ -14,6 +14,7 @@ from aae_tf.models.arguments import serialize_argument
 from aae_tf.models.generative_model import GenerativeModel
 from aae_tf.models.hooks_of_keras import (
     check_add_loss,
+    check_callbacks,
     check_overrides,
     check_unknown,
     weigh_classes,
@@ -313,11 +314,14 @@ class BaseModel(GenerativeModel):
                 arguments |= {"x": weighed, "class_weight": None}
             # Keras would warn that its own default is ignored.
             arguments.setdefault("shuffle", False)
-        if self.trainer is not None and len(self.trainer.optimizers) > 1:
-            arguments["callbacks"] = follow_rates(
-                arguments.get("callbacks"), self.trainer.optimizers
-            )
-        return super().fit(**arguments)
+        if self.trainer is None:
+            return super().fit(**arguments)
+        optimizers = self.trainer.optimizers
+        if len(optimizers) > 1:
+            check_callbacks(arguments.get("callbacks"))
+            arguments["callbacks"] = follow_rates(arguments.get("callbacks"), optimizers)
+        with self.trainer.averages.finalized(self.optimizer):
+            return super().fit(**arguments)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the losses as `keras.Model.evaluate` does, on checked inputs; see `fit`."""

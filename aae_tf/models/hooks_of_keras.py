@@ -83,6 +83,19 @@ def check_add_loss(model: Any) -> None:
     )
 
 
+def check_callbacks(callbacks: Any) -> None:
+    """Refuses a callback that would do half of its work on a model of several optimizers.
+
+    Raises:
+        ValueError: if `keras.callbacks.SwapEMAWeights` is among them.
+    """
+    if any(isinstance(c, keras.callbacks.SwapEMAWeights) for c in keras.tree.flatten(callbacks)):
+        raise ValueError(
+            "Expected aae_tf.callbacks.SwapEMAWeights, which swaps the weights of all optimizers. "
+            "Received: keras.callbacks.SwapEMAWeights, which swaps those of `optimizer` alone."
+        )
+
+
 def weigh_classes(batches: Any, class_weight: Mapping[int, float] | None) -> Any:
     """Gives each row of a pipeline the weight of its class, as Keras does for arrays.
 

@@ -12,6 +12,7 @@ from aae_tf import replicas
 from aae_tf.checks import check_bool, check_choice, check_dimension
 from aae_tf.divergences import DivergenceTerms
 from aae_tf.losses.weights import Weight, check_weight
+from aae_tf.training.averages import AveragedWeights
 from aae_tf.training.balance import Balance, BalanceController
 from aae_tf.training.guard import Guard, GuardState, SkipMonitor, Snapshot
 from aae_tf.training.objective import (
@@ -78,6 +79,7 @@ class Trainer:
         loss: the metric of the log key `loss`.
         means: the metrics of all log keys.
         metric_names: what `compute_metrics` of the model gives beside these; set by `compile`.
+        averages: the moving averages of weights, where optimizers have them.
         balance: the controller of the discriminators' learning rates; None where it is fixed.
         monitor: counts updates skipped in a row; None without a guard.
         config: the arguments that have been resolved, as `compile` takes them.
@@ -157,6 +159,7 @@ class Trainer:
         self.loss = LossMean(name="loss")
         self.means = LogMeans(self.loss, counts=(_SKIPPED, _SHORTENED))
         self._updaters = list(updaters.values())
+        self.averages = AveragedWeights(self._updaters)
         self._step = schedules[schedule]
         self._adversarial = list(adversarial)
         self.balance: BalanceController | None = None

@@ -33,7 +33,7 @@ class Updater:
         is_scaled: whether the optimizer scales the loss, for float16.
 
     Raises:
-        ValueError: if the optimizer already moves other variables, or averages weights.
+        ValueError: if the optimizer already moves other variables.
     """
 
     def __init__(
@@ -44,13 +44,6 @@ class Updater:
         guard: Guard | None = None,
     ) -> None:
         inner = getattr(optimizer, "inner_optimizer", optimizer)
-        if inner.use_ema:
-            # Keras hands all weights of the model to `model.optimizer` at the end of `fit`, and
-            # would write the averages of one updater's variables over another's.
-            raise ValueError(
-                f"Expected `{argument}` not to average weights: a model of several optimizers has "
-                f"no single one to finalise. Received: {argument} with use_ema=True."
-            )
         # `compile` wraps an optimizer anew, so that the wrapper is never built.
         if inner.built:
             known = {id(variable) for variable in inner._trainable_variables}
@@ -72,6 +65,19 @@ class Updater:
         self.guard_state = (
             None if guard is None else GuardState(guard, self.variables, self._momentum is not None)
         )
+
+    @property
+    def averages_weights(self) -> bool:
+        """Whether the optimizer has a moving average of each weight, `use_ema`."""
+        return self._inner.use_ema
+
+    def averages(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        """Gives each variable with its moving average; none before the first update."""
+        # Keras starts the averages from zero, and lets the first update overwrite them.
+        if not self.averages_weights or not int(self._inner._iterations.numpy()):
+            return []
+        averages = self._inner._model_variables_moving_average
+        return [(v, averages[self._inner._get_variable_index(v.value)]) for v in self.variables]
 
     @contextlib.contextmanager
     def tape(self, persistent: bool = False) -> Iterator[tf.GradientTape]:

@@ -188,11 +188,6 @@ def test_instances_of_a_refused_model_can_be_given_again(make_aae, images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"optimizer": keras.optimizers.Adam(use_ema=True)}, "`optimizer` not to average weights"),
-        (
-            {"discriminator_optimizer": keras.optimizers.Adam(use_ema=True)},
-            "`discriminator_optimizer` not to average weights",
-        ),
         ({"schedule": "both"}, "`schedule` to be one of 'joint', 'alternating'"),
         ({"reconstruction_loss": "mes"}, "`reconstruction_loss` to be one of"),
         # The second argument of Keras' own `compile`.

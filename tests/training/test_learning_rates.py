@@ -78,7 +78,7 @@ def _halve():
     [
         (lambda model: None, [0.1, 0.4]),
         (lambda model: _halve(), [0.05, 0.2]),
-        (lambda model: keras.callbacks.CallbackList([_halve()], model=model), [0.05, 0.2]),
+        (lambda model: keras.callbacks.CallbackList([_halve()], True, model=model), [0.05, 0.2]),
     ],
     ids=["none", "one", "list of Keras"],
 )
