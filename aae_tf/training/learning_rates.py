@@ -54,7 +54,7 @@ class ProportionalRates(keras.callbacks.Callback):
     def _read(self) -> dict[str, float]:
         rates = {name: each.learning_rate for name, each in self._optimizers.items()}
         # That of a schedule is a tensor.
-        return {name: float(r) for name, r in rates.items() if isinstance(r, keras.Variable)}
+        return {n: float(r.numpy()) for n, r in rates.items() if isinstance(r, keras.Variable)}
 
 
 def follow_rates(
