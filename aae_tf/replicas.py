@@ -263,6 +263,11 @@ def state_variable(values: Any, name: str, per_replica: bool = False) -> keras.V
     )
 
 
+def replica_count() -> int:
+    """Gives the number of replicas of the strategy at hand."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def make_variables(make: Callable[[], _Made]) -> _Made:
     """Calls `make`, which makes variables, outside of graphs, and once for all replicas."""
 

@@ -2,7 +2,8 @@
 
 from aae_tf.data.balance_classes import balance_classes
 from aae_tf.data.batches import mix_labels, shuffled_batches
-from aae_tf.data.check_arrays import check_array, check_label_spec, check_labels
+from aae_tf.data.check_arrays import check_array
+from aae_tf.data.check_labels import check_label_spec, check_labels
 from aae_tf.data.class_frequencies import warn_class_frequencies
 from aae_tf.data.datasets import Dataset, labelled_subset, load
 from aae_tf.data.sources import DatasetNotFoundError, available

@@ -9,12 +9,8 @@ import numpy as np
 
 from aae_tf.checks import check_integer
 from aae_tf.data.batches import epoch_orders
-from aae_tf.data.check_arrays import (
-    check_array,
-    check_label_spec,
-    check_labels,
-    check_training_data,
-)
+from aae_tf.data.check_arrays import check_array, check_training_data
+from aae_tf.data.check_labels import check_label_spec, check_labels
 
 if TYPE_CHECKING:
     import tensorflow as tf

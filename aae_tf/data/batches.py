@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.checks import check_dimension, check_integer
-from aae_tf.data.check_arrays import check_array, check_labels
+from aae_tf.data.check_arrays import check_array
+from aae_tf.data.check_labels import check_labels
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Checks of arrays from outside, before anything is computed from them: inputs, labels, rows."""
+"""Checks of inputs from outside, before anything is computed from them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from aae_tf.checks import check_choice
+from aae_tf.data.conversions import column_names, input_batches, is_pipeline, name_dtype, to_numpy
 
 _WHITE = 255.0
+# Values that lie in [0, 1] but for rounding.
+_TOLERANCE = 1e-3
+# So many rows of a batch that are all equal are no chance.
+_SMALLEST_BATCH = 8
 
 
-def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) -> np.ndarray:
+def check_array(
+    x: Any, name: str, shape: Sequence[int | None] | None = None, finite: bool = True
+) -> np.ndarray:
     """Returns `x` as a float32 array of finite numbers, or raise an error that names the fault.
 
     Args:
-        x: array-like of floats, [n, ...].
+        x: floats [n, ...]: an array, frame or tensor of any library, or a pipeline of batches,
+            whose inputs are put together.
         name: str, the argument's name in messages.
         shape: shape of one row, with None for a size that is free; by default any shape.
+        finite: whether NaN and infinite values are refused.
 
     Returns:
         NumPy float32 [n, ...]; `x` itself where it is one already.
 
     Raises:
-        TypeError: if `x` is no array of floats.
+        TypeError: if `x` holds no floats.
         ValueError: if it has no rows axis, rows of another shape, or NaN or infinite values.
 
     Example:
@@ -33,212 +41,138 @@ def check_array(x: Any, name: str, shape: Sequence[int | None] | None = None) ->
     >>> check_array([[0.0, 1.0]], "x", shape=[2]).dtype
     dtype('float32')
     """
-    try:
-        array = np.asarray(x)
-    except ValueError:  # NumPy's error for rows of different lengths.
-        array = np.empty((), object)
-    if array.dtype.kind != "f":
-        raise TypeError(
-            f"Expected `{name}` to be an array of floats (images: in [0, 1]). "
-            f"Received: {name} of type {type(x).__name__}, dtype={array.dtype}."
-            + (f" Scale 8-bit pixels: {name} / 255." if array.dtype == np.uint8 else "")
-        )
-    rows = "any shape" if shape is None else f"shape {tuple(shape)}"
-    if array.ndim == 0 or (
-        shape is not None
-        and (
-            array.ndim != len(shape) + 1
-            or any(size not in (None, n) for size, n in zip(shape, array.shape[1:], strict=True))
-        )
-    ):
-        raise ValueError(
-            f"Expected `{name}` to have rows of {rows}. Received: {name}.shape={array.shape}."
-        )
+    if is_pipeline(x):
+        batches = [check_array(each, name, shape, finite) for each in input_batches(x, name)]
+        if not batches:
+            raise ValueError(f"Expected `{name}` to yield batches. Received: {name}={x!r}.")
+        return np.concatenate(batches)
+    array = to_numpy(x, name)
+    check_input_type(array.dtype, array.shape, name, shape, type(x).__name__)
     with np.errstate(over="ignore"):  # What overflows float32 is reported as infinite.
         array = array.astype(np.float32, copy=False)
-    finite = np.isfinite(array)
-    if not finite.all():
-        index = tuple(int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
-        where = ", ".join(map(str, index))
-        raise ValueError(
-            f"Expected `{name}` to have finite values. Received: {name}[{where}]={array[index]}."
-        )
+    place = describe_non_finite(array, name, column_names(x)) if finite else None
+    if place is not None:
+        raise ValueError(f"Expected `{name}` to have finite values. Received: {place}.")
     return array
 
 
-def check_labels(
-    labels: Any,
-    name: str,
-    num_classes: int | None = None,
-    required: str = "any",
-    every_class: bool | None = None,
-    size: int | None = None,
-) -> np.ndarray:
-    """Returns class labels as an array, or raise an error that names the fault.
+def describe_non_finite(
+    array: np.ndarray, name: str, columns: Sequence[str] | None = None
+) -> str | None:
+    """Says where the first value that is not finite stands, and which it is.
 
     Args:
-        labels: array-like of integers [n]: the class of each row, -1 where it is unknown.
-        name: str, the argument's name in messages.
-        num_classes: int, classes are 0 to `num_classes - 1`; by default any from 0.
-        required: "any" (all may be unknown), "some" known labels, or "all" of them.
-        every_class: bool, whether each of `num_classes` classes needs a known label; by default
-            with `required="some"`.
-        size: int, number of rows n; by default any.
+        array: floats [n, ...].
+        name: str, the name of the array.
+        columns: names of the columns, if it has any.
 
     Returns:
-        NumPy int64 [n].
-
-    Raises:
-        TypeError: if `labels` is no array of integers.
-        ValueError: if it has another shape, a class out of range, or too few known labels.
+        Such as "x[17, 3]=nan"; None where all values are finite.
 
     Example:
 
-    >>> check_labels([0, -1, 1], "y", num_classes=2, required="some")
-    array([ 0, -1,  1])
+    >>> describe_non_finite(np.array([[0.0, np.nan]]), "x", ["age", "income"])
+    "x[0, 1]=nan (row 0, column 'income')"
     """
-    check_choice("required", required, ("any", "some", "all"))
-    try:
-        array = np.asarray(labels)
-    except ValueError:  # NumPy's error for rows of different lengths.
-        array = np.empty((), object)
-    if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(
-            f"Expected `{name}` to be an array of integers, the class of each row (-1: unknown). "
-            f"Received: {name} of type {type(labels).__name__}, dtype={array.dtype}."
-            f"{_suggest_conversion(array, name)}"
-        )
-    if array.ndim != 1 or size not in (None, len(array)):
-        count = "n" if size is None else size
-        raise ValueError(
-            f"Expected `{name}` to have shape ({count},), the class of each row. "
-            f"Received: {name}.shape={array.shape}.{_suggest_conversion(array, name)}"
-        )
-    array = array.astype(np.int64)
-    _check_range(array, name, num_classes)
-    _check_known(array, name, required)
-    if num_classes is not None and (required == "some" if every_class is None else every_class):
-        missing = np.setdiff1d(np.arange(num_classes), array)
-        if len(missing):
-            raise ValueError(
-                f"Expected `{name}` to have a known label of each of the {num_classes} classes. "
-                f"Received: {name} without a label of {', '.join(map(str, missing))}."
-            )
-    return array
+    is_finite = np.isfinite(array)
+    if is_finite.all():
+        return None
+    index = tuple(int(i) for i in np.unravel_index(is_finite.argmin(), is_finite.shape))
+    column = "" if columns is None else f" (row {index[0]}, column {columns[index[1]]!r})"
+    return f"{name}[{', '.join(map(str, index))}]={array[index]}{column}"
 
 
-def check_label_spec(element_spec: Any, name: str) -> None:
-    """Checks that the elements of a `tf.data.Dataset` carry class labels.
+def check_input_type(
+    dtype: Any,
+    shape: Sequence[int | None] | None,
+    name: str,
+    row_shape: Sequence[int | None] | None = None,
+    type_name: str = "Tensor",
+) -> None:
+    """Refuses inputs that are no floats, or whose rows have another shape.
 
     Args:
-        element_spec: `tf.data.Dataset.element_spec`, of batches.
+        dtype: of NumPy or TensorFlow.
+        shape: that of the inputs, rows first; None for a size that is not known, or for all.
         name: str, the argument's name in messages.
+        row_shape: shape of one row, with None for a size that is free; by default any shape.
+        type_name: name of the inputs' class, for messages.
 
     Raises:
-        TypeError: if the labels are no tensor of integers.
-        ValueError: if there are none, or they have another shape than [batch].
-
-    Example:
-
-    >>> import tensorflow as tf
-    >>> batches = tf.data.Dataset.from_tensor_slices(([[0.5], [0.25]], [0, -1])).batch(2)
-    >>> check_label_spec(batches.element_spec, "x")
+        TypeError: if they are no floats.
+        ValueError: if they have no rows axis, or rows of another shape.
     """
-    # Imported here: `aae-tf` checks arrays before it imports TensorFlow.
-    import keras
-    import tensorflow as tf
-
-    _, labels, _ = keras.utils.unpack_x_y_sample_weight(element_spec)
-    if labels is None:
-        raise ValueError(
-            f"Expected `{name}` to yield pairs (inputs, labels). "
-            f"Received: {name}.element_spec={element_spec!r}."
-        )
-    if not isinstance(labels, tf.TensorSpec) or not labels.dtype.is_integer:
+    dtype_name = name_dtype(dtype)
+    if "float" not in dtype_name:
         raise TypeError(
-            f"Expected `{name}` to yield labels that are integers. Received: labels={labels!r}."
+            f"Expected `{name}` to be an array of floats (images: in [0, 1]). "
+            f"Received: {name} of type {type_name}, dtype={dtype_name}."
+            + (f" Scale 8-bit pixels: {name} / 255." if dtype_name == "uint8" else "")
         )
-    if labels.shape.rank not in (None, 1):
-        raise ValueError(
-            f"Expected `{name}` to yield labels of shape [batch]. Received: labels={labels!r}."
-        )
+    if shape is None:
+        return
+    given = tuple(shape)
+    if given and (row_shape is None or _agree(given[1:], row_shape)):
+        return
+    row_shape = None if row_shape is None else tuple(row_shape)
+    rows = "any shape" if row_shape is None else f"shape {row_shape}"
+    advice = ""
+    if row_shape and _agree(given, row_shape):
+        advice = f" This is a single row: pass {name}[None], or batch the data set."
+    elif row_shape and row_shape[-1:] == (1,) != row_shape and _agree(given[1:], row_shape[:-1]):
+        advice = f" Add the channel axis: {name}[..., None]."
+    raise ValueError(
+        f"Expected `{name}` to have rows of {rows}. Received: {name}.shape={given}.{advice}"
+    )
 
 
-def _suggest_conversion(array: np.ndarray, name: str) -> str:
-    """Gives the expression that turns labels of another common form into integers [n]."""
-    if array.ndim == 2 and array.shape[1] == 1:
-        return f" This is a column: pass {name}[:, 0]."
-    if array.ndim == 2 and array.dtype.kind in "biuf" and _is_one_hot(array):
-        return f" These are one-hot vectors: pass {name}.argmax(axis=1)."
-    if array.ndim == 1 and array.dtype.kind in "bf" and (array == np.rint(array)).all():
-        return f" These are whole numbers: pass {name}.astype(int)."
-    return ""
-
-
-def _is_one_hot(array: np.ndarray) -> bool:
-    return bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
-
-
-def _check_range(array: np.ndarray, name: str, num_classes: int | None) -> None:
-    out = array < -1
-    if num_classes is not None:
-        out |= array >= num_classes
-    if out.any():
-        upper = "" if num_classes is None else f" to {num_classes - 1}"
-        raise ValueError(
-            f"Expected `{name}` to hold classes from 0{upper}, or -1 where the class is unknown. "
-            f"Received: {name}[{out.argmax()}]={array[out.argmax()]}."
-        )
-
-
-def _check_known(array: np.ndarray, name: str, required: str) -> None:
-    unknown = np.count_nonzero(array < 0)
-    if required == "some" and unknown == len(array):
-        raise ValueError(
-            f"Expected `{name}` to hold at least one known label. "
-            f"Received: {name} of {len(array)} rows, number of known labels=0."
-        )
-    if required == "all" and unknown:
-        raise ValueError(
-            f"Expected `{name}` to hold the label of every row. "
-            f"Received: {name} of {len(array)} rows, {unknown} of them unknown (-1)."
-        )
+def _agree(shape: Sequence[int | None], expected: Sequence[int | None]) -> bool:
+    return len(shape) == len(expected) and all(
+        None in (size, n) or size == n for size, n in zip(expected, shape, strict=True)
+    )
 
 
 def check_training_data(
-    x: np.ndarray, y: np.ndarray | None, name: str, stacklevel: int = 2
+    x: np.ndarray,
+    y: np.ndarray | None,
+    name: str,
+    stacklevel: int = 2,
+    targets: np.ndarray | None = None,
+    sigmoid: bool = False,
+    rescaling: str | None = None,
+    whole: bool = True,
 ) -> None:
-    """Refuses data of equal rows, and warns of unscaled pixels and of contradictory labels.
+    """Refuses data of equal rows, and warns of values that no decoder is likely to give.
 
     Args:
         x: float32 [n, ...], finite.
         y: integers [n], -1 where a label is unknown; None without labels.
         name: name of the argument in messages.
         stacklevel: as in `warnings.warn`.
+        targets: float32 [n, ...], what outputs are compared with; None is `x`.
+        sigmoid: whether the decoder ends in a sigmoid.
+        rescaling: name of a layer of the encoder that rescales its inputs, if there is one.
+        whole: whether these are all rows. The few of a small batch may be equal.
 
     Raises:
         ValueError: if all of two or more rows are equal.
 
     Warns:
-        UserWarning: if values look like unscaled 8-bit pixels, or if equal rows have different
-            labels.
+        UserWarning: if values look like unscaled 8-bit pixels, or lie beyond the outputs of a
+            sigmoid, or if equal rows have different labels.
 
     Example:
 
     >>> check_training_data(np.eye(2, dtype="float32"), np.array([0, 1]), "x")
     """
-    if len(x) > 1 and all(np.array_equal(row, x[0]) for row in x[1:]):
+    smallest = 2 if whole else _SMALLEST_BATCH
+    if len(x) >= smallest and all(np.array_equal(row, x[0]) for row in x[1:]):
         raise ValueError(
             f"Expected `{name}` to have rows that differ. Received: {name} of {len(x)} equal rows."
         )
-    if has_8_bit_range(x):
-        warnings.warn(
-            f"The values of `{name}` lie in [0, 255], as 8-bit pixels do. Decoders that end in a "
-            f"sigmoid give values in [0, 1]: scale the pixels, {name} / 255. Other data are better "
-            "standardized.",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
+    warning = _range_warning(x, targets, name, sigmoid, rescaling)
+    if warning is not None:
+        warnings.warn(warning, UserWarning, stacklevel=stacklevel)
     contradictions = 0 if y is None else _count_contradictions(x, y)
     if contradictions:
         warnings.warn(
@@ -248,6 +182,35 @@ def check_training_data(
             UserWarning,
             stacklevel=stacklevel,
         )
+
+
+def _range_warning(
+    x: np.ndarray, targets: np.ndarray | None, name: str, sigmoid: bool, rescaling: str | None
+) -> str | None:
+    compared = x if targets is None else targets
+    if not compared.size:
+        return None
+    is_8_bit = has_8_bit_range(compared)
+    if is_8_bit and rescaling is not None:
+        return (
+            f"The encoder rescales `{name}` itself, by its layer {rescaling!r}, and outputs are "
+            "compared with the values as they are given, in [0, 255]. Give scaled targets beside "
+            f"them, fit({name}, {name} / 255), or scale before the model and leave the layer out."
+        )
+    if is_8_bit or (rescaling is None and has_8_bit_range(x)):
+        return (
+            f"The values of `{name}` lie in [0, 255], as 8-bit pixels do. Decoders that end in a "
+            f"sigmoid give values in [0, 1]: scale the pixels, {name} / 255. Other data are better "
+            "standardized."
+        )
+    low, high = compared.min(), compared.max()
+    if sigmoid and (low < -_TOLERANCE or high > 1.0 + _TOLERANCE):
+        return (
+            f"The decoder ends in a sigmoid, whose outputs lie in [0, 1], and `{name}` has values "
+            f"from {low:.3g} to {high:.3g}. End the decoder linearly, "
+            "output_activation='linear', or scale the values to [0, 1]."
+        )
+    return None
 
 
 def has_8_bit_range(x: np.ndarray) -> bool:

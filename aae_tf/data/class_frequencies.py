@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aae_tf.data.check_arrays import check_labels
+from aae_tf.data.check_labels import check_labels
 
 # Cochran's rule. With at least this many rows expected in each class, the chi-square distribution
 # rejected 0.0009 to 0.0012 of true hypotheses at the level 0.001; with one, up to 0.0022.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from aae_tf.checks import check_integer, import_extra
-from aae_tf.data.check_arrays import check_labels
+from aae_tf.data.check_labels import check_labels
 from aae_tf.data.sources import find_prepared, read_digits, read_prepared
 
 

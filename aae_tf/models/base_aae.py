@@ -62,6 +62,11 @@ class BaseAAE(BaseModel):
         posterior = posteriors.get(posterior)
         check_network("encoder", encoder)
         check_network("decoder", decoder)
+        if "float" not in encoder.inputs[0].dtype:
+            raise ValueError(
+                "Expected `encoder` to take floats. "
+                f"Received: encoder with inputs of dtype={encoder.inputs[0].dtype}."
+            )
         if len(encoder.output_shape) != 2:
             raise ValueError(
                 "Expected `encoder` to give features [batch, feature_dim]; add a Flatten layer. "

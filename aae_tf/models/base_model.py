@@ -1,5 +1,6 @@
 """The base class of every model that is trained: its hooks, `compile`, `fit`, and the steps."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -19,14 +20,15 @@ from aae_tf.models.hooks_of_keras import (
     check_unknown,
     weigh_classes,
 )
-from aae_tf.models.inputs import LabelRule, batch_labels, check_fit_data, name_arguments
+from aae_tf.models.input_check import InputCheck, name_arguments
+from aae_tf.models.inputs import InputRules, LabelRule, check_call_spec, unpack_batch
 from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.training.balance import Balance
 from aae_tf.training.guard import Guard
 from aae_tf.training.learning_rates import follow_rates
 from aae_tf.training.objective import divergences_of
 from aae_tf.training.own_terms import asks_for, check_terms
-from aae_tf.training.reconstruction_loss import Identifier
+from aae_tf.training.reconstruction_loss import Identifier, output_activation
 from aae_tf.training.schedules import SCHEDULES
 from aae_tf.training.terms import Batch, Code, ExtraTerm, Tensors
 from aae_tf.training.trainer import OptimizerIdentifier, Trainer
@@ -285,12 +287,16 @@ class BaseModel(GenerativeModel):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Trains as `keras.Model.fit` does; arrays are checked for shape and finite values first.
+        """Trains as `keras.Model.fit` does; data are checked first, whichever way they come in.
 
         Args:
-            x: inputs [n, ...] as arrays, or a tf.data.Dataset, PyDataset or generator of
-                `inputs`, `(inputs, labels)` or `(inputs, labels, sample_weight)`.
-            y: labels where the model uses them: integers [n], -1 where unknown.
+            x: inputs [n, ...] as an array, frame or tensor of any library, or a tf.data.Dataset,
+                PyDataset or generator of batches: `inputs`, `(inputs, y)` or
+                `(inputs, y, sample_weight)`.
+            y: labels where the model uses them: integers [n], -1 where unknown. On models that
+                reconstruct, also targets [n, ...] of the inputs' shape, which outputs are compared
+                with in place of the inputs (denoising); beside labels, as a dict of "targets" and
+                "labels".
             *args: further arguments of `keras.Model.fit`.
             **kwargs: further arguments of `keras.Model.fit`. `sample_weight` [n] weighs an
                 example in the reconstruction loss and its code in the aggregated posterior.
@@ -299,45 +305,94 @@ class BaseModel(GenerativeModel):
             `keras.callbacks.History`.
 
         Raises:
-            TypeError: if labels are no integers.
+            TypeError: if inputs are no floats, or labels no integers.
             ValueError: if inputs are not finite or not of the right shape; if labels are missing,
-                out of their range, or leave out a class.
+                out of their range, or leave out a class. Of a pipeline the first batch is looked
+                at, and the range of labels in all.
+
+        Warns:
+            UserWarning: of data that the decoder can not give, such as unscaled pixels; and after
+                training, where the guard left out more than 1% of the updates.
         """
         arguments = name_arguments(super().fit, x, y, *args, **kwargs)
-        if isinstance(arguments.get("validation_data"), tuple | list | np.ndarray | tf.Tensor):
-            validation = keras.utils.unpack_x_y_sample_weight(arguments["validation_data"])
-            arguments["validation_data"] = self._check_data("validation_data", *validation)
-        arguments = self._check_arguments(arguments, fitting=True)
+        check, validation_check = (InputCheck(self._input_rules(each)) for each in (True, False))
+        if arguments.get("validation_data") is not None:
+            arguments["validation_data"] = validation_check.check_validation(
+                arguments["validation_data"]
+            )
+        arguments = check.check_arguments(arguments)
+        labels = arguments["y"]
+        self.check_labels(labels["labels"] if isinstance(labels, dict) else labels)
         if isinstance(x, tf.data.Dataset):
-            weighed = weigh_classes(x, arguments.get("class_weight"))
+            weighed = weigh_classes(arguments["x"], arguments.get("class_weight"))
             if weighed is not None:
                 arguments |= {"x": weighed, "class_weight": None}
+        if isinstance(x, tf.data.Dataset) or inspect.isgenerator(x):
             # Keras would warn that its own default is ignored.
             arguments.setdefault("shuffle", False)
         if self.trainer is None:
             return super().fit(**arguments)
+        arguments["callbacks"] = self.trainer.with_report(arguments.get("callbacks"))
         optimizers = self.trainer.optimizers
         if len(optimizers) > 1:
-            check_callbacks(arguments.get("callbacks"))
-            arguments["callbacks"] = follow_rates(arguments.get("callbacks"), optimizers)
-        with self.trainer.averages.finalized(self.optimizer):
+            check_callbacks(arguments["callbacks"])
+            arguments["callbacks"] = follow_rates(arguments["callbacks"], optimizers)
+        with (
+            check.readable_errors(),
+            validation_check.readable_errors(),
+            self.trainer.averages.finalized(self.optimizer),
+        ):
             return super().fit(**arguments)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Measures the losses as `keras.Model.evaluate` does, on checked inputs; see `fit`."""
+        """Measures the losses as `keras.Model.evaluate` does, on checked data; see `fit`."""
         arguments = name_arguments(super().evaluate, x, y, *args, **kwargs)
-        return super().evaluate(**self._check_arguments(arguments))
+        check = InputCheck(self._input_rules())
+        # `fit` has checked its validation data, and hands them over in every epoch.
+        if not arguments.get("_use_cached_eval_dataset"):
+            arguments = check.check_arguments(arguments)
+        with check.readable_errors():
+            return super().evaluate(**arguments)
+
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Makes one step as `keras.Model.train_on_batch` does, on a checked batch; see `fit`."""
+        arguments = name_arguments(super().train_on_batch, x, y, *args, **kwargs)
+        check = InputCheck(self._input_rules(fitting=True, whole=False))
+        with check.readable_errors():
+            return super().train_on_batch(**check.check_arguments(arguments))
+
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Measures as `keras.Model.test_on_batch` does, on a checked batch; see `fit`."""
+        arguments = name_arguments(super().test_on_batch, x, y, *args, **kwargs)
+        check = InputCheck(self._input_rules(whole=False))
+        with check.readable_errors():
+            return super().test_on_batch(**check.check_arguments(arguments))
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Calls the model on batches as `keras.Model.predict` does, on checked inputs."""
+        arguments = name_arguments(super().predict, x, *args, **kwargs)
+        arguments["x"] = InputCheck(self._call_rules()).check_calls(x)
+        return super().predict(**arguments)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Calls the model as `keras.Model.predict_on_batch` does, on checked inputs."""
+        return super().predict_on_batch(InputCheck(self._call_rules()).check_calls(x))
+
+    def predict_step(self, data: Any) -> tf.Tensor:
+        """Calls the model on a batch."""
+        check_call_spec(keras.utils.unpack_x_y_sample_weight(data)[0], self._call_rules())
+        return super().predict_step(data)
 
     def train_step(self, data: Any) -> Tensors:
         """Makes one step on a batch, of which each replica may have a part; see the schedules."""
         with replicas.spanning(keras.utils.unpack_x_y_sample_weight(data)[0]):
-            batch = self._unpack(data, fitting=True)
+            batch = unpack_batch(data, self._input_rules(fitting=True, whole=False))
             return self.trainer.step(batch, tf.cast(self.seed_generator.next(), tf.int32))
 
     def test_step(self, data: Any) -> Tensors:
         """Measures the terms of the loss on a batch."""
         with replicas.spanning(keras.utils.unpack_x_y_sample_weight(data)[0]):
-            batch = self._unpack(data, fitting=False)
+            batch = unpack_batch(data, self._input_rules(whole=False))
             seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
             return self.trainer.evaluate(batch, seed)
 
@@ -453,36 +508,21 @@ class BaseModel(GenerativeModel):
 
     # Data.
 
-    def _unpack(self, data: Any, fitting: bool) -> Batch:
-        inputs, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if sample_weight is not None:
-            sample_weight = tf.reshape(tf.cast(sample_weight, tf.float32), [-1])
-        labels = batch_labels(inputs, labels, LabelRule(self.labels, self.num_classes, fitting))
-        return Batch(inputs, labels, sample_weight)
+    def _call_rules(self) -> InputRules:
+        network = getattr(self, "encoder", self.decoder)
+        return self._input_rules()._replace(shape=network.input_shape[1:])
 
-    def _check_arguments(self, arguments: dict[str, Any], fitting: bool = False) -> dict[str, Any]:
-        names = ("x", "y", "sample_weight")
-        x, y, sample_weight = (arguments.get(name) for name in names)
-        checked = self._check_data("x", x, y, sample_weight, fitting)
-        return {**arguments, **dict(zip(names, checked, strict=True))}
-
-    def _check_data(
-        self,
-        argument: str,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        fitting: bool = False,
-    ) -> tuple[Any, Any, Any]:
-        checked = check_fit_data(
-            argument,
-            x,
-            y,
-            sample_weight,
-            shape=self.decoder.output_shape[1:],
+    def _input_rules(self, fitting: bool = False, whole: bool = True) -> InputRules:
+        decoder, encoder = self.decoder, getattr(self, "encoder", None)
+        layers = [] if encoder is None else encoder._flatten_layers()
+        rescaling = [x.name for x in layers if isinstance(x, keras.layers.Rescaling)]
+        return InputRules(
+            model=type(self).__name__,
+            shape=decoder.output_shape[1:],
+            labels=LabelRule(self.labels, self.num_classes, fitting, whole),
+            reconstructs=self.reconstructs,
             unit_interval=self._compile_arguments.get("reconstruction_loss") == "bernoulli",
-            labels=LabelRule(self.labels, self.num_classes, fitting),
+            sigmoid=self.reconstructs and output_activation(decoder) is keras.activations.sigmoid,
+            rescaling=rescaling[0] if rescaling else None,
+            skips_non_finite=fitting and self.trainer is not None and self.trainer.is_guarded,
         )
-        if fitting:
-            self.check_labels(checked[1])
-        return checked

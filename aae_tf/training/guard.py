@@ -1,5 +1,6 @@
 """The guard: which updates are rejected, its state, and the end of a training that is stuck."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ _ADVICE = {
         "divergence, and compile(balance='adaptive')"
     ),
 }
+# Rejected batches beyond this share of all are warned of after `fit`.
+_LARGEST_SHARE = 0.01
 _BEYOND_FLOAT16 = "; or the precision mixed_bfloat16, whose range is that of float32"
 
 
@@ -38,7 +41,7 @@ class Guard:
 
     Before an optimizer's update, the global norm of its gradients is compared:
 
-    - a norm that is not finite: the update is rejected;
+    - a norm or a learning rate that is not finite: the update is rejected;
     - a norm above `spike_factor` times the largest of the last thousand steps or so: a batch unlike
       all others; the update is rejected. Each further such norm in a row doubles the limit, so
       that gradients which have grown for good are accepted after some steps;
@@ -142,6 +145,7 @@ class GuardState:
         guard: the rules.
         weights: the Keras variables that the optimizer moves.
         limits_steps: whether the length of a step is known from its gradient, and limited.
+        learning_rate: gives the learning rate of the next update, a scalar.
 
     Attributes:
         state: float32 [4]: the largest norm of the recent past; how many updates in a row were
@@ -149,8 +153,15 @@ class GuardState:
             weights when training began.
     """
 
-    def __init__(self, guard: Guard, weights: list[keras.Variable], limits_steps: bool) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        weights: list[keras.Variable],
+        limits_steps: bool,
+        learning_rate: Callable[[], tf.Tensor],
+    ) -> None:
         self.guard = guard
+        self.learning_rate = learning_rate
         self.limits_steps = limits_steps and guard.max_step is not None
         self.state = replicas.state_variable(np.zeros(4), "guard")
         self._weights = weights
@@ -178,7 +189,8 @@ class GuardState:
             `Decision`.
         """
         largest, skipped, spikes, weight_norm = tf.unstack(self.state.value)
-        is_finite = tf.math.is_finite(norm)
+        rate_is_finite = tf.math.is_finite(tf.cast(self.learning_rate(), tf.float32))
+        is_finite = tf.math.is_finite(norm) & rate_is_finite
         is_spike = tf.constant(False)
         if self.guard.spike_factor is not None:
             limit = self.guard.spike_factor * largest * tf.pow(2.0, spikes)
@@ -235,7 +247,7 @@ class Snapshot:
 
 
 class SkipMonitor:
-    """Stops training when an optimizer has skipped too many updates in a row.
+    """Stops training when an optimizer has skipped too many updates in a row, and says why.
 
     The numbers are read when the limit can have been reached, and not at every batch, since reading
     waits for the device.
@@ -261,16 +273,30 @@ class SkipMonitor:
         self._countdown = limit or 0
         self._non_finite: keras.Variable | None = None
         self._keys: list[str] = []
+        # How many batches were rejected, for another cause than an overflow; of the first whose
+        # inputs were not finite: 1, the row, the number of the value in the row, and the value.
+        self._rejected = replicas.state_variable(np.zeros(5), "rejected", per_replica=True)
+        self._row_shape: tuple[int, ...] = ()
 
-    def record(self, accepted: tf.Tensor, values: Mapping[str, tf.Tensor], in_branch: bool) -> None:
-        """Records which values of a batch are not finite, if it is rejected.
+    def record(
+        self,
+        accepted: tf.Tensor,
+        overflows: tf.Tensor,
+        inputs: tf.Tensor,
+        values: Mapping[str, tf.Tensor],
+        in_branch: bool,
+    ) -> None:
+        """Records what of a batch is not finite, if it is rejected.
 
         Args:
             accepted: bool scalar.
+            overflows: bool scalar, whether the scale of a loss is the cause.
+            inputs: float [batch, ...].
             values: what was measured, by log key.
             in_branch: whether to look at them in a branch of the graph, since a dozen small
                 operations are worth one.
         """
+        self._row_shape = tuple(inputs.shape[1:])
         if self._non_finite is None or not values.keys() <= set(self._keys):
             # One more key, where labels came beside the inputs for the first time.
             self._keys = list(dict.fromkeys((*self._keys, *values)))
@@ -279,20 +305,47 @@ class SkipMonitor:
                     np.zeros(len(self._keys)), "non_finite", per_replica=True
                 )
             )
-        before = self._non_finite.value
+        before = self._non_finite.value, self._rejected.value
 
-        def non_finite() -> tf.Tensor:
+        def look() -> tuple[tf.Tensor, tf.Tensor]:
             flags = [
                 ~tf.reduce_all(tf.math.is_finite(values[key])) if key in values else False
                 for key in self._keys
             ]
-            return tf.cast(tf.stack(flags), tf.float32)
+            count, *place = tf.unstack(before[1])
+            found = _locate_non_finite(inputs)
+            place = [tf.where(place[0] > 0.0, *pair) for pair in zip(place, found, strict=True)]
+            count += tf.where(overflows, 0.0, 1.0)
+            return tf.cast(tf.stack(flags), tf.float32), tf.stack([count, *place])
 
         if in_branch:
-            after = tf.cond(accepted, lambda: tf.identity(before), non_finite)
+            after = tf.cond(accepted, lambda: tuple(map(tf.identity, before)), look)
         else:
-            after = tf.where(accepted, before, non_finite())
-        self._non_finite.assign(after)
+            pairs = zip(before, look(), strict=True)
+            after = tuple(tf.where(accepted, *pair) for pair in pairs)
+        self._non_finite.assign(after[0])
+        self._rejected.assign(after[1])
+
+    @property
+    def rejected(self) -> int:
+        """How many batches were rejected since `forget`, those of a float16 overflow left out."""
+        # What all replicas count is the same.
+        return round(float(self._rejected.numpy()[0]) / replicas.replica_count())
+
+    def describe_inputs(self) -> str | None:
+        """Says what of the inputs was not finite in the first batch that was rejected for it."""
+        _, found, row, number, value = self._rejected.numpy()
+        if not found:
+            return None
+        if replicas.replica_count() > 1:
+            return "the inputs hold values that are not finite"
+        index = [int(i) for i in np.unravel_index(int(number), self._row_shape)]
+        where = f"column {index[0]}" if len(index) == 1 else f"index {index}"
+        return f"the inputs hold {value}: row {int(row)} of the batch, {where}"
+
+    def forget(self) -> None:
+        """Forgets what was recorded, for a training that begins."""
+        self._rejected.assign(np.zeros(5, np.float32))
 
     def watch(self, function: Callable[[Any], Any], steps: int) -> Callable[[Any], Any]:
         """Wraps a training function that makes up to `steps` steps, so that it raises in time."""
@@ -328,6 +381,13 @@ class SkipMonitor:
         terms = f"Not finite in the last of these batches: {', '.join(non_finite)}. "
         if not non_finite:
             terms = "All terms of the loss were finite in the last of these batches. "
+        inputs = self.describe_inputs()
+        advice = f"Try {_ADVICE[argument]}{further}."
+        rate = float(self._states[argument].learning_rate().numpy())
+        if not np.isfinite(rate):
+            advice = f"The learning rate of `{argument}` is {rate}: set it to a finite one."
+        elif inputs is not None:
+            advice = f"In the first of them {inputs}: leave such rows out, or fill them in."
         moved = "the encoder's side"
         if argument == "discriminator_optimizer":
             moved = f"the discriminator of {' and '.join(map(repr, self._discriminators))}"
@@ -335,5 +395,63 @@ class SkipMonitor:
             f"Expected gradients of `{argument}`, which moves {moved}, to be usable within "
             f"{self._limit} updates. Received: {skips} in a row that were {reason}, and were "
             f"skipped; the weights are as before. {terms}"
-            f"Try {_ADVICE[argument]}{further}."
+            f"{advice}"
         )
+
+
+class SkipReport(keras.callbacks.Callback):
+    """Warns of batches that the guard rejected: at once of inputs that are not finite, and last.
+
+    Args:
+        monitor: has recorded them.
+        steps: counts the updates that were made.
+    """
+
+    def __init__(self, monitor: SkipMonitor, steps: keras.Variable) -> None:
+        super().__init__()
+        self._monitor = monitor
+        self._steps = steps
+        self._first_step = 0
+        self._said: str | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Starts counting."""
+        self._monitor.forget()
+        self._first_step = int(self._steps.numpy())
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Names inputs that were not finite, the first time that there were any."""
+        if self._said is None and self._monitor.rejected:
+            self._said = self._monitor.describe_inputs()
+            if self._said is not None:
+                message = f"An update was skipped in epoch {epoch + 1}, since {self._said}."
+                warnings.warn(message, UserWarning, stacklevel=2)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Says how many batches were rejected, if they are too many to be chance."""
+        rejected = self._monitor.rejected
+        total = rejected + int(self._steps.numpy()) - self._first_step
+        if rejected > _LARGEST_SHARE * total:
+            reason = self._said or (
+                "their gradients were not finite, or far larger than any before: try a lower "
+                "learning rate, or `global_clipnorm`"
+            )
+            warnings.warn(
+                f"The guard skipped {rejected} of {total} batches, since {reason}.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+def _locate_non_finite(inputs: tf.Tensor) -> list[tf.Tensor]:
+    """Gives 1, row, number in the row and value of the first one that is not finite, or zeros."""
+    size = tf.shape(inputs)[0]
+    rows = tf.reshape(tf.cast(inputs, tf.float32), [size, int(np.prod(inputs.shape[1:]))])
+    # One row of zeros more, since a replica may have no row at all.
+    rows = tf.pad(rows, [[0, 1], [0, 0]])
+    bad = ~tf.math.is_finite(rows)
+    row = tf.argmax(tf.reduce_any(bad, axis=1))
+    number = tf.argmax(bad[row])
+    found = tf.cast(bad[row, number], tf.float32)
+    place = [tf.cast(each, tf.float32) for each in (row, number)]
+    return [found, *(found * each for each in place), tf.where(found > 0.0, rows[row, number], 0.0)]

@@ -78,14 +78,14 @@ class Objective:
     def reconstruction(
         self, batch: Batch, codes: Tensors, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Decodes codes and compares the outputs with the inputs.
+        """Decodes codes and compares the outputs with the targets.
 
         Returns:
             The loss of each example, float32 [batch]; and the outputs, float32 [batch, ...], or
             None where nothing asks for them.
         """
         decoded = self._decode(codes, training)
-        losses = self._reconstruction_loss.losses(batch.inputs, decoded)
+        losses = self._reconstruction_loss.losses(batch.compared, decoded)
         return losses, self._reconstruction_loss.outputs(decoded) if self._with_outputs else None
 
     def extra_terms(
@@ -243,7 +243,7 @@ class LogMeans:
         if key == "loss":
             return self._loss
         if key not in self.metrics:
-            kind = replicas.Count if key in self._counts else keras.metrics.Mean
+            kind = replicas.Count if key in self._counts else BatchMean
             self.metrics[key] = replicas.make_variables(lambda: kind(name=key))
         return self.metrics[key]
 
@@ -254,8 +254,8 @@ class LogMeans:
         return metric.result()
 
 
-class LossMean(keras.metrics.Mean):
-    """The mean loss of the batches that were trained on; NaN while there is none.
+class BatchMean(keras.metrics.Mean):
+    """The mean of the batches, or examples, that a term tells of; NaN while there is none.
 
     Keras' own is 0 then, which its callbacks would take for the best loss of all.
     """

@@ -51,7 +51,7 @@ class OwnTerms:
         known = {
             **codes,
             "inputs": batch.inputs,
-            "targets": batch.inputs,
+            "targets": batch.compared,
             "outputs": outputs,
             "labels": batch.labels,
             "sample_weight": batch.sample_weight,

@@ -1,5 +1,6 @@
 """How far outputs are from targets, example by example."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -39,6 +40,9 @@ class ReconstructionLoss:
         ValueError: if the name is unknown, or the callable does not keep the batch axis.
         TypeError: if `identifier` is none of the above.
 
+    Warns:
+        UserWarning: if outputs are taken for probabilities, and the decoder ends linearly.
+
     References:
         Makhzani et al. 2016, appendix A ("the Euclidean cost", half the squared distance).
     """
@@ -63,6 +67,14 @@ class ReconstructionLoss:
             self._activation = tf.sigmoid
             self._compare = _bernoulli_from_logits
         elif identifier == "bernoulli":
+            if output_activation(decoder) is keras.activations.linear:
+                warnings.warn(
+                    "The decoder ends linearly, and reconstruction_loss='bernoulli' takes its "
+                    "outputs for probabilities, clipped to [0, 1]. End it in a sigmoid, "
+                    "output_activation='sigmoid', or take 'half_squared_error'.",
+                    UserWarning,
+                    stacklevel=4,
+                )
             self._compare = _bernoulli_from_probabilities
         else:
             self._compare, self._reduce = _resolve(identifier)
@@ -133,3 +145,22 @@ def _ends_in_sigmoid(decoder: keras.Model) -> bool:
     return (
         isinstance(last, keras.layers.Activation) and last.activation is keras.activations.sigmoid
     )
+
+
+def output_activation(network: keras.Model) -> Callable[..., Any] | None:
+    """Returns the activation that a network's outputs come from, as far as its layers tell.
+
+    Args:
+        network: Keras model.
+
+    Returns:
+        A function of `keras.activations`; None if it is not known.
+    """
+    for layer in reversed(network.layers):
+        if isinstance(layer, keras.Model):
+            return output_activation(layer)
+        if hasattr(layer, "activation"):
+            return layer.activation
+        if not isinstance(layer, keras.layers.Reshape | keras.layers.Flatten):
+            return None
+    return None

@@ -18,10 +18,11 @@ class Batch(NamedTuple):
     """One batch as the hooks of a model see it.
 
     Attributes:
-        inputs: float [batch, ...], what is encoded and reconstructed.
+        inputs: float [batch, ...], what is encoded.
         labels: int32 [batch], -1 where unknown; None where there are none, or the model does not
             look at them.
         sample_weight: float32 [batch], or None.
+        targets: float [batch, ...], what outputs are compared with; None: the inputs.
 
     Example:
 
@@ -33,6 +34,12 @@ class Batch(NamedTuple):
     inputs: tf.Tensor
     labels: tf.Tensor | None
     sample_weight: tf.Tensor | None
+    targets: tf.Tensor | None = None
+
+    @property
+    def compared(self) -> tf.Tensor:
+        """What outputs are compared with, float [batch, ...]: the targets, or the inputs."""
+        return self.inputs if self.targets is None else self.targets
 
 
 class Code(NamedTuple):
@@ -119,10 +126,13 @@ class Update(NamedTuple):
     Attributes:
         accepted: bool scalar: whether the guard accepted it.
         shortened: bool scalar: whether its step was made shorter.
+        overflows: bool scalar: whether it was rejected since the scale of its float16 loss was too
+            large, and nothing else.
     """
 
     accepted: tf.Tensor
     shortened: tf.Tensor
+    overflows: tf.Tensor
 
 
 class StepResult(NamedTuple):

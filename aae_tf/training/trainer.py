@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -14,10 +14,10 @@ from aae_tf.divergences import DivergenceTerms
 from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.training.averages import AveragedWeights
 from aae_tf.training.balance import Balance, BalanceController
-from aae_tf.training.guard import Guard, GuardState, SkipMonitor, Snapshot
+from aae_tf.training.guard import Guard, GuardState, SkipMonitor, SkipReport, Snapshot
 from aae_tf.training.objective import (
+    BatchMean,
     LogMeans,
-    LossMean,
     Objective,
     autoencoder_layers,
     divergences_of,
@@ -156,7 +156,7 @@ class Trainer:
             regularization_steps=self.regularizer.optimizer.iterations,
             with_outputs=with_outputs,
         )
-        self.loss = LossMean(name="loss")
+        self.loss = BatchMean(name="loss")
         self.means = LogMeans(self.loss, counts=(_SKIPPED, _SHORTENED))
         self._updaters = list(updaters.values())
         self.averages = AveragedWeights(self._updaters)
@@ -209,8 +209,13 @@ class Trainer:
         accepted = self.all_accepted(result.updates)
         if self.monitor is not None and accepted is not None:
             snapshot.restore_unless(accepted)
+            overflows = tf.reduce_any(tf.stack([each.overflows for each in result.updates]))
             measured = {key: value for key, (value, _) in values.items()}
-            self.monitor.record(accepted, measured, self.autoencoder.uses_branches)
+            self.monitor.record(
+                accepted, overflows, batch.inputs, measured, self.autoencoder.uses_branches
+            )
+            # The loss is finite where its scale was too large, and it is that of the batch.
+            accepted |= overflows
         values |= {key: (value, size) for key, value in result.logs.items()}
         logs = self.means.add(values, accepted)
         logs |= self._measure_outputs(batch, result.terms.outputs, logs, accepted)
@@ -257,7 +262,7 @@ class Trainer:
             )
         snapshot = Snapshot(v for metric in self.model.metrics for v in metric.variables)
         results = self.model.compute_metrics(
-            batch.inputs, batch.inputs, outputs, batch.sample_weight
+            batch.inputs, batch.compared, outputs, batch.sample_weight
         )
         if accepted is not None:
             snapshot.restore_unless(accepted)
@@ -379,6 +384,22 @@ class Trainer:
         return {code: codes[self.model.codes[code].output] for code in self._adversarial}
 
     # Around the steps.
+
+    def with_report(self, callbacks: Any) -> Any:
+        """Adds the report of the guard to the callbacks of `fit`, if there is a guard."""
+        if self.monitor is None:
+            return callbacks
+        report = SkipReport(self.monitor, self.autoencoder.optimizer.iterations)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.append(report)
+            return callbacks
+        given = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+        return [*(each for each in given if each is not None), report]
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether updates that would end the training are rejected."""
+        return self.monitor is not None
 
     def use_branches(self, enabled: bool) -> None:
         """Sets `Updater.uses_branches` of all updaters."""

@@ -33,7 +33,8 @@ class Updater:
         is_scaled: whether the optimizer scales the loss, for float16.
 
     Raises:
-        ValueError: if the optimizer already moves other variables.
+        ValueError: if the optimizer already moves other variables, or has a learning rate
+            that is not finite.
     """
 
     def __init__(
@@ -52,6 +53,12 @@ class Updater:
                     f"Expected `{argument}` to be an optimizer of its own, new or last compiled "
                     f"with the same variables. Received: {argument}={optimizer!r}."
                 )
+        rate = float(inner.learning_rate.numpy())
+        if not np.isfinite(rate):
+            raise ValueError(
+                f"Expected `{argument}` to have a finite learning rate. "
+                f"Received: learning_rate={rate}."
+            )
         if not optimizer.built:
             optimizer.build(variables)
         self.argument = argument
@@ -62,9 +69,12 @@ class Updater:
         self._inner = inner
         # The step of SGD alone is its gradient times a factor that is known.
         self._momentum = inner.momentum if isinstance(inner, keras.optimizers.SGD) else None
-        self.guard_state = (
-            None if guard is None else GuardState(guard, self.variables, self._momentum is not None)
-        )
+        self.guard_state: GuardState | None = None
+        if guard is not None:
+            limits_steps = self._momentum is not None
+            self.guard_state = GuardState(
+                guard, self.variables, limits_steps, lambda: inner.learning_rate
+            )
 
     @property
     def averages_weights(self) -> bool:
@@ -116,7 +126,7 @@ class Updater:
         )
         if self.guard_state is None:
             self._apply(gradients, rate)
-            return Update(tf.constant(True), tf.constant(False))
+            return Update(tf.constant(True), tf.constant(False), tf.constant(False))
         norm = _global_norm(gradients) / tf.cast(scale, tf.float32)
         overflows = self._overflows(loss, norm, scale)
         decision = self.guard_state.decide(norm, self._step_size(rate), allowed, overflows)
@@ -129,7 +139,7 @@ class Updater:
             self._apply_in_branch(gradients, rate, applied, shortened, decision.scale, overflows)
         else:
             self._apply_or_restore(gradients, rate, applied, decision.scale, overflows)
-        return Update(decision.accepted, shortened)
+        return Update(decision.accepted, shortened, overflows)
 
     def _overflows(self, loss: tf.Tensor, norm: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
         """Tells whether the scale of the loss made a gradient too large for float16.

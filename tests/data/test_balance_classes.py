@@ -154,7 +154,7 @@ def test_arrays_are_checked_as_those_of_fit():
         ({"x": _dataset(X, Y)}, ValueError, "`y` to be None with a data set.*type ndarray"),
         ({"x": _dataset(X, Y).repeat(), "y": None}, ValueError, "`x` to be a finite data set"),
         ({"x": _dataset(X), "y": None}, ValueError, "`x` to yield pairs"),
-        ({"x": _dataset(X, X[:, 0]), "y": None}, TypeError, "labels that are integers"),
+        ({"x": _dataset(X, X[:, 0]), "y": None}, TypeError, "`y` to be an array of integers"),
         (
             {"x": _dataset(X, Y), "y": None, "num_classes": 5},
             ValueError,

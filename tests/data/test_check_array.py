@@ -44,20 +44,22 @@ def test_other_types_are_refused(x, message):
 
 
 @pytest.mark.parametrize(
-    ("shape", "row"),
+    ("shape", "row", "advice"),
     [
-        ((), (28, 28)),
-        ((5, 28), (28, 28)),
-        ((5, 27, 28), (28, 28)),
-        ((2, 2), (2, None)),
-        ((3,), (1,)),
+        ((), (28, 28), ""),
+        ((5, 28), (28, 28), ""),
+        ((5, 27, 28), (28, 28), ""),
+        ((2, 2), (2, None), " This is a single row: pass images[None], or batch the data set."),
+        ((5, 8, 8), (8, 8, 1), " Add the channel axis: images[..., None]."),
+        ((5, 8, 8), (8, 8, 3), ""),
+        ((3,), (1,), ""),
     ],
 )
-def test_other_shapes_are_refused(shape, row):
+def test_other_shapes_are_refused(shape, row, advice):
     with pytest.raises(ValueError) as caught:
         check_array(np.zeros(shape), "images", shape=row)
     assert str(caught.value) == (
-        f"Expected `images` to have rows of shape {row}. Received: images.shape={shape}."
+        f"Expected `images` to have rows of shape {row}. Received: images.shape={shape}.{advice}"
     )
 
 

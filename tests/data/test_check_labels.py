@@ -65,7 +65,8 @@ def test_no_more_is_asked_than_was_required(arguments):
             r"float64\. These are whole numbers: pass y\.astype\(int\)\.$",
         ),
         ([0.5, 1.0], {}, TypeError, r"dtype=float64\.$"),
-        ([np.nan, 1.0], {}, TypeError, r"dtype=float64\.$"),
+        ([np.nan, 1.0], {}, TypeError, r"-1: pass numpy\.nan_to_num\(y, nan=-1\)\.astype\(int\)"),
+        (["cat", "dog"], {}, TypeError, r"y, names = pandas\.factorize\(y\).*StringLookup"),
         (Y, {"size": 5}, ValueError, r"`y` to have shape \(5,\), .* Received: y.shape=\(4,\)\."),
         (3, {}, ValueError, r"`y` to have shape \(n,\), .* Received: y.shape=\(\)\."),
         ([0, 3], {"num_classes": 3}, ValueError, r"from 0 to 2, or -1 .* Received: y\[1\]=3\."),
@@ -109,9 +110,17 @@ def test_pipelines_with_labels_pass(dtype):
     [
         (tf.TensorSpec([None, 2]), ValueError, r"`x` to yield pairs \(inputs, labels\)\. Received"),
         ((tf.TensorSpec([None, 2]),), ValueError, r"`x` to yield pairs \(inputs, labels\)"),
-        (_spec(np.zeros(4)), TypeError, r"labels that are integers\. .* dtype=tf.float64"),
-        (_spec({"y": [0, 1, 2, 3]}), TypeError, r"labels that are integers\. .*=\{'y': Tensor"),
-        (_spec(np.eye(4, dtype=int)), ValueError, r"labels of shape \[batch\]\. .*\(None, 4\)"),
+        (_spec(np.zeros(4)), TypeError, r"`y` to be an array of integers.* dtype=float64\.$"),
+        (
+            _spec({"y": [0, 1, 2, 3]}),
+            TypeError,
+            r"`y` to be one tensor of integers\. .*=\{'y': Tensor",
+        ),
+        (
+            _spec(np.eye(4, dtype=int)),
+            ValueError,
+            r"`y` to have shape \(n,\).*\(None, 4\).* y\.argmax\(axis=1\)",
+        ),
     ],
 )
 def test_pipelines_without_labels_are_refused(spec, error, message):

@@ -104,11 +104,21 @@ def test_labels_that_teach_nothing_are_refused_before_a_step(cls, labels, messag
 
 PIPELINES = [
     (LEARNERS, _dataset(INPUTS), ValueError, r"`x` to yield pairs \(inputs, labels\)"),
-    (LEARNERS, _dataset(INPUTS, FLOATS), TypeError, "`x` to yield labels that are integers"),
-    (LEARNERS, _dataset(INPUTS, np.eye(3, dtype=int)[KNOWN]), ValueError, r"shape \[batch\]"),
-    ([EmbeddingAAE], _dataset(INPUTS, FLOATS), TypeError, "labels that are integers"),
+    (LEARNERS, _dataset(INPUTS, FLOATS), TypeError, "`y` to be an array of integers"),
+    (
+        LEARNERS,
+        _dataset(INPUTS, np.eye(3, dtype=int)[KNOWN]),
+        ValueError,
+        r"shape \(n,\).* y\.argmax\(axis=1\)",
+    ),
+    ([EmbeddingAAE], _dataset(INPUTS, FLOATS), TypeError, "`y` to be an array of integers"),
     ([SupervisedAAE], _Batches(INPUTS), ValueError, r"pairs \(inputs, labels\)"),
-    ([*LEARNERS, EmbeddingAAE], _Batches(INPUTS, FLOATS), TypeError, "labels that are integers"),
+    (
+        [*LEARNERS, EmbeddingAAE],
+        _Batches(INPUTS, FLOATS),
+        TypeError,
+        "`y` to be an array of integers",
+    ),
 ]
 
 

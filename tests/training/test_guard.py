@@ -1,5 +1,7 @@
 """Batches that would end a training leave no trace, and are counted."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,14 @@ from aae_tf import SemiSupervisedAAE, networks, posteriors, priors
 from aae_tf.models import Guard
 from tests.models import small
 from tests.models.small import KNOWN
+
+# What is said of bad batches has tests of its own.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The first batch of `x` has values that are not finite"),
+    pytest.mark.filterwarnings("ignore:An update was skipped"),
+    pytest.mark.filterwarnings("ignore:The guard skipped"),
+    pytest.mark.filterwarnings("ignore:The decoder ends in a sigmoid"),
+]
 
 SHAPE = (8, 8, 1)
 # All of its samples are alike, whatever the seed of a step.
@@ -179,7 +189,8 @@ def test_training_stops_after_too_many_with_what_to_change():
     assert "Expected gradients of `optimizer`, which moves the encoder's side, to be usable within "
     assert "5 updates. Received: 5 in a row that were not finite" in message
     assert "reconstruction_loss" in message and "style_divergence" in message
-    assert "a lower learning rate of `optimizer`" in message
+    assert "the inputs hold nan: row 0 of the batch, column 0: leave such rows out" in message
+    assert "learning rate" not in message
     assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
 
 
@@ -274,3 +285,51 @@ def test_guard_refuses(arguments, error, message):
 def test_compile_refuses_another_guard(make_aae):
     with pytest.raises(TypeError, match=r"`guard` to be a Guard, a bool or None\. Received: guard"):
         make_aae().compile(guard="skip")
+
+
+class TestReport:
+    def test_a_learning_rate_that_is_not_finite_moves_nothing(self, make_aae, images):
+        model = make_aae()
+        with pytest.raises(ValueError, match=r"`optimizer` to have a finite .*learning_rate=nan"):
+            model.compile(keras.optimizers.Adam(np.nan))
+        model.compile(keras.optimizers.Adam(1e-3), guard=Guard(max_consecutive_skips=3))
+        networks_alone = model.encoder.weights + model.decoder.weights
+        before = [v.numpy() for v in networks_alone]
+        for rate in (np.nan, np.inf):
+            model.optimizer.learning_rate = rate
+            message = rf"learning rate of `optimizer` is {rate}: set it to a finite one"
+            with pytest.raises(FloatingPointError, match=message):
+                model.fit(images, batch_size=16, verbose=0)
+        assert same(before, [v.numpy() for v in networks_alone])
+
+    def test_inputs_that_are_not_finite_are_located(self, make_aae, images):
+        images[21, 3, 4, 0] = np.inf
+        model = make_aae()
+        model.compile()
+        where = r"the inputs hold inf: row 5 of the batch, index \[3, 4, 0\]"
+        with (
+            pytest.warns(UserWarning, match=f"skipped in epoch 1, since {where}"),
+            pytest.warns(UserWarning, match=f"skipped 2 of 8 batches, since {where}"),
+        ):
+            model.fit(batches(images), epochs=2, verbose=0)
+
+    def test_few_batches_are_chance_and_other_causes_have_other_advice(self, make_aae, images):
+        model = make_aae()
+        model.compile()
+        model.fit(batches(images), verbose=0)
+        far = np.concatenate([images[:16] * 1e6, images])
+        with pytest.warns(
+            UserWarning, match=r"skipped \d of 5 batches.* try a lower learning rate"
+        ):
+            model.fit(batches(far), verbose=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.fit(batches(images), verbose=0)
+
+    def test_a_term_of_no_batch_is_nan(self, make_aae, images):
+        model = make_aae()
+        model.compile()
+        history = model.fit(batches(images * np.nan), verbose=0).history
+        for key in ("loss", "reconstruction_loss", "latent_divergence"):
+            assert np.isnan(history[key]).all()
+        assert history["skipped_updates"] == [4.0]

@@ -10,7 +10,12 @@ from aae_tf.models import Guard
 from tests.models import small
 from tests.models.small import INPUTS
 
-pytestmark = pytest.mark.usefixtures("eager_steps", "half")
+pytestmark = [
+    pytest.mark.usefixtures("eager_steps", "half"),
+    pytest.mark.filterwarnings("ignore:The first batch of `x` has values that are not finite"),
+    pytest.mark.filterwarnings("ignore:An update was skipped"),
+    pytest.mark.filterwarnings("ignore:The guard skipped"),
+]
 
 
 @pytest.fixture
@@ -58,11 +63,11 @@ def test_a_batch_that_is_not_finite_is_not_the_fault_of_the_scale(factor):
 def test_bad_batches_still_stop_the_training():
     model = _model()
     model.compile(_scaled(64.0), _scaled(64.0), guard=Guard(max_consecutive_skips=3))
-    with pytest.raises(
-        FloatingPointError,
-        match=r"3 in a row that were not finite.*or the precision mixed_bfloat16",
-    ):
+    with pytest.raises(FloatingPointError, match=r"3 in a row that were not finite.*hold nan: row"):
         _fit(model, *[np.nan] * 4)
+    model.decoder.layers[-2].bias.assign(np.full(4, np.nan))
+    with pytest.raises(FloatingPointError, match=r"or the precision mixed_bfloat16"):
+        _fit(model, *[1.0] * 8)
 
 
 def test_a_scale_of_one_is_not_lowered():
@@ -81,3 +86,14 @@ def test_an_optimizer_of_another_model_is_refused():
     _model().compile(optimizer)
     with pytest.raises(ValueError, match="`optimizer` to be an optimizer of its own"):
         _model().compile(optimizer)
+
+
+def test_looking_for_the_scale_is_logged_with_its_loss():
+    model = _model()
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3), 2.0**120)
+    model.compile(optimizer)
+    logs = model.fit(INPUTS, callbacks=[keras.callbacks.TerminateOnNaN()], epochs=2, verbose=0)
+    assert len(logs.epoch) == 2
+    assert logs.history["skipped_updates"][0] > 0
+    for key in ("loss", "reconstruction_loss"):
+        assert np.isfinite(logs.history[key]).all()
