@@ -62,6 +62,32 @@ def verify_saved_model(
             _check_seeds(session, signatures["sample"], generator)
 
 
+def verify_function(
+    where: str,
+    name: str,
+    signature: Signature,
+    run: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+    seed: int = 0,
+) -> None:
+    """Compares what runs a signature elsewhere with its graph: answers and rows of NaN.
+
+    Args:
+        where: what runs it, for messages.
+        name: name of the signature.
+        signature: the signature.
+        run: arrays by input name to arrays by output name.
+        seed: seed of the random inputs.
+
+    Raises:
+        ExportError: if an answer differs, or a row that is not finite is not answered with NaN.
+    """
+    generator = np.random.default_rng(seed)
+    for batch in (1, 5):
+        inputs = example_inputs(signature, batch, generator)
+        _compare(f"in {where}", name, signature, inputs, run(inputs))
+    _check_nan_rows(lambda _, inputs: run(inputs), name, signature, generator)
+
+
 def compare_loaders(
     path: str | os.PathLike[str], signatures: dict[str, Signature], seed: int = 0
 ) -> None:
@@ -152,12 +178,22 @@ def _check_answers(
         raise ExportError(
             f"Signature {name!r} does not run in a session: {error.message}"
         ) from error
+    _compare("in a session", name, signature, inputs, served)
+
+
+def _compare(
+    where: str,
+    name: str,
+    signature: Signature,
+    inputs: dict[str, np.ndarray],
+    served: dict[str, np.ndarray],
+) -> None:
     # The traced function, as the model itself runs: fused kernels of low precision differ from
     # eager ones.
     expected = signature.graph(**{key: tf.constant(value) for key, value in inputs.items()})
     if served.keys() != expected.keys():
         raise ExportError(
-            f"Signature {name!r} gives {sorted(served)} instead of {sorted(expected)}."
+            f"Signature {name!r} gives {sorted(served)} {where} instead of {sorted(expected)}."
         )
     for output, value in expected.items():
         value = value.numpy()
@@ -165,8 +201,8 @@ def _check_answers(
             served[output], value, _RELATIVE, _ABSOLUTE, equal_nan=True
         ):
             raise ExportError(
-                f"Output {output!r} of signature {name!r} differs from the model's for a batch "
-                f"of {len(value)}."
+                f"Output {output!r} of signature {name!r} {where} differs from the model's for a "
+                f"batch of {len(value)}."
             )
 
 

@@ -15,6 +15,7 @@ from aae_tf.export.export_model import export_model
 from aae_tf.export.exportable import Signature
 from aae_tf.export.nan_rows import nan_rows
 from aae_tf.export.saved_model import full_precision
+from aae_tf.export.signature_file import FORMATS, export_signature
 from aae_tf.models.arguments import (
     check_network,
     constructor_arguments,
@@ -200,35 +201,67 @@ class GenerativeModel(keras.Model):
         filepath: str | os.PathLike[str],
         format: str = "tf_saved_model",
         verbose: bool | None = None,
+        signature: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Writes one SavedModel with every signature, for TensorFlow Serving and others.
+        """Writes one SavedModel with every signature, or one signature as an ONNX or LiteRT file.
 
         The signatures are `decode` and `sample`; with an encoder also `encode`, `reconstruct`
         and `score`, and `classify` where there is a classifier. The default is what calling the
         model does: `reconstruct` with an encoder, else `decode`.
         `aae_tf.export.export_servables` writes encoder and decoder apart. Nothing is left at
-        `filepath` when a signature, run as TensorFlow Serving runs it, does not agree with this
-        model.
+        `filepath` when a signature, run as TensorFlow Serving, ONNX Runtime or LiteRT runs it,
+        does not agree with this model.
 
         Args:
-            filepath: directory to write, not yet there.
-            format: "tf_saved_model", or another format of `keras.Model.export`, which then
-                writes what calling the model does.
+            filepath: directory to write, not yet there; for "onnx" and "litert" a file, which is
+                replaced if it is there.
+            format: "tf_saved_model"; "onnx", which needs `pip install "aae_tf[onnx]"`; "litert",
+                of a file that ends in ".tflite"; or another format of `keras.Model.export`, which
+                then writes what calling the model does.
             verbose: whether a line tells where the export is; None means yes.
-            **kwargs: for the other formats only.
+            signature: for "onnx" and "litert", the name of the signature; None is the default.
+            **kwargs: for "onnx" `opset_version`; for "litert" attributes of
+                `tf.lite.TFLiteConverter`; for both `input_signature`, with which Keras' own export
+                of the call is taken; for the other formats what Keras takes.
 
         Raises:
-            FileExistsError: if `filepath` exists.
-            aae_tf.export.ExportError: if the export does not verify.
+            FileExistsError: if `filepath` exists, for "tf_saved_model".
+            ImportError: if the packages of the extra `onnx` are not installed.
+            ValueError: if there is no such signature, or one is named for a format that has none.
+            aae_tf.export.ExportError: if the export does not verify, or the format has no operation
+                for one of the signature's: of `sample` and `score` ONNX and LiteRT have those
+                of some priors alone.
+
+        Example:
+
+        >>> from aae_tf import AAE, networks, priors
+        >>> model = AAE(networks.mlp_encoder((4,), units=(8,)), networks.mlp_decoder((4,), 2, (8,)),
+        ...             prior=priors.gaussian(2), divergence="mmd", seed=0)
+        >>> model.export("/nowhere", format="onnx", signature="classify")
+        Traceback (most recent call last):
+            ...
+        ValueError: Expected `signature` to be one of 'reconstruct', 'encode', 'decode', 'sample',
+        'score'. Received: signature='classify'.
         """
-        if format != "tf_saved_model":
+        of_signature = format in FORMATS and "input_signature" not in kwargs
+        if signature is not None and not of_signature:
+            raise ValueError(
+                "Expected `signature` to be None but for format='onnx' or 'litert' without "
+                "`input_signature`. "
+                f"Received: signature={signature!r}, format={format!r}."
+            )
+        if of_signature:
+            saved = f"signature {export_signature(self, filepath, format, signature, **kwargs)!r}"
+        elif format == "tf_saved_model":
+            export_model(self, filepath, **kwargs)
+            saved = "every signature"
+        else:
             with full_precision(self):
                 super().export(filepath, format=format, verbose=verbose, **kwargs)
             return
-        export_model(self, filepath, **kwargs)
         if verbose is None or verbose:
-            print(f"Saved every signature at '{filepath}'.")
+            print(f"Saved {saved} at '{filepath}'.")
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the functions that an export serves, by name, the default first.
@@ -256,17 +289,14 @@ class GenerativeModel(keras.Model):
         """Describes the model for the `MODEL_CARD.json` of an export.
 
         Returns:
-            `variant`, `priors` by argument, `num_classes` and `seed`, in JSON types; a prior that
-            `priors.serialize` refuses is given by its `repr`.
+            `variant`, `priors` by argument, `num_classes` and `seed`, in JSON types.
         """
         arguments = {name: getattr(self, name) for name in constructor_arguments(type(self))}
-        described: dict[str, Any] = {}
-        for name, value in arguments.items():
-            if isinstance(value, tfp.distributions.Distribution):
-                try:
-                    described[name] = priors.serialize(value)
-                except ValueError:
-                    described[name] = repr(value)
+        described = {
+            name: priors.serialize(value)
+            for name, value in arguments.items()
+            if isinstance(value, tfp.distributions.Distribution)
+        }
         return {
             "variant": type(self).__name__,
             "priors": described,

@@ -208,13 +208,20 @@ def test_warmup_requests_run_through_every_signature(version):
         assert seen == set(session.signatures)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class ForwardAlone(tfp.bijectors.Bijector):
+    def __init__(self, name="forward_alone"):
+        super().__init__(forward_min_event_ndims=0, is_constant_jacobian=True, name=name)
+
+    def get_config(self):
+        return {}
+
+    def _forward(self, x):
+        return tf.abs(x)
+
+
 def test_prior_without_density_exports_a_score_without_it(images, make_aae, tmp_path):
-    prior = tfd.TransformedDistribution(
-        tfd.Sample(tfd.Normal(0.0, 1.0), 2),
-        tfp.bijectors.Inline(
-            forward_fn=tf.abs, forward_min_event_ndims=0, is_constant_jacobian=True
-        ),
-    )
+    prior = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 2), ForwardAlone())
     model = make_aae(prior=prior)
     model.export(tmp_path / "1", verbose=False)
     with export.SavedModelSession(tmp_path / "1") as session:

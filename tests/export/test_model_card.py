@@ -51,15 +51,6 @@ def test_card_hashes_agree_with_sha256sum(exported):
     assert subprocess.run(command, input=lines, text=True, cwd=version).returncode == 0
 
 
-def test_a_prior_without_json_form_is_described(make_aae):
-    bijector = tfp.bijectors.Inline(
-        forward_fn=tf.abs, forward_min_event_ndims=0, is_constant_jacobian=True
-    )
-    prior = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 2), bijector)
-    text = make_aae(prior=prior).describe()["priors"]["prior"]
-    assert isinstance(text, str) and "event_shape=[2]" in text
-
-
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
