@@ -29,6 +29,8 @@ ALTERNATING = {
     "balance": "adaptive",
     "discriminator_steps": 2,
     "log_gradient_norms": True,
+    "metrics": ["mae"],
+    "weighted_metrics": ["mse"],
 }
 
 
@@ -97,7 +99,8 @@ def train(strategy, build, labels, weights, compile_arguments, **kwargs):
     with strategy.scope():
         model = build()
         # Clipped, and limited by the guard, by the gradient of the whole batch.
-        model.compile(keras.optimizers.SGD(0.02, 0.9, global_clipnorm=20.0), **arguments)
+        optimizer = keras.optimizers.SGD(0.02, 0.9, global_clipnorm=20.0, use_ema=True)
+        model.compile(optimizer, **arguments)
     data = {"x": rows.IMAGES[:ROWS], "sample_weight": weights}
     data["y"] = None if labels is None else labels[:ROWS]
     last = []
@@ -107,7 +110,10 @@ def train(strategy, build, labels, weights, compile_arguments, **kwargs):
     options = {"batch_size": BATCH, "verbose": 0}
     history = model.fit(**data, shuffle=False, callbacks=[note], **options, **kwargs).history
     measured = model.evaluate(**data, return_dict=True, **options)
-    return {"history": history, "last batch": last[-1], "evaluate": measured}, model
+    # Until an epoch ends, Keras' metrics are the mean of what each replica has of its own.
+    metrics = {*arguments.get("metrics", ()), *arguments.get("weighted_metrics", ())}
+    batch = {key: value for key, value in last[-1].items() if key not in metrics}
+    return {"history": history, "last batch": batch, "evaluate": measured}, model
 
 
 def compare(mirrored, build, labels, weights, compile_arguments):
