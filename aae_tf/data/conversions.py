@@ -76,8 +76,48 @@ def is_py_dataset(x: Any) -> bool:
     return keras is not None and isinstance(x, keras.utils.PyDataset)
 
 
+def collect_pairs(x: Any, y: Any = None, name: str = "x") -> tuple[Any, Any]:
+    """Collects inputs and labels from a pipeline; other inputs are returned as they are.
+
+    Args:
+        x: inputs, or a pipeline of inputs or pairs `(inputs, labels)`, see `is_pipeline`.
+        y: labels [n] beside inputs that are no pipeline, or None.
+        name: name of the argument in messages.
+
+    Returns:
+        Inputs and labels, None where there are none.
+
+    Raises:
+        ValueError: if the pipeline has no end or no batch.
+
+    Example:
+
+    >>> x, y = collect_pairs(batch for batch in [([[0.5]], [0]), ([[1.0]], [2])])
+    >>> x.tolist(), y.tolist()
+    ([[0.5], [1.0]], [0, 2])
+    """
+    if not is_pipeline(x):
+        return x, y
+    inputs, labels = [], []
+    for batch in whole_batches(x, name):
+        parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+        inputs.append(to_numpy(parts[0], name))
+        if len(parts) > 1 and parts[1] is not None:
+            part = parts[1]
+            labels.append(to_numpy(part["labels"] if isinstance(part, dict) else part, name))
+    if not inputs:
+        raise ValueError(f"Expected `{name}` to yield batches. Received: {name}={x!r}.")
+    return np.concatenate(inputs), np.concatenate(labels) if labels else y
+
+
 def input_batches(pipeline: Any, name: str = "x") -> Iterator[Any]:
-    """Yields the inputs of each batch of a pipeline once, whatever comes beside them.
+    """Yields the inputs of each batch of a pipeline once; raises as `whole_batches` does."""
+    for batch in whole_batches(pipeline, name):
+        yield batch[0] if isinstance(batch, tuple | list) else batch
+
+
+def whole_batches(pipeline: Any, name: str = "x") -> Iterator[Any]:
+    """Yields each batch of a pipeline once.
 
     Args:
         pipeline: see `is_pipeline`.
@@ -98,8 +138,7 @@ def input_batches(pipeline: Any, name: str = "x") -> Iterator[Any]:
             f"Expected `{name}` to end, since all of its batches are read. "
             f"Received: {name}={pipeline!r} without an end."
         )
-    for batch in batches:
-        yield batch[0] if isinstance(batch, tuple | list) else batch
+    yield from batches
 
 
 def _frame_to_numpy(frame: Any, name: str) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from aae_tf import data
 from aae_tf.checks import check_dimension, import_extra
+from aae_tf.data.conversions import collect_pairs, is_pipeline
 from aae_tf.evaluation.class_scores import (
     class_frequency_test,
     classification_scores,
@@ -53,9 +54,11 @@ def evaluate_model(
 
     Args:
         model: compiled model.
-        x: float [n, ...], inputs that were not trained on, at least two.
+        x: float [n, ...], inputs that were not trained on, at least two, in any form that `fit`
+            takes; a pipeline may yield their classes, too.
         y: integers [n], their classes, all known; None if there are none.
-        validation: inputs and classes (or None), neither trained on nor in `x`.
+        validation: inputs and classes (or None), or a pipeline of both, neither trained on nor in
+            `x`.
         clusters: whether `classify` gives unnamed clusters and not classes; None is True for a
             `ClusteringAAE` alone. Pass True for an `EmbeddingAAE` trained without labels.
         num_samples: number of samples for `parzen`.
@@ -90,13 +93,17 @@ def evaluate_model(
         Gretton et al. 2012, lemma 6; Makhzani et al. 2016, sections 3, 5 and 6.
     """
     check_dimension("batch_size", batch_size)
+    x, y = collect_pairs(x, y)
     x = data.check_array(x, "x", model.decoder.output_shape[1:])
     if len(x) < 2:
         raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}.")
     validation_x: Any = None
     validation_y: Any = None
     if validation is not None:
+        if is_pipeline(validation):
+            validation = collect_pairs(validation, name="validation")
         validation_x, validation_y = validation
+        validation_x = data.check_array(validation_x, "validation", x.shape[1:])
     if y is not None and validation_y is not None:
         import_extra("sklearn", "data", "scores of labels")
     logs = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow_probability as tfp
 
+from aae_tf.data.conversions import collect_pairs
 from aae_tf.evaluation.arguments import check_entries
 from aae_tf.evaluation.canvas import FONT_SIZE, new_axes, new_panels
 from aae_tf.evaluation.latent_view import LatentView, add_legend, label_groups
@@ -82,7 +83,7 @@ def model_latents(model: BaseAAE, x: Any, labels: Any | None = None) -> Figure:
 
     Args:
         model: model with an encoder.
-        x: float [n, ...], inputs.
+        x: float [n, ...], inputs in any form that `fit` takes; a pipeline may yield labels, too.
         labels: integer [n], -1 where unknown; None draws one colour.
 
     Returns:
@@ -100,6 +101,7 @@ def model_latents(model: BaseAAE, x: Any, labels: Any | None = None) -> Figure:
     >>> model_latents(model, np.zeros((3, 4), "float32")).axes[0].get_xlabel()
     'latent 1'
     """
+    x, labels = collect_pairs(x, labels)
     codes = model.encode(x)
     if isinstance(model, EmbeddingAAE):
         return latent_scatter(codes, labels, heads=model.cluster_heads)

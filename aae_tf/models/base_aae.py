@@ -141,7 +141,7 @@ class BaseAAE(BaseModel):
         """Encodes inputs to the mean of their latents.
 
         Args:
-            x: float [n, ...], finite, of the encoder's input shape.
+            x: float [n, ...], finite, of the encoder's input shape, in any form that `fit` takes.
             batch_size: rows encoded at a time.
 
         Returns:
@@ -157,7 +157,7 @@ class BaseAAE(BaseModel):
         """Gives the probability of each class, on models with a classifier.
 
         Args:
-            x: float [n, ...], finite, of the encoder's input shape.
+            x: float [n, ...], finite, of the encoder's input shape, in any form that `fit` takes.
             batch_size: rows at a time.
 
         Returns:
@@ -183,7 +183,7 @@ class BaseAAE(BaseModel):
         """Encodes inputs to the mean of their codes, and decodes these.
 
         Args:
-            x: float [n, ...], finite, of the encoder's input shape.
+            x: float [n, ...], finite, of the encoder's input shape, in any form that `fit` takes.
             batch_size: rows at a time.
 
         Returns:
@@ -198,7 +198,7 @@ class BaseAAE(BaseModel):
         """Scores inputs: what is unlike the training data has a large error or a rare code.
 
         Args:
-            x: float [n, ...], finite, of the encoder's input shape.
+            x: float [n, ...], finite, of the encoder's input shape, in any form that `fit` takes.
             batch_size: rows at a time.
 
         Returns:

@@ -9,8 +9,17 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from aae_tf import AAE, GAN, LabelGuidedAAE, SemiSupervisedAAE, SupervisedAAE, networks, priors
-from tests.models.small import build
+from aae_tf import (
+    AAE,
+    GAN,
+    LabelGuidedAAE,
+    SemiSupervisedAAE,
+    SupervisedAAE,
+    evaluation,
+    networks,
+    priors,
+)
+from tests.models.small import build, build_classifier
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -434,3 +443,29 @@ def test_an_encoder_of_integers_is_refused_when_the_model_is_made():
     encoder = keras.Model(inputs, keras.layers.Dense(8)(keras.layers.CategoryEncoding(5)(inputs)))
     with pytest.raises(ValueError, match=r"`encoder` to take floats\. Received: .*dtype=int32"):
         build(AAE, 2, encoder=encoder, prior=priors.gaussian(2))
+
+
+class TestOtherMethods:
+    FRAME = pd.DataFrame(TABLE, columns=NAMES)
+
+    def test_they_take_what_fit_takes(self):
+        model = build_classifier((4,))
+        for method in (model.encode, model.reconstruct, model.classify):
+            expected = method(TABLE)
+            np.testing.assert_array_equal(method(self.FRAME), expected)
+            for container in PIPELINES.values():
+                given = method(*container(TABLE, LABELS))
+                np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-6)
+        scores = model.score(*PIPELINES["tf.data"](TABLE))
+        for name, values in model.score(TABLE).items():
+            np.testing.assert_allclose(scores[name], values, rtol=1e-4)
+
+    def test_evaluation_takes_pairs(self):
+        model = build_classifier((4,))
+        model.compile()
+        expected = evaluation.evaluate_model(model, TABLE, LABELS, validation=(TABLE, LABELS))
+        pipeline = PIPELINES["tf.data"](TABLE, LABELS)[0]
+        numbers = evaluation.evaluate_model(model, pipeline, validation=pipeline)
+        assert numbers["classification"] == expected["classification"]
+        assert numbers["label_probe_accuracy"] == expected["label_probe_accuracy"]
+        assert numbers["losses"] == pytest.approx(expected["losses"])
