@@ -163,6 +163,7 @@ class InputCheck:
                 self._error = error
                 raise
 
+        @tf.autograph.experimental.do_not_convert
         def look(number: tf.Tensor, batch: Any) -> Any:
             leaves = tf.nest.flatten(batch)
             tf.cond(
