@@ -68,7 +68,9 @@ def check_gradient(function: Callable, *arguments: np.ndarray, traced: bool = Fa
     """Compares the derivative along one random direction with a central difference."""
     rng, step = np.random.default_rng(0), 1e-5
     directions = [rng.normal(size=np.shape(argument)) for argument in arguments]
-    evaluate = tf.function(lambda *values: tfp.math.value_and_gradient(function, values))
+    evaluate = tf.function(
+        lambda *values: tfp.math.value_and_gradient(function, values), autograph=False
+    )
     gradients = (evaluate if traced else evaluate.python_function)(*map(tf.constant, arguments))[1]
     slope = sum(np.sum(g * d) for g, d in zip(gradients, directions, strict=True))
     above, below = (

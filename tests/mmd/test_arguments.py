@@ -96,7 +96,7 @@ def test_distribution(function, distribution, error, message):
 
 
 def test_distribution_of_unknown_length():
-    @tf.function(input_signature=[tf.TensorSpec([None])])
+    @tf.function(input_signature=[tf.TensorSpec([None])], autograph=False)
     def trace(loc):
         return mmd.mean_embedding_norm(tfd.MultivariateNormalDiag(loc), KERNEL)
 
@@ -191,7 +191,7 @@ def test_dimensions(name, message):
 
 
 def test_points_of_unknown_dimension():
-    @tf.function(input_signature=[tf.TensorSpec([None, None])])
+    @tf.function(input_signature=[tf.TensorSpec([None, None])], autograph=False)
     def trace(x):
         return mmd.squared_mmd(x, NORMAL, KERNEL)
 

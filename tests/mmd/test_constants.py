@@ -32,7 +32,7 @@ def test_variables_of_the_prior_and_the_kernel_are_read_at_every_step():
     kernel = ExponentiatedQuadratic(length_scale=width) + make_kernel(SUM)
     prior = tfd.MultivariateNormalTriL(loc, np.array([[1.0, 0.0], [0.5, 2.0]]))
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             value = mmd.squared_mmd(POINTS, prior, kernel)
@@ -87,7 +87,7 @@ def test_gradients_reach_parameters_that_are_tensors(build, parameters, traced):
 def test_a_prior_made_inside_the_step():
     kernel = make_kernel(SUM)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(x):
         return mmd.squared_mmd(x, tfd.MultivariateNormalDiag(scale_diag=[1.0, 2.0]), kernel)
 

@@ -27,15 +27,15 @@ WEIGHTS = np.array([1.0, 0.0, 2.0, 0.5, 1.0, 3.0, 1.0])
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_unbiased_with_the_stated_deviation(name):
-    kernel, count = KERNELS[name], 16
+    kernel, count, seeds = KERNELS[name], 16, 100
     x, y = np.random.default_rng(1).normal(size=(2, 6, 2))
     values = np.array(
-        [mmd.FourierFeatures(kernel, 2, 2 * count, seed).apply(x, y).numpy() for seed in range(200)]
+        [mmd.FourierFeatures(kernel, 2, 2 * count, i).apply(x, y).numpy() for i in range(seeds)]
     )
     exact, height = kernel.apply(x, y).numpy(), float(kernel.apply(x[:1], x[:1])[0])
     deviation = values.std(axis=0, ddof=1)
-    assert (np.abs(values.mean(axis=0) - exact) < 5.0 * deviation / np.sqrt(200)).all()
-    # A standard deviation from 200 values has an error of about 5%; shares of terms are rounded.
+    assert (np.abs(values.mean(axis=0) - exact) < 5.0 * deviation / np.sqrt(seeds)).all()
+    # A standard deviation from 100 values has an error of about 7%; shares of terms are rounded.
     assert (deviation < height / np.sqrt(2 * count) * 1.25).all()
     assert deviation.max() > 0.3 * height / np.sqrt(2 * count)
 

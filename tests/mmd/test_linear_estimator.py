@@ -75,8 +75,8 @@ def test_mean_and_variance_over_repetitions(shift):
     y = rng.normal(size=(repetitions, count, dimension))
     weights = rng.uniform(size=count)
 
-    @tf.function(jit_compile=True, autograph=False)
-    def estimates(z, y):
+    def estimate(pair):
+        z, y = pair
         return tf.stack(
             [
                 mmd.squared_mmd(z, normal, kernel, "linear"),
@@ -87,7 +87,11 @@ def test_mean_and_variance_over_repetitions(shift):
             ]
         )
 
-    values = np.stack([estimates(*pair) for pair in zip(z, y, strict=True)])
+    @tf.function(autograph=False)
+    def estimates(z, y):
+        return tf.map_fn(estimate, (z, y), fn_output_signature=tf.float64)
+
+    values = estimates(z, y).numpy()
     errors = values.std(axis=0) / np.sqrt(repetitions)
     np.testing.assert_array_less(np.abs(values.mean(axis=0) - truth), 5.0 * errors)
     if shift == 0.0:

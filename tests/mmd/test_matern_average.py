@@ -72,8 +72,9 @@ def test_both_sides_of_the_switch_to_the_series(order):
     assert np.abs(np.diff(values, n=3)).max() < 1e-10
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_gradients_are_finite_everywhere(jit_compile):
+# XLA compiles the last order, whose terms are those of the others and one more.
+@pytest.mark.parametrize(("jit_compile", "orders"), [(False, ORDERS), (True, ORDERS[-1:])])
+def test_gradients_are_finite_everywhere(jit_compile, orders):
     offsets = np.array([0.0, 1e-9, 1.0, -40.0, 1e3, -1e6])[:, None] * np.ones(4)
     variances = np.array([1e-10, 1e-3, 1.0, 1e8]) * np.ones([6, 1])
 
@@ -84,7 +85,7 @@ def test_gradients_are_finite_everywhere(jit_compile):
             tfp.math.value_and_gradient(
                 lambda o, v, order=order: log_matern_average(o, v, width, order), (o, v)
             )
-            for order in ORDERS
+            for order in orders
         ]
 
     for values, gradients in evaluate(tf.constant(offsets), tf.constant(variances)):

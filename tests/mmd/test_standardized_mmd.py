@@ -22,7 +22,7 @@ def draws(count, rows, seed=0):
     ids=["sum, equal", "one, weighted"],
 )
 def test_has_mean_zero_and_variance_one_under_the_prior(kernel, weights):
-    @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+    @tf.function(input_signature=[tf.TensorSpec([None, 2])], autograph=False)
     def standardize(samples):
         return mmd.standardized_mmd(samples, NORMAL, kernel, weights)
 
