@@ -1,5 +1,7 @@
 """What is wrong with labels, classes and their priors is said before a step is made."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -41,6 +43,14 @@ def _model(cls, code_dim=None, **kwargs):
     return build(cls, code_dim or width, **{**arguments, **kwargs})
 
 
+@functools.cache
+def _untrained(cls):
+    """One compiled model of a class, for tests that change nothing in it."""
+    model = _model(cls)
+    model.compile()
+    return model
+
+
 class _Batches(keras.utils.PyDataset):
     """Two batches of whatever arrays it is given."""
 
@@ -79,8 +89,7 @@ POOR = [
 
 @pytest.mark.parametrize("cls", [*LEARNERS, EmbeddingAAE])
 def test_wrong_labels_are_named_before_a_step(cls):
-    model = _model(cls)
-    model.compile()
+    model = _untrained(cls)
     for labels, error, message in WRONG:
         with pytest.raises(error, match=f"`y` (to hold )?{message}"):
             model.fit(INPUTS, labels, verbose=0)
@@ -95,8 +104,7 @@ def test_wrong_labels_are_named_before_a_step(cls):
     ("cls", "labels", "message"), [(cls, *rest) for classes, *rest in POOR for cls in classes]
 )
 def test_labels_that_teach_nothing_are_refused_before_a_step(cls, labels, message):
-    model = _model(cls)
-    model.compile()
+    model = _untrained(cls)
     with pytest.raises(ValueError, match=message):
         model.fit(INPUTS, labels, verbose=0)
     assert model.optimizer.iterations == 0
@@ -127,8 +135,7 @@ PIPELINES = [
     [(cls, *rest) for classes, *rest in PIPELINES for cls in classes],
 )
 def test_pipelines_without_usable_labels_are_refused_before_a_step(cls, pipeline, error, message):
-    model = _model(cls)
-    model.compile()
+    model = _untrained(cls)
     with pytest.raises(error, match=message):
         model.fit(pipeline, verbose=0)
     assert model.optimizer.iterations == 0
@@ -136,14 +143,12 @@ def test_pipelines_without_usable_labels_are_refused_before_a_step(cls, pipeline
 
 def test_what_needs_no_label_is_measured_without():
     for cls in (LabelGuidedAAE, SemiSupervisedAAE, EmbeddingAAE):
-        model = _model(cls)
-        model.compile()
+        model = _untrained(cls)
         options = {"verbose": 0, "return_dict": True}
         expected = model.evaluate(INPUTS, batch_size=20, **options)
         measured = model.evaluate(_dataset(INPUTS), **options)
         assert measured == pytest.approx(expected, rel=1e-5)
-    model = _model(SupervisedAAE)
-    model.compile()
+    model = _untrained(SupervisedAAE)
     for x in (INPUTS, _dataset(INPUTS)):
         with pytest.raises(ValueError, match="labels"):
             model.evaluate(x, verbose=0)
@@ -194,7 +199,7 @@ CLASSED = [LabelGuidedAAE, SupervisedAAE, SemiSupervisedAAE, ClusteringAAE, Embe
 
 @pytest.mark.parametrize("cls", CLASSED)
 def test_bad_labels_of_samples_are_named(cls):
-    model = _model(cls)
+    model = _untrained(cls)
     for labels, error, message in (
         (NUM_CLASSES, ValueError, r"`labels` in \[-1, 3\). Received: labels from 3 to 3"),
         ([0, -2], ValueError, r"`labels` in \[-1, 3\). Received: labels from -2 to 0"),
@@ -210,22 +215,22 @@ def test_bad_labels_of_samples_are_named(cls):
 @pytest.mark.parametrize("cls", [AAE, VAE, GAN])
 def test_models_without_classes_take_no_labels(cls):
     with pytest.raises(ValueError, match=f"`labels` to be None: {cls.__name__} knows no classes"):
-        _model(cls).sample(2, labels=[0, 1])
+        _untrained(cls).sample(2, labels=[0, 1])
 
 
 @pytest.mark.parametrize("cls", [AAE, VAE, SupervisedAAE])
 def test_models_without_a_classifier_say_so(cls):
     with pytest.raises(NotImplementedError, match=f"{cls.__name__} has no classifier"):
-        _model(cls).classify(INPUTS)
+        _untrained(cls).classify(INPUTS)
 
 
 def test_class_probabilities_go_to_decoders_that_receive_them_and_to_no_other():
     codes, one_hot = np.zeros((2, 2), "float32"), np.eye(3)[:2]
     for cls in (AAE, LabelGuidedAAE, EmbeddingAAE, VAE, GAN):
         with pytest.raises(ValueError, match=f"{cls.__name__} receives latents. Received"):
-            _model(cls).decode(codes, one_hot)
+            _untrained(cls).decode(codes, one_hot)
     for cls in (SupervisedAAE, SemiSupervisedAAE, ClusteringAAE):
-        model = _model(cls)
+        model = _untrained(cls)
         with pytest.raises(ValueError, match="receives latents and class_probabilities"):
             model.decode(codes)
         with pytest.raises(ValueError, match="as many `class_probabilities` as `z`"):

@@ -72,7 +72,11 @@ def _value(model, estimator="unbiased", weight=None):
 def test_every_model_compares_the_parameters_of_its_posterior(make, labels, key):
     model = make(_integrated())
     np.testing.assert_allclose(small.measure(model, labels)[key], _value(model), rtol=1e-5)
-    sampled = small.measure(make(divergences.MMD(KERNEL)), labels)[key]
+
+
+def test_sampled_codes_give_another_value():
+    model = _aae(divergences.MMD(KERNEL))
+    sampled = small.measure(model)["latent_divergence"]
     assert abs(sampled - float(_value(model))) > 1e-3
 
 
@@ -144,10 +148,14 @@ def test_training_draws_codes_to_the_prior(schedule, jit_compile):
     ],
 )
 def test_what_cannot_be_integrated_is_refused_before_training(make, message):
-    divergence = _integrated()
     with pytest.raises(ValueError, match=f"`posterior_terms` to be 'sampled' .*{message}"):
-        make(divergence)
-    # It was not used up.
+        make(_integrated())
+
+
+def test_a_refused_divergence_can_be_given_again():
+    divergence = _integrated()
+    with pytest.raises(ValueError, match="`posterior_terms` to be 'sampled'"):
+        _aae(divergence, "deterministic")
     assert small.measure(_aae(divergence))["latent_divergence"] > 0.0
 
 

@@ -1,5 +1,7 @@
 """A sample is a function of its seed and its label alone."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,9 +38,15 @@ SEEDS = np.random.default_rng(0).integers(-(2**63), 2**63 - 1, 30)
 LABELS = np.arange(30) % (NUM_CLASSES + 1) - 1
 
 
+@functools.cache
+def _model(name):
+    """One model of each class, since samples leave it as it is."""
+    return MODELS[name]()
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_same_seed_gives_the_same_sample(name):
-    model = MODELS[name]()
+    model = _model(name)
     for labels in (None, 1, [0, 1, 2, -1]):
         first = model.sample(4, labels=labels, seed=3)
         np.testing.assert_array_equal(model.sample(4, labels=labels, seed=3), first)
@@ -50,8 +58,8 @@ def test_the_same_seed_gives_the_same_sample(name):
 
 def _check_rows(latents):
     together = latents(SEEDS, LABELS)
-    alone = [latents(SEEDS[i : i + 1], LABELS[i : i + 1]) for i in range(8)]
-    np.testing.assert_array_equal(together[:8], np.concatenate(alone))
+    alone = [latents(SEEDS[i : i + 1], LABELS[i : i + 1]) for i in range(4)]
+    np.testing.assert_array_equal(together[:4], np.concatenate(alone))
     np.testing.assert_array_equal(together[::-1], latents(SEEDS[::-1], LABELS[::-1]))
     # Another label elsewhere changes nothing here.
     changed = np.where(np.arange(30) % 2, (LABELS + 2) % NUM_CLASSES, LABELS)
@@ -61,7 +69,7 @@ def _check_rows(latents):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_row_depends_on_its_seed_and_label_alone(name):
-    model = MODELS[name]()
+    model = _model(name)
 
     def codes(seeds, labels):
         drawn = model.seed_codes(tf.constant(seeds), tf.constant(labels))
@@ -76,7 +84,7 @@ def test_a_row_depends_on_its_seed_and_label_alone(name):
 
 @pytest.mark.parametrize("name", ["LabelGuidedAAE", "EmbeddingAAE"])
 def test_a_row_of_the_export_depends_on_its_seed_and_label_alone(name, tmp_path):
-    model = MODELS[name]()
+    model = _model(name)
     paths = export.export_servables(model, tmp_path)
     with export.SavedModelSession(paths["decoder"]) as session:
 
@@ -94,7 +102,7 @@ def test_a_row_of_the_export_depends_on_its_seed_and_label_alone(name, tmp_path)
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_style_of_a_seed_is_the_same_for_every_label(name):
-    model = MODELS[name]()
+    model = _model(name)
     components = RING.components_distribution
     styles = []
     for label in range(NUM_CLASSES):

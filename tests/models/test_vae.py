@@ -73,13 +73,12 @@ def test_kl_weight_is_a_schedule_too():
     assert not all(map(np.array_equal, late, always))
 
 
-@pytest.mark.usefixtures("graph_steps")
 def test_any_prior_with_a_density_serves():
     model = _model(prior=priors.ring_mixture(5))
-    model.compile(keras.optimizers.Adam(0.02))
-    history = gradient_step(model, epochs=40)
+    model.compile(keras.optimizers.Adam(0.05))
+    history = gradient_step(model, epochs=10)
     assert np.isfinite(history["loss"]).all()
-    assert np.mean(history["latent_divergence"][-5:]) < np.mean(history["latent_divergence"][:5])
+    assert np.mean(history["latent_divergence"][-3:]) < np.mean(history["latent_divergence"][:3])
 
 
 def test_the_bound_is_not_taken_apart():
