@@ -43,7 +43,7 @@ def run(make, steps=STEPS, fused=True, rate=None, jit_compile=False):
     optimizer = make()
     optimizer.build(weights)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def step(*gradients):
         if fused:
             with fused_updates(optimizer, None if rate is None else tf.constant(rate)):

@@ -58,8 +58,14 @@ def normalised(make_aae, **kwargs):
     return make_aae(encoder=encoder, posterior=posterior, **kwargs)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize(("schedule", "factor"), [("joint", np.nan), ("alternating", np.inf)])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "factor"),
+    [
+        *((name, "joint", np.nan) for name in OPTIMIZERS),
+        ("adam", "alternating", np.inf),
+        ("scaled", "alternating", np.nan),
+    ],
+)
 @pytest.mark.usefixtures("eager_steps")
 def test_batch_that_is_not_finite_changes_nothing(make_aae, images, optimizer, schedule, factor):
     model = normalised(make_aae)
@@ -74,7 +80,7 @@ def test_batch_that_is_not_finite_changes_nothing(make_aae, images, optimizer, s
     pairs = [(a, b) for a, b in zip(before, after, strict=True) if not np.array_equal(a, b)]
     assert not pairs
     assert np.isfinite(model.encode(images)).all()
-    model.fit(batches(images[:32]), verbose=0)
+    model.fit(batches(images[:16]), verbose=0)
     assert not same(after, everything(model))
 
 
@@ -128,7 +134,6 @@ def test_xla_leaves_loss_scaling_to_the_optimizer(make_aae, images, overflows):
 
 
 @pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.integration), "adam"])
-@pytest.mark.usefixtures("eager_steps")
 def test_spike_is_left_out_and_growth_that_lasts_let_in(make_aae, images, optimizer):
     model = make_aae()
     model.compile(OPTIMIZERS[optimizer]())
@@ -151,9 +156,9 @@ def test_ordinary_training_is_the_same_without_a_guard(make_aae, images, schedul
     for guard in (True, None):
         model = normalised(make_aae)
         model.compile(OPTIMIZERS[optimizer](), schedule=schedule, guard=guard)
-        logs = model.fit(batches(images[:32]), epochs=2, verbose=0).history
-        assert logs.pop("skipped_updates", [0.0] * 2) == [0.0] * 2
-        assert logs.pop("shortened_updates", [0.0] * 2) == [0.0] * 2
+        logs = model.fit(batches(images[:32]), verbose=0).history
+        assert logs.pop("skipped_updates", [0.0]) == [0.0]
+        assert logs.pop("shortened_updates", [0.0]) == [0.0]
         results.append((everything(model), logs))
     assert same(results[0][0], results[1][0])
     assert results[0][1] == results[1][1]
@@ -246,14 +251,14 @@ def test_saved_training_goes_on_with_its_limits(make_aae, images, tmp_path):
     model = make_aae()
     guard = Guard(spike_factor=5.0, max_step=0.1, max_consecutive_skips=7)
     model.compile(keras.optimizers.SGD(0.01), guard=guard, balance="adaptive")
-    model.fit(batches(images), verbose=0)
+    model.fit(batches(images[:32]), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded._compile_arguments["guard"].get_config() == guard.get_config()
     for a, b in zip(model.trainer.state_variables, loaded.trainer.state_variables, strict=True):
         assert np.any(a.numpy())
         np.testing.assert_array_equal(a, b)
-    histories = [each.fit(batches(images), verbose=0).history for each in (model, loaded)]
+    histories = [each.fit(batches(images[:32]), verbose=0).history for each in (model, loaded)]
     assert histories[0] == histories[1]
     assert same(everything(model), everything(loaded))
 

@@ -52,8 +52,8 @@ def test_looking_for_the_scale_is_no_bad_batch():
 def test_a_batch_that_is_not_finite_is_not_the_fault_of_the_scale(factor):
     model = _model()
     model.compile(_scaled(64.0), _scaled(64.0))
-    logs = _fit(model, 1.0, *[factor] * 10, 1.0)
-    assert logs["skipped_updates"] == [10.0]
+    logs = _fit(model, 1.0, *[factor] * 3, 1.0)
+    assert logs["skipped_updates"] == [3.0]
     for optimizer in (model.optimizer, model.discriminator_optimizer):
         # Growth would start anew as well, and never come to two thousand steps.
         assert float(optimizer.dynamic_scale) == 64.0

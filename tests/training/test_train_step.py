@@ -110,7 +110,7 @@ def test_joint_step_moves_both_players_from_the_same_codes(make_aae, images, wei
     model = _adversarial(make_aae)
     model.compile(_sgd(RATE), _sgd(DISCRIMINATOR_RATE), schedule="joint")
     oracle = AdversarialOracle(model, images, weight)
-    for _ in range(3):
+    for _ in range(2):
         codes = oracle.codes().numpy()
         before = oracle.discriminator.get_weights()
         oracle.descend(
@@ -124,7 +124,7 @@ def test_joint_step_moves_both_players_from_the_same_codes(make_aae, images, wei
             lambda: oracle.reconstruction() + 0.7 * oracle.fooling(), oracle.variables(), RATE
         )
         oracle.discriminator.set_weights(after)
-    model.fit(images, sample_weight=weight, batch_size=64, epochs=3, shuffle=False, verbose=0)
+    model.fit(images, sample_weight=weight, batch_size=64, epochs=2, shuffle=False, verbose=0)
     oracle.check(model)
 
 
@@ -137,7 +137,7 @@ def test_alternating_step_is_the_order_of_the_paper(make_aae, images):
         regularization_optimizer=_sgd(REGULARIZATION_RATE),
     )
     oracle = AdversarialOracle(model, images)
-    for _ in range(3):
+    for _ in range(2):
         oracle.descend(oracle.reconstruction, oracle.variables(), RATE)
         codes = oracle.codes().numpy()
         oracle.descend(
@@ -148,7 +148,7 @@ def test_alternating_step_is_the_order_of_the_paper(make_aae, images):
         oracle.descend(
             lambda: 0.7 * oracle.fooling(), oracle.encoder_variables(), REGULARIZATION_RATE
         )
-    model.fit(images, batch_size=64, epochs=3, shuffle=False, verbose=0)
+    model.fit(images, batch_size=64, epochs=2, shuffle=False, verbose=0)
     oracle.check(model)
 
 
