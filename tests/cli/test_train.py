@@ -99,28 +99,6 @@ class TestRunDirectory:
         assert not [path for path in trained.parent.iterdir() if path.name.startswith("tmp-")]
 
 
-@pytest.mark.usefixtures("eager_steps")
-def test_an_empty_directory_is_filled(invoke, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    output = invoke(
-        "train",
-        "--out",
-        out,
-        "--units",
-        "8",
-        "--divergence",
-        "mmd",
-        "--epochs",
-        "1",
-        "--batch-size",
-        "1250",
-    ).output
-    assert (out / "model.keras").exists()
-    assert f"Next: aae-tf evaluate {out}" in output
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
 def interrupt_at(monkeypatch, epoch):
     """Presses Ctrl-C at the first batch of an epoch."""
     callbacks = training._callbacks
@@ -194,7 +172,10 @@ class TestStrategy:
 @pytest.mark.usefixtures("eager_steps")
 def test_a_run_in_mixed_precision_is_saved_and_evaluated(invoke, tmp_path):
     run = tmp_path / "run"
-    invoke("train", "--out", run, *TINY, "--precision", "mixed-bfloat16")
+    run.mkdir()  # An empty directory is filled.
+    output = invoke("train", "--out", run, *TINY, "--precision", "mixed-bfloat16").output
+    assert f"Next: aae-tf evaluate {run}" in output
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
     options = json.loads((run / "config.json").read_text())["options"]
     assert options["precision"] == "mixed_bfloat16"
     model = keras.models.load_model(run / "model.keras")

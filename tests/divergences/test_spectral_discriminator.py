@@ -47,13 +47,13 @@ def test_model_trains_with_it_and_is_saved(make_aae, images, tmp_path, policy):
         divergence=Adversarial(spectral_normalization=True, gradient_penalty=1.0),
     )
     model.compile(keras.optimizers.Adam(1e-3))
-    first = model.fit(images, batch_size=32, epochs=2, verbose=0, shuffle=False).history
+    first = model.fit(images, batch_size=64, verbose=0, shuffle=False).history
     assert np.isfinite(first["latent_discriminator_loss"]).all()
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.divergence.spectral_normalization
     histories = [
-        each.fit(images, batch_size=32, verbose=0, shuffle=False).history
+        each.fit(images, batch_size=64, verbose=0, shuffle=False).history
         for each in (model, loaded)
     ]
     assert histories[0] == histories[1]

@@ -20,7 +20,7 @@ def draws(prior, count, seed):
 def test_noise_is_the_spread_over_samples_of_the_prior(prior):
     kernel = mmd.default_kernel(prior)
 
-    @tf.function
+    @tf.function(autograph=False)
     def estimate(codes, other):
         if prior is UNKNOWN:
             return mmd.squared_mmd_two_samples(codes, other, kernel)

@@ -36,7 +36,7 @@ def test_values_are_those_of_scikit_learn_on_the_labelled_rows(dtype, weight):
     ("labels", "weight"), [(np.full(6, -1), None), (np.full(6, -1), WEIGHT), (LABELS, np.zeros(6))]
 )
 def test_batch_without_labels_is_zero_without_slope(jit_compile, labels, weight):
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def run(logits):
         with tf.GradientTape() as tape:
             tape.watch(logits)

@@ -11,7 +11,7 @@ HEADS = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
 def _run(heads, eta, jit_compile=False):
     heads = tf.constant(heads)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def run(heads):
         with tf.GradientTape() as tape:
             tape.watch(heads)
@@ -46,7 +46,7 @@ def test_coincident_heads_have_finite_slopes_and_part(offset, dim):
     assert np.isfinite(gradient).all()
     heads = tf.Variable(start)
 
-    @tf.function
+    @tf.function(autograph=False)
     def descend():
         with tf.GradientTape() as tape:
             loss = HeadDistance(2.0)(heads)

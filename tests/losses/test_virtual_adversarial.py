@@ -78,7 +78,7 @@ def test_any_rank_and_compiler_gives_rows_of_the_radius(rank, jit_compile):
     inputs = tf.constant(RNG.normal(size=shape), tf.float32)
     term = VirtualAdversarial(radius=0.3)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def run(inputs, seed):
         def logits_function(x):
             return tf.reshape(x, (3, -1)) @ kernel
@@ -97,9 +97,9 @@ def test_any_rank_and_compiler_gives_rows_of_the_radius(rank, jit_compile):
 
 def test_batch_of_unknown_size_is_taken():
     term = VirtualAdversarial()
-    run = tf.function(lambda x: term(_linear, x, _linear(x), [0, 1])).get_concrete_function(
-        tf.TensorSpec([None, 6])
-    )
+    run = tf.function(
+        lambda x: term(_linear, x, _linear(x), [0, 1]), autograph=False
+    ).get_concrete_function(tf.TensorSpec([None, 6]))
     assert np.isfinite(run(tf.constant(INPUTS)))
 
 

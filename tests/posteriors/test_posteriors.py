@@ -15,7 +15,7 @@ def _connected(posterior, code_dim=3, seed=0):
 
 def _samples(posterior, features, count):
     parameters = posterior(features)
-    draw = tf.function(lambda seed: posterior.sample(parameters, seed))
+    draw = tf.function(lambda seed: posterior.sample(parameters, seed), autograph=False)
     return np.stack([draw(tf.constant([0, i])).numpy() for i in range(count)])
 
 

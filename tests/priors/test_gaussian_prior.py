@@ -29,7 +29,7 @@ def test_is_a_float32_vector():
 def test_built_inside_a_function_holds_constants():
     built = []
 
-    @tf.function
+    @tf.function(autograph=False)
     def build():
         built.append(gaussian(2, scale=3.0))
 

@@ -56,6 +56,7 @@ def traced(distribution):
     return tf.function(
         lambda seeds, labels: priors.sample_rows(distribution, seeds, labels),
         input_signature=[spec, spec],
+        autograph=False,
     )
 
 
@@ -176,7 +177,9 @@ def test_fast_path_has_only_operations_that_are_exact(distribution):
 
 def test_fast_path_of_bits_has_only_operations_that_are_exact():
     spec = tf.TensorSpec([None], tf.int64)
-    function = tf.function(lambda seeds: priors.sample_rows(priors.bernoulli(3), seeds))
+    function = tf.function(
+        lambda seeds: priors.sample_rows(priors.bernoulli(3), seeds), autograph=False
+    )
     check_exact(function.get_concrete_function(spec).graph)
 
 

@@ -169,7 +169,9 @@ def signatures():
     spec = tf.TensorSpec([None], tf.int64, name="seed")
 
     def signature(distribution):
-        function = tf.function(lambda seed: {"rows": priors.sample_rows(distribution, seed)})
+        function = tf.function(
+            lambda seed: {"rows": priors.sample_rows(distribution, seed)}, autograph=False
+        )
         return function.get_concrete_function(spec)
 
     functions = {name: signature(distribution) for name, (distribution, _, _) in CASES.items()}
@@ -208,9 +210,9 @@ def test_a_row_is_the_same_alone_and_in_any_batch_order_and_padding(name, run, d
     rows = run(name, seeds[:count])
     assert rows.dtype == np.float32
     np.testing.assert_array_equal(rows, drawn[name][:count])
-    for i in range(9):
+    for i in range(4):
         np.testing.assert_array_equal(run(name, seeds[i : i + 1]), rows[i : i + 1])
-    for size in (2, 3, 5, 7, 8, 13, 33):
+    for size in (2, 5, 8, 33):
         np.testing.assert_array_equal(run(name, seeds[:size]), rows[:size])
         np.testing.assert_array_equal(run(name, seeds[3 : 3 + size]), rows[3 : 3 + size])
     order = np.random.default_rng(0).permutation(count)
@@ -343,7 +345,7 @@ def test_discrete_distributions_give_float32_rows():
 
 
 def test_own_priors_may_be_built_inside_a_function():
-    @tf.function
+    @tf.function(autograph=False)
     def inside(seeds):
         return priors.sample_rows(priors.ring_mixture(), seeds)
 

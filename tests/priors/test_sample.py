@@ -23,7 +23,9 @@ CASES = {
 def test_samples_follow_the_prior_in_a_step(name, jit_compile):
     prior, marginal = CASES[name]
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 2])], jit_compile=jit_compile)
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, 2])], jit_compile=jit_compile, autograph=False
+    )
     def step(codes):
         return priors.sample(prior, tf.shape(codes)[0], seed=[3, 4])
 
