@@ -12,6 +12,7 @@ from aae_tf.cli.encode import encode
 from aae_tf.cli.evaluate import evaluate
 from aae_tf.cli.export import export
 from aae_tf.cli.loadtest import loadtest
+from aae_tf.cli.options import ServingCommand
 from aae_tf.cli.query import query
 from aae_tf.cli.quickstart import quickstart
 from aae_tf.cli.recipes import recipes
@@ -77,11 +78,11 @@ for command in (
     sample,
     encode,
     export,
-    serve,
     query,
     loadtest,
 ):
     app.command()(command)
+app.command(cls=ServingCommand)(serve)
 
 
 def _print_version(asked: bool) -> None:

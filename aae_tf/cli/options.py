@@ -1,11 +1,12 @@
-"""Options of the command line that set fields of a recipe."""
+"""Options of the command line: fields of a recipe, and TensorFlow Serving's flags."""
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from aae_tf.runs.recipe import Recipe, value_type
 
@@ -132,3 +133,50 @@ _PARSERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     tuple[int, ...]: (_parse_sizes, "integers with commas between them, such as 1000,1000"),
 }
 _METAVARS = {str: "NAME", int: "N", float: "NUMBER", bool: "true|false", tuple[int, ...]: "N,N"}
+
+
+# The real server's names of two options of `serve`, and of booleans.
+_RENAMED = {"--port": "--grpc-port", "--rest-api-port": "--rest-port"}
+_TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
+
+
+class ServingCommand(TyperCommand):
+    """A command that reads flags as TensorFlow Serving spells them, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses a command line; see `from_serving_flags`."""
+        return super().parse_args(ctx, from_serving_flags(args, self.params))
+
+
+def from_serving_flags(args: Sequence[str], params: Iterable[Any]) -> list[str]:
+    """Returns a command line with dashes for underscores, and bare options for booleans.
+
+    Args:
+        args: The command line.
+        params: The command's parameters.
+
+    Example:
+
+        >>> from_serving_flags(["--port=8500", "--model_name=m", "--enable_batching=true"], [])
+        ['--grpc-port=8500', '--model-name=m', '--enable-batching=true']
+    """
+    flags = {
+        option: param
+        for param in params
+        if getattr(param, "is_flag", False)
+        for option in param.opts
+    }
+    converted = []
+    for arg in args:
+        name, equals, value = arg.partition("=")
+        if name.startswith("--"):
+            name = name.replace("_", "-")
+            name = _RENAMED.get(name, name)
+        flag = flags.get(name)
+        if flag is None or not equals or value.lower() not in (*_TRUE, *_FALSE):
+            converted.append(name + equals + value)
+        elif value.lower() in _TRUE:
+            converted.append(name)
+        else:
+            converted += flag.secondary_opts[:1]  # without one, false is the default
+    return converted

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -16,7 +19,11 @@ from aae_tf.runs.errors import as_user_error
 if TYPE_CHECKING:
     from aae_tf.serving import ModelServer
 
-_VERSIONS, _BATCHING, _OPERATION = "Models and versions", "Batching", "Operation"
+_VERSIONS, _BATCHING = "Models and versions", "Batching"
+_OPERATION, _LIMITS = "Operation", "Limits"
+# Seconds that running requests have to end after a signal.
+_GRACE = 8.0
+_MOST_FILES = 65_536
 _Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
 
 
@@ -112,15 +119,67 @@ def serve(
     rest_api_timeout_in_ms: Annotated[
         int, typer.Option(min=1, help="Longest time of a REST request.", rich_help_panel=_OPERATION)
     ] = 30_000,
+    model_name: Annotated[
+        str, typer.Option(help="Name of the model of --model-base-path.", rich_help_panel=_VERSIONS)
+    ] = "default",
+    model_base_path: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the versions of one model, instead of ROOT.",
+            exists=True,
+            file_okay=False,
+            rich_help_panel=_VERSIONS,
+        ),
+    ] = None,
+    rest_api_enable_cors_support: Annotated[
+        bool,
+        typer.Option(
+            "--rest-api-enable-cors-support",
+            help="Let web pages of any origin call.",
+            rich_help_panel=_OPERATION,
+        ),
+    ] = False,
+    grpc_socket_path: Annotated[
+        str,
+        typer.Option(help="UNIX socket for gRPC, besides its port.", rich_help_panel=_OPERATION),
+    ] = "",
+    ssl_config_file: Annotated[
+        Path | None, _file("An SSLConfig, for TLS on the gRPC port.", _OPERATION)
+    ] = None,
+    enable_grpc_healthcheck_service: Annotated[
+        bool,
+        typer.Option(
+            "--enable-grpc-healthcheck-service",
+            help="Answer gRPC's health service.",
+            rich_help_panel=_OPERATION,
+        ),
+    ] = False,
+    max_body_bytes: Annotated[
+        int, typer.Option(min=1, help="Largest request, decompressed.", rich_help_panel=_LIMITS)
+    ] = 32 * 2**20,
+    max_rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most rows of a request; by default as many as inputs and outputs of twice "
+            "--max-body-bytes have.",
+            rich_help_panel=_LIMITS,
+        ),
+    ] = None,
+    max_requests: Annotated[
+        int, typer.Option(min=1, help="Requests under way, at most.", rich_help_panel=_LIMITS)
+    ] = 1024,
 ) -> None:
     """Serve exported models over TensorFlow Serving's gRPC and REST protocols.
 
-    Options with underscores in TensorFlow Serving have dashes here, and read the same files. New
-    versions are loaded as they appear, and then replace the old ones. Ctrl-C or SIGTERM lets
-    requests finish, then exits with 0.
+    Options read TensorFlow Serving's files, and its spelling too: --port=8500 --model_name=mnist
+    --enable_batching=true. New versions are loaded as they appear, and then replace the old ones.
+    Ctrl-C or SIGTERM lets requests finish, then exits with 0 within 10 seconds.
     """
     # This handler acts while models are loaded; then the server installs its own.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that closes ends no server
+    _allow_many_connections()
     import_quietly()
     from aae_tf.serving import ModelServer
 
@@ -141,19 +200,43 @@ def serve(
             allow_version_labels_for_unavailable_models=allow_version_labels_for_unavailable_models,
             enable_model_warmup=enable_model_warmup,
             reload_root=reload_root,
+            model_name=model_name,
+            model_base_path=model_base_path,
+            rest_api_enable_cors_support=rest_api_enable_cors_support,
+            grpc_socket_path=grpc_socket_path,
+            ssl_config_file=ssl_config_file,
+            enable_grpc_healthcheck_service=enable_grpc_healthcheck_service,
+            max_body_bytes=max_body_bytes,
+            max_rows=max_rows,
+            max_requests=max_requests,
         )
         server.start()
     try:
-        typer.echo(f"Serving {root or model_config_file}:")
+        typer.echo(f"Serving {root or model_base_path or model_config_file}:")
         for name, version in server.models.items():
             typer.echo(f"  {name}, version {version}")
         typer.echo(f"gRPC on {host}:{server.grpc_port}, REST on {host}:{server.rest_port}. Try:")
         typer.echo(f"  {example_request(server)}")
         typer.echo("Stop with Ctrl-C.")
-        server.run_until_signal()
+        server.run_until_signal(_GRACE)
+        typer.echo("Stopped.")
     finally:
-        server.stop()
-    typer.echo("Stopped.")
+        # New calls get UNAVAILABLE up to the end, and a thread that still runs does not delay it:
+        # to stop gRPC would answer them with CANCELLED.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if sys.exc_info()[0] is None:
+            os._exit(0)
+        server.stop(grace=0.0)
+
+
+def _allow_many_connections() -> None:
+    """Raises the number of open files, a few of which each connection needs, as far as allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def example_request(server: ModelServer) -> str:

@@ -31,7 +31,7 @@ class BatchingParameters:
         num_batch_threads: batches that run at the same time; >= 1. None: the number of CPUs.
         thread_pool_name: name of those threads.
         allowed_batch_sizes: sizes that batches are padded up to, increasing; the last is
-            `max_batch_size`, or `max_execution_batch_size` where requests are split. Empty: any.
+            `max_batch_size`, whether or not requests are split. Empty: any.
         pad_variable_length_inputs: pad inputs of different lengths, with their first element.
         enable_large_batch_splitting: split a request over batches of `max_execution_batch_size`
             rows.
@@ -78,13 +78,10 @@ class BatchingParameters:
                 "Expected `allowed_batch_sizes` to be positive and increasing. "
                 f"Received: allowed_batch_sizes={sizes}."
             )
-        if sizes and sizes[-1] != self.largest_batch:
-            largest = "max_batch_size"
-            if self.largest_batch != self.max_batch_size:
-                largest = "max_execution_batch_size"
+        if sizes and sizes[-1] != self.max_batch_size:
             raise ValueError(
-                f"Last entry in allowed_batch_sizes must match {largest}. "
-                f"Received: allowed_batch_sizes={sizes}, {largest}={self.largest_batch}."
+                "Last entry in allowed_batch_sizes must match max_batch_size. "
+                f"Received: allowed_batch_sizes={sizes}, max_batch_size={self.max_batch_size}."
             )
 
     @property
@@ -93,6 +90,12 @@ class BatchingParameters:
         if self.enable_large_batch_splitting and self.max_execution_batch_size is not None:
             return self.max_execution_batch_size
         return self.max_batch_size
+
+    @property
+    def padded_sizes(self) -> tuple[int, ...]:
+        """Those of `allowed_batch_sizes` that a batch may be padded to."""
+        pairs = zip((0, *self.allowed_batch_sizes), self.allowed_batch_sizes, strict=False)
+        return tuple(size for smaller, size in pairs if smaller < self.largest_batch)
 
     @property
     def num_threads(self) -> int:

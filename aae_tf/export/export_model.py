@@ -59,8 +59,8 @@ class ExportOptions:
 
     @property
     def batch_sizes(self) -> Sequence[int]:
-        """Rows of the warm-up requests: the allowed batch sizes, or one row."""
-        return (self.batching.allowed_batch_sizes if self.batching else ()) or (1,)
+        """Rows of the warm-up requests: the sizes that batches are padded to, or one row."""
+        return (self.batching.padded_sizes if self.batching else ()) or (1,)
 
     def check_signatures(self, signatures: dict[str, Signature]) -> None:
         """Checks that signatures can be exported with these options.

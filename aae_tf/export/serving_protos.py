@@ -69,6 +69,12 @@ _MESSAGES: dict[str, dict[str, tuple[int, int | str | _Repeated | _MapFromString
         "legacy_config": (1000, f"{_PACKAGE}.SessionBundleConfig"),
     },
     "PrometheusConfig": {"enable": (1, _BOOL), "path": (2, _STRING)},
+    "SSLConfig": {
+        "server_key": (1, _STRING),
+        "server_cert": (2, _STRING),
+        "custom_ca": (3, _STRING),
+        "client_verify": (4, _BOOL),
+    },
     "MonitoringConfig": {"prometheus_config": (1, f"{_PACKAGE}.PrometheusConfig")},
 }
 _WARMUP_MESSAGES: dict[str, dict[str, tuple[int, int | str | _Repeated | _MapFromString]]] = {
@@ -87,8 +93,8 @@ def parse_text(message: str, text: str) -> Message:
 
     Args:
         message: name of the message that the text is: "BatchingParameters", "MonitoringConfig",
-            "ModelServerConfig", "PlatformConfigMap", or another of the package. The latter two
-            need the extra `serving`.
+            "SSLConfig", "ModelServerConfig", "PlatformConfigMap", or another of the package. The
+            latter two need the extra `serving`.
         text: the file's content.
 
     Raises:

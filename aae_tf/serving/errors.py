@@ -43,6 +43,19 @@ class ServingError(Exception):
         return f"{self.code.name}: {self.message}"
 
 
+class RequestTooLarge(ServingError):
+    """A request asks for more than a limit of this server, which the real server has not.
+
+    RESOURCE_EXHAUSTED over gRPC, and 413 over REST.
+
+    Args:
+        message: What was expected and received.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+
+
 def invalid_argument(message: str) -> ServingError:
     """Returns the error that nearly every malformed request gets."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
@@ -51,6 +64,17 @@ def invalid_argument(message: str) -> ServingError:
 def from_op_error(error: tf.errors.OpError) -> ServingError:
     """Returns an error of the runtime as the protocol's, which has the same codes."""
     return ServingError(_CODES[error.error_code], error.message)
+
+
+def http_status(error: ServingError) -> int:
+    """Returns the HTTP status of an answer that tells `error`.
+
+    Example:
+
+        >>> http_status(invalid_argument("no")), http_status(RequestTooLarge("long"))
+        (400, 413)
+    """
+    return 413 if isinstance(error, RequestTooLarge) else HTTP_STATUS[error.code]
 
 
 # HTTP status of each code, as the real server maps them.

@@ -14,23 +14,26 @@ from types import TracebackType
 import grpc
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from aae_tf.checks import check_integer
 from aae_tf.export.batching_parameters import BatchingParameters
-from aae_tf.export.serving_protos import parse_text
+from aae_tf.serving.admission import Admission
 from aae_tf.serving.client.grpc_transport import address
 from aae_tf.serving.errors import ServerError, ServingError
 from aae_tf.serving.grpc.grpc_front import GrpcFront
+from aae_tf.serving.models.model_config import ModelConfig
 from aae_tf.serving.models.model_sources import (
     FileSource,
+    FixedSource,
     FolderSource,
     ModelSource,
     read_text_file,
 )
+from aae_tf.serving.models.request_rows import RequestLimits
+from aae_tf.serving.operator_files import read_credentials, read_metrics_path
 from aae_tf.serving.rest.rest_front import RestFront
 from aae_tf.serving.server_core import Batching, ServerCore
 
 _LOGGER = logging.getLogger("aae_tf.serving")
-# The real server's default.
-_METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 class ModelServer:
@@ -42,7 +45,7 @@ class ModelServer:
     leaves the old one serving. What works here works on TensorFlow Serving: models run through
     the same session loader, and requests get the same answers and errors. Arguments from
     `model_config_file` on have the names, meanings and defaults of the real server's flags, except
-    for `reload_root`.
+    for `reload_root`, `max_rows` and `max_requests`.
 
     Args:
         root: Folder of the models; without it, `model_config_file` says where they are.
@@ -50,7 +53,8 @@ class ModelServer:
             authentication, so put a proxy before it rather than widen this.
         grpc_port: Port for gRPC. Defaults to 0, any free one.
         rest_port: Port for REST. Defaults to 0, any free one.
-        max_body_bytes: Largest request in bytes, after decompression. Defaults to 100 MiB.
+        max_body_bytes: Largest request in bytes, after decompression. Defaults to 32 MiB. What its
+            inputs and outputs take together is at most twice that.
         request_timeout: Seconds that a REST request may run. Defaults to 30. A gRPC request
             brings its own deadline.
         model_config_file: A `ModelServerConfig` in protobuf's text format.
@@ -70,10 +74,20 @@ class ModelServer:
         enable_model_warmup: Whether a version runs its warm-up requests before it serves.
         reload_root: Folder under which a client's HandleReloadConfigRequest may make the server
             load models. Defaults to None: such requests are refused.
+        model_name: Name of the only model. Defaults to "default".
+        model_base_path: Folder of its versions, instead of `root` and `model_config_file`.
+        rest_api_enable_cors_support: Whether web pages of any origin may call.
+        grpc_socket_path: UNIX socket on which gRPC listens as well, without TLS.
+        ssl_config_file: An `SSLConfig` in protobuf's text format, for TLS on the gRPC port.
+        enable_grpc_healthcheck_service: Whether gRPC's health service answers.
+        max_rows: Rows of a request. Defaults to None: as many as keep inputs and outputs, by the
+            widths that a signature declares, within twice `max_body_bytes`.
+        max_requests: Requests that may be under way; a further one gets UNAVAILABLE at once.
+            Defaults to 1024.
 
     Raises:
-        ValueError: a port, a size or an interval is out of its range, or not exactly one of `root`
-            and `model_config_file` is given.
+        ValueError: a port, a size or an interval is out of its range, or not exactly one of
+            `root`, `model_config_file` and `model_base_path` is given.
         ServerError: from `start`, in one line: there is no model, a file is missing or wrong, a
             port is taken, or a model has no version that loads. Nothing is left running then.
 
@@ -91,7 +105,7 @@ class ModelServer:
         host: str = "127.0.0.1",
         grpc_port: int = 0,
         rest_port: int = 0,
-        max_body_bytes: int = 100 * 2**20,
+        max_body_bytes: int = 32 * 2**20,
         request_timeout: float = 30.0,
         *,
         model_config_file: str | os.PathLike[str] | None = None,
@@ -104,12 +118,24 @@ class ModelServer:
         allow_version_labels_for_unavailable_models: bool = False,
         enable_model_warmup: bool = True,
         reload_root: str | os.PathLike[str] | None = None,
+        model_name: str = "default",
+        model_base_path: str | os.PathLike[str] | None = None,
+        rest_api_enable_cors_support: bool = False,
+        grpc_socket_path: str = "",
+        ssl_config_file: str | os.PathLike[str] | None = None,
+        enable_grpc_healthcheck_service: bool = False,
+        max_rows: int | None = None,
+        max_requests: int = 1024,
     ) -> None:
-        if (root is None) == (model_config_file is None):
+        if sum(each is not None for each in (root, model_config_file, model_base_path)) != 1:
             raise ValueError(
-                "Expected either `root` or `model_config_file`. "
-                f"Received: root={root}, model_config_file={model_config_file}."
+                "Expected one of `root`, `model_config_file` and `model_base_path`. "
+                f"Received: root={root}, model_config_file={model_config_file}, "
+                f"model_base_path={model_base_path}."
             )
+        if max_rows is not None:
+            check_integer("max_rows", max_rows, minimum=1)
+        check_integer("max_requests", max_requests, minimum=1)
         for argument, port in (("grpc_port", grpc_port), ("rest_port", rest_port)):
             if not 0 <= port <= 65535:
                 raise ValueError(
@@ -161,6 +187,14 @@ class ModelServer:
         )
         self.enable_model_warmup = enable_model_warmup
         self.reload_root = reload_root
+        self.model_name = model_name
+        self.model_base_path = model_base_path
+        self.rest_api_enable_cors_support = rest_api_enable_cors_support
+        self.grpc_socket_path = grpc_socket_path
+        self.ssl_config_file = ssl_config_file
+        self.enable_grpc_healthcheck_service = enable_grpc_healthcheck_service
+        self.max_rows = max_rows
+        self.max_requests = max_requests
         self._core: ServerCore | None = None
 
     @property
@@ -184,15 +218,18 @@ class ModelServer:
 
         Afterwards `grpc_port` and `rest_port` hold the ports in use.
         """
-        metrics_path = self._metrics_path()
+        metrics_path = read_metrics_path(self.monitoring_config_file)
+        credentials = read_credentials(self.ssl_config_file)
         core = ServerCore(
             self._source(),
             self._batching(),
             poll_interval=self.file_system_poll_wait_seconds,
             labels_ahead=self.allow_version_labels_for_unavailable_models,
             warm=self.enable_model_warmup,
-            max_bytes=self.max_body_bytes,
+            limits=RequestLimits(2 * self.max_body_bytes, self.max_rows),
+            admission=Admission(self.max_requests, 4 * self.max_body_bytes),
         )
+        shared = (self.max_body_bytes, core.limits, core.admission, core.workers)
         with ExitStack() as undo:
             undo.callback(core.close)
             # Both ports are tried before the models are loaded, which may take long.
@@ -201,19 +238,25 @@ class ModelServer:
             core.start()
             reload_root = None if self.reload_root is None else Path(self.reload_root)
             self._grpc = GrpcFront(
-                core.manager, core.metrics, self.max_body_bytes, core.num_requests, reload_root
+                core.manager,
+                core.metrics,
+                *shared,
+                reload_root,
+                self.enable_grpc_healthcheck_service,
             )
             self._rest = RestFront(
                 core.manager,
                 core.metrics,
-                self.max_body_bytes,
-                core.num_requests,
+                *shared,
                 self.request_timeout,
                 metrics_path,
+                self.rest_api_enable_cors_support,
             )
             try:
-                grpc_port = self._grpc.start(address(self.host, self.grpc_port))
-                undo.callback(lambda: self._grpc.stop(0).wait())
+                grpc_port = self._grpc.start(
+                    address(self.host, self.grpc_port), credentials, self.grpc_socket_path
+                )
+                undo.callback(self._grpc.stop)
                 self._rest.start(listener)
             except (OSError, RuntimeError) as error:
                 raise ServerError(
@@ -231,42 +274,63 @@ class ModelServer:
             self.rest_port,
         )
 
-    def stop(self, grace: float = 30.0) -> None:
-        """Stops: refuses new requests, answers those that run, unloads the models.
+    def drain(self, grace: float = 8.0) -> bool:
+        """Answers new requests with UNAVAILABLE, and waits for those that run.
 
         Args:
-            grace: Seconds after which requests that still run are cut off. Defaults to 30.
+            grace: Seconds to wait. Defaults to 8.
+
+        Returns:
+            Whether all were answered.
+        """
+        return self._core is None or self._core.admission.drain(grace)
+
+    def stop(self, grace: float = 8.0) -> None:
+        """Stops: refuses new requests, answers those that run, unloads the models.
+
+        A call that arrives over gRPC while its port closes gets CANCELLED from gRPC itself;
+        `Client` sends such a call again.
+
+        Args:
+            grace: Seconds after which requests that still run are cut off, with UNAVAILABLE.
+                Defaults to 8.
         """
         if self._core is None:
             return
-        drained = self._grpc.stop(grace)
-        self._rest.stop(grace)
-        drained.wait()
-        self._core.close()
+        drained = self.drain(grace)
+        self._grpc.stop()
+        self._rest.stop()
+        self._core.close(cut_off=not drained)
         self._core = None
         _LOGGER.info("Stopped")
 
-    def run_until_signal(self, grace: float = 30.0) -> None:
-        """Serves until SIGTERM or SIGINT, then stops with `grace` and returns.
+    def run_until_signal(self, grace: float = 8.0) -> None:
+        """Serves until SIGTERM or SIGINT, then drains with `grace` and returns.
 
-        A second signal has its usual effect. Call this from the main thread.
+        A second signal has its usual effect, and SIGHUP has none. Call this from the main thread,
+        and `stop` or the end of the process afterwards: until then new requests get UNAVAILABLE.
         """
         received: SimpleQueue[int] = SimpleQueue()  # a signal handler may put to no other queue
         handlers = {
             number: signal.signal(number, lambda number, _: received.put(number))
             for number in (signal.SIGTERM, signal.SIGINT)
         }
+        hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             number = received.get()
         finally:
             for each, handler in handlers.items():
                 signal.signal(each, handler)
+            signal.signal(signal.SIGHUP, hang_up)
         _LOGGER.info("Received %s, finishing requests", signal.Signals(number).name)
-        self.stop(grace)
+        self.drain(grace)
 
     def _source(self) -> ModelSource:
         if self.root is not None:
             return FolderSource(self.root, self.file_system_poll_wait_seconds)
+        if self.model_base_path is not None:
+            path = Path(self.model_base_path).absolute()
+            return FixedSource([ModelConfig(self.model_name, path)])
         file = os.fspath(self.model_config_file or "")
         return FileSource(file, self.model_config_file_poll_wait_seconds)
 
@@ -281,18 +345,6 @@ class ModelServer:
             except ValueError as error:
                 raise ServerError(f"batching_parameters_file={file}: {error}") from error
         return Batching(parameters, self.enable_per_model_batching_parameters)
-
-    def _metrics_path(self) -> str | None:
-        if self.monitoring_config_file is None:
-            return None
-        text = read_text_file("monitoring_config_file", self.monitoring_config_file)
-        try:
-            config = parse_text("MonitoringConfig", text).prometheus_config
-        except ValueError as error:
-            raise ServerError(
-                f"monitoring_config_file={self.monitoring_config_file}: {error}"
-            ) from error
-        return (config.path or _METRICS_PATH) if config.enable else None
 
     def __enter__(self) -> ModelServer:
         self.start()

@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
 from aae_tf.export.saved_model_session import SavedModelSession
+from aae_tf.serving.admission import Admission, Workers
 from aae_tf.serving.batching import BatchingSession, BatchThreadPool
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_sources import ModelSource
 from aae_tf.serving.models.model_watcher import ModelWatcher
+from aae_tf.serving.models.request_rows import RequestLimits
 from aae_tf.serving.models.version_loader import VersionLoader
 from aae_tf.serving.server_metrics import ServerMetrics
 
-# Requests of one protocol that may run at once: the real server's default.
+# Small requests that may run at once: the real server's default.
 _NUM_REQUESTS = 4 * (os.cpu_count() or 1)
 # Requests that may wait for a batch at once; each costs no more than a thread.
 _MAX_WAITING = 256
@@ -44,12 +46,15 @@ class ServerCore:
         poll_interval: Seconds between two looks for versions; 0 looks once.
         labels_ahead: Whether a label may name a version that is not loaded yet.
         warm: Whether versions run their warm-up requests.
-        max_bytes: Largest input of a request, in bytes.
+        limits: What a request may ask for.
+        admission: How many requests may be under way.
 
     Attributes:
         manager: The models.
         metrics: Where requests are counted.
-        num_requests: Requests of one protocol that may be under way; enough to fill two batches.
+        limits: What a request may ask for.
+        admission: How many requests may be under way.
+        workers: Run requests; of small ones that wait for a batch, enough to fill two.
     """
 
     def __init__(
@@ -59,18 +64,22 @@ class ServerCore:
         poll_interval: float,
         labels_ahead: bool,
         warm: bool,
-        max_bytes: int,
+        limits: RequestLimits,
+        admission: Admission,
     ) -> None:
         wrap = None
-        self.num_requests = _NUM_REQUESTS
+        num_threads = _NUM_REQUESTS
         self._pool: BatchThreadPool | None = None
         if batching is not None:
             parameters = batching.parameters
             waiting = min(2 * parameters.max_batch_size, _MAX_WAITING)
-            self.num_requests = max(_NUM_REQUESTS, waiting)
+            num_threads = max(_NUM_REQUESTS, waiting)
             self._pool = BatchThreadPool(parameters.num_threads, parameters.thread_pool_name)
             wrap = functools.partial(self._wrap, batching, self._pool)
-        self.manager = ModelManager(VersionLoader(max_bytes, warm, wrap), labels_ahead)
+        self.limits = limits
+        self.admission = admission
+        self.workers = Workers(num_threads)
+        self.manager = ModelManager(VersionLoader(limits, warm, wrap), labels_ahead)
         self.metrics = ServerMetrics(self.manager.has_model)
         self._watcher = ModelWatcher(self.manager, source, poll_interval)
 
@@ -82,10 +91,15 @@ class ServerCore:
         """
         self._watcher.start()
 
-    def close(self) -> None:
-        """Stops watching and unloads every model."""
+    def close(self, cut_off: bool = False) -> None:
+        """Stops watching and unloads every model.
+
+        Args:
+            cut_off: Whether runs that are under way are cancelled.
+        """
+        self.workers.close()
         self._watcher.stop()
-        self.manager.close()
+        self.manager.close(cut_off)
         if self._pool is not None:
             self._pool.close()
 

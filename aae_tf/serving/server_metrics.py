@@ -23,16 +23,20 @@ _PREFIX = ":tensorflow:serving:"
 _UNKNOWN_MODEL = "unknown"
 _LATENCY_BUCKETS = [10 * 1.8**k for k in range(33)]
 _QUEUING_BUCKETS = [100 * 1.2**k for k in range(52)]
+_ROW_BUCKETS = [2**k for k in range(14)]
 _COUNTER_HEADER = re.compile(r"^(# (?:HELP|TYPE) \S+)_total ", re.MULTILINE)
 
 
 class ServerMetrics:
     """Counts and times what a server does.
 
-    `:tensorflow:serving:request_count{model_name,status}` counts requests to run a model;
+    `:tensorflow:serving:request_count{model_name,status}` counts requests to run a model, and all
+    others over REST;
     `request_latency{model_name,API,entrypoint}` and `runtime_latency{model_name,API,runtime}` are
-    histograms of those that succeed, in microseconds; `batching_session:queuing_latency
-    {thread_pool_name}`, microseconds, and `batching_session:wrapped_run_count` are of batching.
+    histograms of those that succeed, in microseconds. Of batching are
+    `batching_session:queuing_latency{thread_pool_name}`, microseconds,
+    `batching_session:wrapped_run_count`, and, in rows, the histograms
+    `batching_session:padding_size`, `input_batch_size` and `processed_batch_size`.
 
     Args:
         is_model: Tells whether there is a model of a name.
@@ -84,6 +88,20 @@ class ServerMetrics:
             "Runs of the session below batching.",
             registry=registry,
         )
+        self._padding, self._input_rows, self._processed_rows = (
+            Histogram(
+                f"{_PREFIX}batching_session:{name}",
+                f"{text}, rows.",
+                labels,
+                buckets=_ROW_BUCKETS,
+                registry=registry,
+            )
+            for name, text, labels in (
+                ("padding_size", "Padding of batches", ["execution_batch_size"]),
+                ("input_batch_size", "Sizes of requests", []),
+                ("processed_batch_size", "Sizes of batches with their padding", []),
+            )
+        )
 
     @contextmanager
     def request(self, model: str, api: str, entrypoint: Literal["GRPC", "REST"]) -> Iterator[None]:
@@ -91,7 +109,7 @@ class ServerMetrics:
 
         Args:
             model: Name of the model, as the client has it.
-            api: "Predict" for gRPC, "predict" for REST.
+            api: "Predict" for gRPC; for REST the verb, such as "predict" or "status".
             entrypoint: The protocol.
         """
         start = time.perf_counter()
@@ -112,6 +130,10 @@ class ServerMetrics:
                 series = self._series(self._latency, name, api, entrypoint)
                 series.observe(_micros_since(start))
 
+    def refused(self, error: ServingError) -> None:
+        """Counts a request whose address names no model."""
+        self._series(self._requests, _UNKNOWN_MODEL, error.code.name).inc()
+
     @contextmanager
     def runtime(self, model: str, api: str) -> Iterator[None]:
         """Times the block as time in the runtime, where it succeeds."""
@@ -125,6 +147,11 @@ class ServerMetrics:
         queuing = self._series(self._queuing, thread_pool)
         for seconds in report.waits:
             queuing.observe(1e6 * seconds)
+        for rows in report.request_rows:
+            self._input_rows.observe(rows)
+        processed = report.processed_rows
+        self._processed_rows.observe(processed)
+        self._series(self._padding, str(processed)).observe(report.padding)
 
     def _series(self, metric: Any, *labels: str) -> Any:
         """Returns the series of a metric for labels, of which there are few."""

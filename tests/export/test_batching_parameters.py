@@ -8,7 +8,7 @@ EVERYTHING = BatchingParameters(
     max_enqueued_batches=5,
     num_batch_threads=3,
     thread_pool_name="pool",
-    allowed_batch_sizes=(8, 16),
+    allowed_batch_sizes=(8, 16, 64),
     pad_variable_length_inputs=True,
     enable_large_batch_splitting=True,
     max_execution_batch_size=16,
@@ -36,6 +36,15 @@ def test_text_round_trip(parameters):
 
 def test_defaults_are_not_written():
     assert BatchingParameters().to_text() == ""
+
+
+def test_a_size_above_the_largest_batch_is_for_no_batch():
+    splitting = {"enable_large_batch_splitting": True, "max_execution_batch_size": 8}
+    parameters = BatchingParameters(64, allowed_batch_sizes=(4, 8, 64), **splitting)
+    assert parameters.padded_sizes == (4, 8)
+    splitting["max_execution_batch_size"] = 9
+    parameters = BatchingParameters(64, allowed_batch_sizes=(4, 8, 64), **splitting)
+    assert parameters.padded_sizes == (4, 8, 64)
 
 
 @pytest.mark.parametrize(("rows", "padded"), [(1, 4), (4, 4), (5, 9), (9, 9)])
@@ -67,12 +76,12 @@ def test_padded_size(rows, padded):
         (
             {
                 "max_batch_size": 8,
-                "allowed_batch_sizes": (2, 8),
+                "allowed_batch_sizes": (2, 4),
                 "enable_large_batch_splitting": True,
                 "max_execution_batch_size": 4,
             },
             ValueError,
-            "Last entry in allowed_batch_sizes must match max_execution_batch_size",
+            "Last entry in allowed_batch_sizes must match max_batch_size",
         ),
     ],
 )

@@ -227,11 +227,17 @@ def classifier() -> SemiSupervisedAAE:
 
 
 @pytest.fixture(scope="package")
-def classifier_server(classifier, tmp_path_factory, _as_for_users):
-    """A server of `classifier`, all its signatures in one model `everything`."""
+def classifier_root(classifier, tmp_path_factory) -> Path:
+    """The export of `classifier`, all its signatures in one model `everything`."""
     root = tmp_path_factory.mktemp("combined")
     export.export_model(classifier, root / "everything" / "1")
-    with ModelServer(root, file_system_poll_wait_seconds=0) as server:
+    return root
+
+
+@pytest.fixture(scope="package")
+def classifier_server(classifier_root, _as_for_users):
+    """A server of `classifier_root`."""
+    with ModelServer(classifier_root, file_system_poll_wait_seconds=0) as server:
         yield server
 
 

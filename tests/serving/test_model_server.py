@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from aae_tf.export.saved_model_session import SavedModelSession
-from aae_tf.serving import Client, ModelServer, ServerError, ServingError
+from aae_tf.serving import Client, ModelServer, Retries, ServerError, ServingError
 from aae_tf.serving.grpc.grpc_front import GrpcFront
 from aae_tf.serving.rest.rest_front import RestFront
 
@@ -232,12 +232,10 @@ def test_stop_answers_running_requests_and_refuses_new_ones(held):
     server, finish, answers = held
     stopping = threading.Thread(target=server.stop)
     stopping.start()
+    while not server._core.admission.draining:
+        time.sleep(0.01)
     for port in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):
-        end = time.monotonic() + 60.0
-        while is_open(*port.values()):  # until `stop` has got so far
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        with Client(**port) as client, pytest.raises(ServingError) as caught:
+        with Client(**port, retries=Retries(0)) as client, pytest.raises(ServingError) as caught:
             client.status("hp2")
         assert caught.value.code is grpc.StatusCode.UNAVAILABLE
     assert stopping.is_alive()
@@ -254,7 +252,7 @@ def test_stop_cuts_off_what_outlasts_the_grace(held):
     assert time.monotonic() - start < 25.0  # the request is held for 30 s
     finish()
     (answer,) = answers
-    assert isinstance(answer, ServingError)
+    assert isinstance(answer, ServingError) and answer.code is grpc.StatusCode.UNAVAILABLE
 
 
 MAIN = """
@@ -323,6 +321,12 @@ def test_signals_stop_the_server_and_get_their_handlers_back(hp2_root, number):
     server.run_until_signal(grace=1.0)
     sender.join()
     assert signal.getsignal(number) is before
+    with (
+        Client(grpc_port=server.grpc_port, retries=Retries(0)) as client,
+        pytest.raises(ServingError, match=r"^UNAVAILABLE: The server stops"),
+    ):
+        client.predict("hp2", {"x": np.float32([1.0])})
+    server.stop()
     assert server.models == {}
 
 
@@ -337,7 +341,10 @@ def test_signals_stop_the_server_and_get_their_handlers_back(hp2_root, number):
             {"model_config_file_poll_wait_seconds": float("nan")},
             r"`model_config_file_poll_wait_seconds` to be at least 0",
         ),
-        ({"model_config_file": "b"}, r"either `root` or `model_config_file`\. .*root=models, "),
+        (
+            {"model_config_file": "b"},
+            r"one of `root`, `model_config_file` and `model_base_path`\. .*root=models, ",
+        ),
         (
             {"batching_parameters_file": "b"},
             "Expected `enable_batching` where parameters for it are given",

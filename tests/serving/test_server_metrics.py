@@ -62,6 +62,8 @@ def test_requests_of_both_protocols(root, monitoring, get):
             client.predict("hp2", {"x": np.float32([2.0])})
             with pytest.raises(ServingError):
                 client.predict("linear", {"a": np.ones((1, 3), "f"), "b": np.ones(1, "f")})
+        get(server, "/v1/models/hp2:classify", "POST")
+        get(server, "/v1/models/hp2:unknown", "POST")
         status, content_type, text = get(server, PATH)
         queried = get(server, f"{PATH}?name[]=x")
         posted = get(server, PATH, "POST")
@@ -72,9 +74,13 @@ def test_requests_of_both_protocols(root, monitoring, get):
     assert "_created" not in text
     found = samples(text)
     hp2, api, grpc = ("model_name", "hp2"), ("API", "Predict"), ("entrypoint", "GRPC")
-    assert found["request_count", hp2, ("status", "OK")] == 4
+    # Over REST the client asks for the signature first, which counts too.
+    assert found["request_count", hp2, ("status", "OK")] == 5
     # Names that clients make up share a series.
     assert found["request_count", ("model_name", "unknown"), ("status", "NOT_FOUND")] == 4
+    malformed = ("request_count", ("model_name", "unknown"), ("status", "INVALID_ARGUMENT"))
+    assert found[malformed] == 1
+    assert found["request_count", ("model_name", "hp2"), ("status", "UNIMPLEMENTED")] == 1
     assert found["request_count", ("model_name", "linear"), ("status", "INVALID_ARGUMENT")] == 1
     assert found["request_latency_count", api, grpc, hp2] == 3
     assert found["request_latency_count", ("API", "predict"), ("entrypoint", "REST"), hp2] == 1
@@ -88,8 +94,8 @@ def test_requests_of_both_protocols(root, monitoring, get):
     ]
     np.testing.assert_allclose(bounds[:-1], 10 * 1.8 ** np.arange(33))
     assert bounds[-1] == np.inf
-    assert queried[0] == posted[0] == 400
-    assert queried[2] == "Unexpected path"
+    assert (queried[0], queried[2]) == (400, "Unexpected path")
+    assert posted[0] == 200  # every method is answered
 
 
 def test_batches_are_counted(root, monitoring, get):
@@ -105,6 +111,10 @@ def test_batches_are_counted(root, monitoring, get):
     assert found["batching_session:queuing_latency_count", pool] == 3
     bounds = [k for k in found if k[0] == "batching_session:queuing_latency_bucket"]
     assert len(bounds) == 53
+    assert found["batching_session:input_batch_size_count",] == 3
+    assert found["batching_session:processed_batch_size_sum",] == 3
+    padding = ("batching_session:padding_size_sum", ("execution_batch_size", "1"))
+    assert found[padding] == 0
 
 
 def test_where_they_are_off_the_path_is_not_there(root, monitoring, get):

@@ -159,7 +159,13 @@ def to_rpc(call: Call) -> Rpc:
 
 
 def to_serving_error(error: Any) -> ServingError:
-    """Reads a failed call, of a channel of either kind."""
+    """Reads a failed call, of a channel of either kind.
+
+    A Python server that stops answers the calls that arrive meanwhile with CANCELLED, in that very
+    word (gRPC issue 41785); who cancels a call here gets another text.
+    """
+    if error.code() is grpc.StatusCode.CANCELLED and error.details() == "CANCELLED":
+        return ServingError(grpc.StatusCode.UNAVAILABLE, "The server stops")
     return ServingError(error.code() or grpc.StatusCode.UNKNOWN, error.details() or "")
 
 

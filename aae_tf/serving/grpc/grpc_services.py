@@ -7,14 +7,13 @@ import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
@@ -31,29 +30,35 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 
+from aae_tf.serving.admission import LARGE, Admission, LargeRequest, RunningTasks, Workers
 from aae_tf.serving.batching import BatchingSession
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
 from aae_tf.serving.models import tensor_proto
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
 from aae_tf.serving.models.model_watcher import reload_config
-from aae_tf.serving.models.predict import prepare_inputs, read_request, run_request
+from aae_tf.serving.models.predict import (
+    check_request,
+    prepare_inputs,
+    read_request,
+    run_request,
+)
+from aae_tf.serving.models.request_rows import RequestLimits
+from aae_tf.serving.models.servable import Servable
 from aae_tf.serving.server_metrics import ServerMetrics
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 # Longer texts would not fit the trailers that carry them; the real server cuts there too.
 _MAX_MESSAGE = 1024
-# An answer of more numbers is written in a thread: it would block the event loop for milliseconds.
-_MANY = 2**16
 
 Outputs = dict[str, np.ndarray]
 
 
-def _abort_on_error(handle: Callable[[Any, Any, Any], Awaitable[Message]]) -> Callable:
+def _abort_on_error(handle: Callable[[Any, Any, Any], Awaitable[Any]]) -> Callable:
     """Turns what `handle` raises into the status of the call."""
 
     @functools.wraps(handle)
-    async def respond(service: Any, request: Message, context: grpc.aio.ServicerContext) -> Message:
+    async def respond(service: Any, request: Message, context: grpc.aio.ServicerContext) -> Any:
         try:
             return await handle(service, request, context)
         except ServingError as error:
@@ -64,6 +69,61 @@ def _abort_on_error(handle: Callable[[Any, Any, Any], Awaitable[Message]]) -> Ca
         if len(message) > _MAX_MESSAGE:
             message = message[:_MAX_MESSAGE] + "...TRUNCATED"
         return await context.abort(code, message)
+
+    return respond
+
+
+def make_handlers(
+    service: Any,
+    requests: Mapping[str, type[Message]],
+    admission: Admission,
+    workers: Workers,
+    tasks: RunningTasks,
+) -> dict[str, grpc.RpcMethodHandler]:
+    """Returns the handlers of a service's methods, which read and write messages themselves.
+
+    gRPC would do so in its event loop: a large message would stop all others meanwhile.
+
+    Args:
+        service: Has a coroutine per method.
+        requests: Type of the request by method.
+        admission: Counts the requests.
+        workers: Read large messages.
+        tasks: Hold the tasks that run.
+    """
+    return {
+        method: grpc.unary_unary_rpc_method_handler(
+            _make_handler(getattr(service, method), kind, admission, workers, tasks)
+        )
+        for method, kind in requests.items()
+    }
+
+
+def _make_handler(
+    handle: Callable[[Any, Any], Awaitable[Message | bytes]],
+    kind: type[Message],
+    admission: Admission,
+    workers: Workers,
+    tasks: RunningTasks,
+) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    async def respond(content: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        code, reason = grpc.StatusCode.INTERNAL, f"Expected a {kind.__name__}."
+        try:
+            with tasks.current(), admission.request(len(content)):
+                if len(content) < LARGE:
+                    request = kind.FromString(content)
+                else:
+                    request = await workers.run(
+                        lambda _: kind.FromString(content), size=len(content)
+                    )
+                response = await handle(request, context)
+                return response if isinstance(response, bytes) else response.SerializeToString()
+        except ServingError as error:
+            code, reason = error.code, error.message
+        except DecodeError:
+            pass
+        await context.abort(code, reason)
+        raise AssertionError("`abort` raises")
 
     return respond
 
@@ -81,35 +141,34 @@ class PredictionService(PredictionServiceServicer):
     Args:
         manager: The models.
         metrics: Where requests are counted.
-        max_bytes: Largest input of a request, in bytes.
-        executor: Runs what no batch runs.
+        limits: What a request may ask for.
+        workers: Run what no batch runs.
     """
 
     def __init__(
         self,
         manager: ModelManager,
         metrics: ServerMetrics,
-        max_bytes: int,
-        executor: ThreadPoolExecutor,
+        limits: RequestLimits,
+        workers: Workers,
     ) -> None:
         self._manager = manager
         self._metrics = metrics
-        self._max_bytes = max_bytes
-        self._executor = executor
+        self._limits = limits
+        self._workers = workers
         self._batches = BatchWaiter()
 
     @_abort_on_error
-    async def Predict(
-        self, request: PredictRequest, context: grpc.aio.ServicerContext
-    ) -> PredictResponse:
-        """Runs a signature."""
+    async def Predict(self, request: PredictRequest, context: grpc.aio.ServicerContext) -> bytes:
+        """Runs a signature; returns a `PredictResponse` as it goes over the wire."""
         _require_spec(request)
         timeout = context.time_remaining()
         with self._metrics.request(request.model_spec.name, "Predict", "GRPC"):
             with use_servable(self._manager, request.model_spec) as servable:
                 session = servable.runner
                 if isinstance(session, BatchingSession):
-                    name, given = read_request(servable, request, self._max_bytes)
+                    size = request.ByteSize()
+                    name, given = await self._read(servable, request, size)
                     outputs = request.output_filter
                     inputs = prepare_inputs(servable, name, given, outputs, timeout)
                     with self._metrics.runtime(servable.name, "Predict"):
@@ -117,7 +176,9 @@ class PredictionService(PredictionServiceServicer):
                             session, name, inputs, tuple(outputs) or None, timeout
                         )
                     return await self._respond(servable.name, servable.version, name, values)
-            return await self._in_thread(self._predict_alone, request, timeout)
+            return await self._workers.run(
+                functools.partial(self._predict_alone, request, timeout), request.ByteSize()
+            )
 
     @_abort_on_error
     async def GetModelMetadata(
@@ -149,23 +210,33 @@ class PredictionService(PredictionServiceServicer):
         """Refuses: signatures of tf.Example are not served."""
         raise _unimplemented("MultiInference")
 
-    def _predict_alone(self, request: PredictRequest, timeout: float | None) -> PredictResponse:
+    async def _read(
+        self, servable: Servable, request: PredictRequest, size: int
+    ) -> tuple[str, dict[str, np.ndarray]]:
+        if size < LARGE:
+            return read_request(servable, request, self._limits)
+        return await self._workers.run(
+            lambda _: read_request(servable, request, self._limits), size
+        )
+
+    def _predict_alone(self, request: PredictRequest, timeout: float | None, large: bool) -> bytes:
         # The thread itself holds the servable, which stays loaded when the client goes away.
         with use_servable(self._manager, request.model_spec) as servable:
+            if not large and check_request(servable, request, self._limits)[2] >= LARGE:
+                raise LargeRequest
             timer = self._metrics.runtime(servable.name, "Predict")
-            name, outputs = run_request(servable, request, self._max_bytes, timeout, timer)
+            name, outputs = run_request(servable, request, self._limits, timeout, timer)
         return _response(servable.name, servable.version, name, outputs)
 
     async def _respond(
         self, model: str, version: int, signature_name: str, outputs: Mapping[str, np.ndarray]
-    ) -> PredictResponse:
-        if sum(array.size for array in outputs.values()) > _MANY:
-            return await self._in_thread(_response, model, version, signature_name, outputs)
-        return _response(model, version, signature_name, outputs)
-
-    async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, function, *arguments)
+    ) -> bytes:
+        size = sum(array.nbytes for array in outputs.values())
+        if size < LARGE:
+            return _response(model, version, signature_name, outputs)
+        return await self._workers.run(
+            lambda _: _response(model, version, signature_name, outputs), size
+        )
 
 
 class ModelService(ModelServiceServicer):
@@ -174,15 +245,13 @@ class ModelService(ModelServiceServicer):
     Args:
         manager: The models.
         reload_root: Folder under which a client may make the server load models; None: nowhere.
-        executor: Loads them.
+        workers: Load them.
     """
 
-    def __init__(
-        self, manager: ModelManager, reload_root: Path | None, executor: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, manager: ModelManager, reload_root: Path | None, workers: Workers) -> None:
         self._manager = manager
         self._reload_root = reload_root
-        self._executor = executor
+        self._workers = workers
 
     @_abort_on_error
     async def GetModelStatus(
@@ -197,8 +266,8 @@ class ModelService(ModelServiceServicer):
         self, request: ReloadConfigRequest, context: grpc.aio.ServicerContext
     ) -> ReloadConfigResponse:
         """Replaces the list of models, and returns when new ones serve."""
-        await asyncio.get_running_loop().run_in_executor(
-            self._executor, reload_config, self._manager, request, self._reload_root
+        await self._workers.run(
+            lambda _: reload_config(self._manager, request, self._reload_root), size=0
         )
         response = ReloadConfigResponse()
         response.status.SetInParent()  # a present, empty status is OK
@@ -266,14 +335,14 @@ class BatchWaiter:
 
 def _response(
     model: str, version: int, signature_name: str, outputs: Mapping[str, np.ndarray]
-) -> PredictResponse:
+) -> bytes:
     response = PredictResponse()
     response.model_spec.name = model
     response.model_spec.version.value = version
     response.model_spec.signature_name = signature_name
     for alias, array in outputs.items():
         tensor_proto.fill(response.outputs[alias], array)
-    return response
+    return response.SerializeToString()
 
 
 def _unimplemented(method: str) -> ServingError:

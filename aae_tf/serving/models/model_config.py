@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import grpc
+
 from aae_tf.export.versions import version_number
-from aae_tf.serving.errors import invalid_argument
+from aae_tf.serving.errors import ServingError, invalid_argument
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 _PLATFORM = "tensorflow"
@@ -60,12 +62,14 @@ class ModelConfig:
         base_path: folder that holds a folder per version.
         policy: which versions to serve. Defaults to the highest.
         labels: version by label, so that clients can ask for "stable".
+        confined_to: folder that the versions must lie under, links followed; None: anywhere.
     """
 
     name: str
     base_path: Path
     policy: VersionPolicy = field(default_factory=VersionPolicy)
     labels: Mapping[str, int] = field(default_factory=dict)
+    confined_to: Path | None = None
 
 
 def read_model_configs(config: Any) -> list[ModelConfig]:
@@ -76,8 +80,9 @@ def read_model_configs(config: Any) -> list[ModelConfig]:
 
     Raises:
         ServingError: INVALID_ARGUMENT where the real server refuses it: no list of models, a
-            name that is missing or occurs twice, a path that is not absolute, a platform that is
-            not "tensorflow".
+            name that is missing or occurs twice, a path that is not absolute or not local, no
+            platform, or a platform and the older `model_type` as well. FAILED_PRECONDITION for
+            a platform that is not "tensorflow".
     """
     if config.WhichOneof("config") != "model_config_list":
         raise invalid_argument("Expected a ModelServerConfig with a model_config_list.")
@@ -122,18 +127,39 @@ def version_folders(base_path: Path) -> dict[int, Path]:
 def _read(entry: Any) -> ModelConfig:
     if not entry.name:
         raise invalid_argument("Expected every model config to have a name.")
+    if "\0" in entry.name + entry.base_path:
+        raise invalid_argument(
+            "Expected a model config without NUL characters. "
+            f"Received: name={entry.name!r}, base_path={entry.base_path!r}."
+        )
+    if "://" in entry.base_path:
+        raise invalid_argument(
+            f"Expected model {entry.name} to have a base_path on this machine: this server reads "
+            f"no remote file systems. Received: base_path={entry.base_path!r}."
+        )
+    if entry.HasField("logging_config"):
+        _LOGGER.warning("logging_config of model %s is ignored: no requests are logged", entry.name)
     if not Path(entry.base_path).is_absolute():
         raise invalid_argument(
             f"Expected model {entry.name} to have an absolute base_path. "
             f"Received: base_path={entry.base_path!r}."
         )
     platform = entry.model_platform
+    if platform and entry.model_type:
+        raise invalid_argument(
+            "Illegal setting both the older model_type and model_platform. "
+            f"Received: both, for model {entry.name}."
+        )
     if not platform and entry.model_type == _TENSORFLOW_TYPE:
         platform = _PLATFORM
     if platform != _PLATFORM:
-        raise invalid_argument(
+        code = grpc.StatusCode.INVALID_ARGUMENT
+        if platform:
+            code = grpc.StatusCode.FAILED_PRECONDITION
+        raise ServingError(
+            code,
             f"Expected model {entry.name} to have model_platform {_PLATFORM!r}. "
-            f"Received: model_platform={entry.model_platform!r}."
+            f"Received: model_platform={entry.model_platform!r}.",
         )
     return ModelConfig(
         entry.name,

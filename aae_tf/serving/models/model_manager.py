@@ -55,9 +55,9 @@ class ModelManager:
 
     A version is first loaded, then the ones that it replaces are unloaded, each when the last of
     its requests is answered: there is never a moment without one. A version that does not load
-    ends with its error, is not tried again, and leaves the older one serving. If the folder of
-    any model cannot be read, nothing changes for any; if it holds no version, all of that model
-    are unloaded.
+    ends with its error, is not tried again while its folder stays, and leaves the older one
+    serving. If the folder of any model cannot be read, nothing changes for any; if it holds no
+    version, all of that model are unloaded.
 
     Args:
         load: Loads a version, or raises ServingError.
@@ -180,14 +180,22 @@ class ModelManager:
         with self._lock:
             return dict(self._models[name].versions) if name in self._models else {}
 
-    def close(self) -> None:
-        """Unloads every model; each version closes when its last request is answered."""
+    def close(self, cut_off: bool = False) -> None:
+        """Unloads every model; each version closes when its last request is answered.
+
+        Args:
+            cut_off: Whether runs that are under way are cancelled.
+        """
         with self._work:
             with self._lock:
                 models = list(self._models.values())
                 for model in models:
                     model.aspired = {}
                 self._listed = {}
+                servables = [s for model in models for s in model.available().values()]
+            if cut_off:
+                for servable in servables:
+                    servable.session.close()
             for model in models:
                 self._unload_others(model)
 
@@ -226,7 +234,14 @@ class ModelManager:
                     )
 
     def _load_aspired(self, model: _Model) -> None:
-        """Loads what should be served and is not, the newest first."""
+        """Loads what should be served and is not, the newest first.
+
+        A version that failed is loaded anew once it was taken away and put back.
+        """
+        with self._lock:
+            for version, status in model.versions.items():
+                if status.error is not None and version not in model.aspired:
+                    status.error, status.state = None, _State.END
         for version, path in sorted(model.aspired.items(), reverse=True):
             with self._lock:
                 status = model.versions.setdefault(version, VersionStatus())
@@ -236,8 +251,10 @@ class ModelManager:
                 status.state = _State.LOADING
             name = model.config.name
             try:
+                _check_confined(path, model.config.confined_to)
                 servable = self._load(name, version, path)
-            except ServingError as error:
+            except Exception as caught:
+                error = _as_serving_error(caught, path)
                 _LOGGER.error("Version %d of model %s does not load: %s", version, name, error)
                 with self._lock:
                     status.state, status.error = _State.END, error
@@ -258,6 +275,29 @@ class ModelManager:
                 status.state, status.servable = _State.UNLOADING, None
         for version in others:
             serving[version].retire(functools.partial(_end, model, version))
+
+
+def _check_confined(path: Path, root: Path | None) -> None:
+    """Refuses a version of which a part lies outside of `root`, by a link."""
+    if root is None:
+        return
+    for part in (path, *path.rglob("*")):
+        if not part.resolve().is_relative_to(root):
+            raise ServingError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"Expected all of a version to be under the reload root. Received: {part}.",
+            )
+
+
+def _as_serving_error(error: Exception, path: Path) -> ServingError:
+    if isinstance(error, ServingError):
+        return error
+    if not isinstance(error, OSError):
+        _LOGGER.error("Loading %s failed", path, exc_info=error)
+    code = grpc.StatusCode.UNKNOWN
+    if isinstance(error, PermissionError):
+        code = grpc.StatusCode.PERMISSION_DENIED
+    return ServingError(code, f"Expected {path} to be readable. Received: {error}.")
 
 
 def _end(model: _Model, version: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,8 @@ from typing import Protocol
 from aae_tf.export.serving_protos import parse_text
 from aae_tf.serving.errors import ServerError, ServingError
 from aae_tf.serving.models.model_config import ModelConfig, read_model_configs, version_folders
+
+_LOGGER = logging.getLogger("aae_tf.serving")
 
 
 class ModelSource(Protocol):
@@ -39,6 +42,7 @@ class FolderSource:
 
     def __init__(self, root: str | os.PathLike[str], interval: float = 0.0) -> None:
         self._root = Path(root)
+        self._warned = False
         self.interval = interval
 
     def read(self) -> list[ModelConfig]:
@@ -46,7 +50,11 @@ class FolderSource:
         root = self._root
         try:
             # Paths are absolute, so that a change of the working directory changes nothing.
-            folders = [entry.absolute() for entry in sorted(root.iterdir()) if entry.is_dir()]
+            folders = [
+                entry.absolute()
+                for entry in sorted(root.iterdir())
+                if entry.is_dir() and not self._is_lost_and_found(entry)
+            ]
             configs = [ModelConfig(path.name, path) for path in folders if version_folders(path)]
         except OSError as error:
             raise ServerError(
@@ -59,6 +67,32 @@ class FolderSource:
                 f"in it, such as ROOT/encoder/1. Received: root={root}."
             )
         return configs
+
+    def _is_lost_and_found(self, entry: Path) -> bool:
+        """Tells whether a file system made the folder; only the administrator may look inside."""
+        if entry.name != "lost+found":
+            return False
+        if not self._warned:
+            _LOGGER.warning("%s is skipped: it is the file system's", entry)
+            self._warned = True
+        return True
+
+
+class FixedSource:
+    """A list of models that never changes.
+
+    Args:
+        configs: the models.
+    """
+
+    interval = 0.0
+
+    def __init__(self, configs: list[ModelConfig]) -> None:
+        self._configs = configs
+
+    def read(self) -> list[ModelConfig]:
+        """Returns the models."""
+        return self._configs
 
 
 class FileSource:

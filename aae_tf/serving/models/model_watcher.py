@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -118,5 +119,5 @@ def reload_config(manager: ModelManager, request: ReloadConfigRequest, root: Pat
                 f"Received: base_path={str(config.base_path)!r}.",
             )
     _LOGGER.info("Reloading: %s", ", ".join(config.name for config in configs) or "no models")
-    manager.configure(configs)
+    manager.configure([dataclasses.replace(config, confined_to=allowed) for config in configs])
     manager.check_all_serve()

@@ -8,13 +8,18 @@ from contextlib import AbstractContextManager, nullcontext
 import grpc
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from aae_tf.export.saved_model import DEFAULT_SIGNATURE
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
 from aae_tf.serving.models import tensor_proto
+from aae_tf.serving.models.request_rows import RequestLimits
 from aae_tf.serving.models.servable import Servable
+
+# Characters of names that an error repeats.
+_MAX_NAMES = 1024
 
 Timer = AbstractContextManager[None]
 
@@ -22,7 +27,7 @@ Timer = AbstractContextManager[None]
 def run_request(
     servable: Servable,
     request: PredictRequest,
-    max_bytes: int,
+    limits: RequestLimits,
     timeout: float | None = None,
     timer: Timer | None = None,
 ) -> tuple[str, dict[str, np.ndarray]]:
@@ -31,7 +36,7 @@ def run_request(
     Args:
         servable: The model version to run.
         request: What to run; its model's name and version have led to `servable`.
-        max_bytes: Largest input to make, see `tensor_proto.to_array`.
+        limits: What it may ask for.
         timeout: Seconds left for the run. Defaults to no limit.
         timer: Entered for the run alone.
 
@@ -42,23 +47,26 @@ def run_request(
         ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs
             that do not fit it, and as `run_signature`.
     """
-    name, inputs = read_request(servable, request, max_bytes)
+    name, inputs = read_request(servable, request, limits)
     return name, run_signature(servable, name, inputs, request.output_filter, timeout, timer)
 
 
-def read_request(
-    servable: Servable, request: PredictRequest, max_bytes: int
-) -> tuple[str, dict[str, np.ndarray]]:
-    """Reads a request of the protocol: name of the signature, and arrays by input name.
+def check_request(
+    servable: Servable, request: PredictRequest, limits: RequestLimits
+) -> tuple[str, dict[str, list[int]], int]:
+    """Checks what a request of the protocol declares, before anything of it is made.
 
     Args:
         servable: The model version that is to run it.
         request: What to run.
-        max_bytes: Largest input to make, see `tensor_proto.to_array`.
+        limits: What it may ask for.
+
+    Returns:
+        Name of the signature, shapes by input name, and bytes of its inputs and outputs.
 
     Raises:
         ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs
-            that do not fit it.
+            that do not fit it, RESOURCE_EXHAUSTED for too many rows or bytes.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signature_defs.get(name)
@@ -67,10 +75,37 @@ def read_request(
             grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
         )
     _check_input_names(signature, request.inputs.keys())
+    shapes = {}
+    for index, (alias, proto) in enumerate(request.inputs.items()):
+        shapes[alias] = tensor_proto.declared_shape(alias, proto)
+        expected = signature.inputs[alias].dtype
+        # The runtime would say the same, but only once the tensor is made.
+        if proto.dtype != expected and proto.dtype in types_pb2.DataType.values()[1:]:
+            raise invalid_argument(
+                f"Expects arg[{index}] to be {_dtype_name(expected)} "
+                f"but {_dtype_name(proto.dtype)} is provided"
+            )
+    return name, shapes, limits.check(signature, shapes)
+
+
+def read_request(
+    servable: Servable, request: PredictRequest, limits: RequestLimits
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Reads a request of the protocol: name of the signature, and arrays by input name.
+
+    Raises:
+        ServingError: as `check_request` does, and INVALID_ARGUMENT for a tensor that cannot be
+            read.
+    """
+    name, shapes, _ = check_request(servable, request, limits)
     return name, {
-        alias: tensor_proto.to_array(alias, proto, max_bytes)
+        alias: tensor_proto.to_array(alias, proto, shapes[alias])
         for alias, proto in request.inputs.items()
     }
+
+
+def _dtype_name(dtype: int) -> str:
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
 
 
 def _check_input_names(signature: SignatureDef, names: Collection[str]) -> None:
@@ -155,4 +190,4 @@ def prepare_inputs(
 
 
 def _braces(names: Iterable[str]) -> str:
-    return "{" + ",".join(sorted(names)) + "}"
+    return "{" + ",".join(sorted(names))[:_MAX_NAMES] + "}"

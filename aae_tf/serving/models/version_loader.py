@@ -11,10 +11,12 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from aae_tf.export.model_card import MODEL_CARD
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.export.warmup import MAX_REQUESTS, WARMUP_FILE
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
 from aae_tf.serving.models.predict import run_request
+from aae_tf.serving.models.request_rows import RequestLimits, RowSlices
 from aae_tf.serving.models.servable import Runner, Servable
 
 Wrap = Callable[[SavedModelSession, Path], Runner]
@@ -24,14 +26,14 @@ class VersionLoader:
     """Loads a version into a session, puts batching before it, and runs its warm-up requests.
 
     Args:
-        max_bytes: Largest input that a warm-up request may ask to make, in bytes.
+        limits: What a warm-up request may ask for.
         warm: Whether to run the warm-up requests.
         wrap: Gives what requests run through, for a session and the folder that it came from.
             Defaults to the session itself.
     """
 
-    def __init__(self, max_bytes: int, warm: bool = True, wrap: Wrap | None = None) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, limits: RequestLimits, warm: bool = True, wrap: Wrap | None = None) -> None:
+        self._limits = limits
         self._warm = warm
         self._wrap = wrap
 
@@ -43,32 +45,39 @@ class VersionLoader:
         """
         session = _open(path)
         try:
-            runner = self._wrap(session, path) if self._wrap else session
+            runner: Runner = session
+            if self._wrap is not None:
+                runner = self._wrap(session, path)
+            elif (path / MODEL_CARD).exists():
+                runner = RowSlices(session)  # an export of this package is row-wise
         except (OSError, ValueError) as error:
             session.close()
             raise invalid_argument(f"{path}: {error}") from error
         servable = Servable(name, version, session, runner)
         if self._warm:
             try:
-                warm_up(servable, path, self._max_bytes)
+                warm_up(servable, path, self._limits)
             except BaseException:
                 servable.retire(lambda: None)
                 raise
         return servable
 
 
-def warm_up(servable: Servable, path: Path, max_bytes: int) -> None:
+def warm_up(servable: Servable, path: Path, limits: RequestLimits) -> None:
     """Runs every request of `assets.extra/tf_serving_warmup_requests`; without one does nothing.
+
+    Records of Classify, Regress and MultiInference, which this server does not answer, are
+    skipped, and so are those without a request.
 
     Args:
         servable: The version.
         path: Its folder.
-        max_bytes: Largest input to make, in bytes.
+        limits: What a request may ask for.
 
     Raises:
         ServingError: DATA_LOSS if the file is no TFRecord, INVALID_ARGUMENT for a record that
-            cannot be read or more than 1,000 of them, UNIMPLEMENTED for one that is not of
-            Predict, and whatever a request gets: the version must not serve then.
+            cannot be read or more than 1,000 of them, UNIMPLEMENTED for one of a session or a
+            stream, and whatever a request gets: the version must not serve then.
 
     References:
         TensorFlow Serving, "SavedModel Warmup".
@@ -81,25 +90,28 @@ def warm_up(servable: Servable, path: Path, max_bytes: int) -> None:
             raise invalid_argument(
                 f"Expected at most {MAX_REQUESTS} warm-up records. Received: more in {file}."
             )
+        if request is None:
+            continue
         try:
-            run_request(servable, request, max_bytes)
+            run_request(servable, request, limits)
         except ServingError as error:
             raise ServingError(
                 error.code, f"Warm-up request {number} of {file} fails: {error.message}"
             ) from error
 
 
-def _requests(file: Path) -> Iterator[PredictRequest]:
+def _requests(file: Path) -> Iterator[PredictRequest | None]:
+    """Yields the request of each record; None for one that this server has nothing to run for."""
     try:
         for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
             log = PredictionLog.FromString(record)
-            if log.WhichOneof("log_type") != "predict_log":
+            kind = log.WhichOneof("log_type")
+            if kind in ("session_run_log", "predict_streamed_log"):
                 raise ServingError(
                     grpc.StatusCode.UNIMPLEMENTED,
-                    f"Expected warm-up records of Predict. Received: {log.WhichOneof('log_type')} "
-                    f"in {file}.",
+                    f"Expected warm-up records of Predict. Received: {kind} in {file}.",
                 )
-            yield log.predict_log.request
+            yield log.predict_log.request if log.predict_log.HasField("request") else None
     except DecodeError as error:
         raise invalid_argument(f"Failed to parse warmup record in {file}: {error}") from error
     except tf.errors.OpError as error:

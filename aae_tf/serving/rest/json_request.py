@@ -1,13 +1,7 @@
-"""The JSON body of a REST predict request, by TensorFlow Serving's rules.
-
-Differs from the real server, whose parser is RapidJSON: lists and objects may be 256 deep,
-invalid UTF-8 is refused, and infinity is spelt `Infinity` only, not `Inf`.
-"""
+"""The inputs of a REST predict request, from its parsed body, by TensorFlow Serving's rules."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,42 +11,8 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.rest.json_values import echo, is_base64, to_array
 
-# A tensor has at most 254 dimensions; the document adds two levels.
-_MAX_DEPTH = 256
-# A string without a closing quote matches up to the end, so that matching takes linear time.
-_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-
-
-def parse_document(body: bytes) -> dict[str, Any]:
-    """Parses the body of a request.
-
-    What follows the first value is ignored, and of keys given twice the first counts.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT if `body` is not JSON, too deep, or not an object.
-    """
-    if _depth(body) > _MAX_DEPTH:
-        raise invalid_argument(
-            f"JSON Parse error: Lists and objects are nested more than {_MAX_DEPTH} deep."
-        )
-    try:
-        text = body.decode("utf-8-sig").lstrip(" \t\n\r")
-        if not text:
-            raise invalid_argument("JSON Parse error: The document is empty")
-        document, _ = _DECODER.raw_decode(text)
-    except json.JSONDecodeError as error:
-        reason = "Invalid value." if error.msg == "Expecting value" else error.msg
-        raise invalid_argument(f"JSON Parse error: {reason} at offset: {error.pos}") from error
-    except UnicodeDecodeError as error:
-        raise invalid_argument(
-            f"JSON Parse error: Invalid encoding in string. at offset: {error.start}"
-        ) from error
-    except ValueError as error:  # Python refuses integers of thousands of digits
-        raise invalid_argument(f"JSON Parse error: {error}") from error
-    if not isinstance(document, dict):
-        raise invalid_argument(f"JSON Value: {echo(document)} Is not object")
-    return document
+# Rows that are looked through at once for one that is not as the others.
+_ROWS = 256
 
 
 def read_signature_name(document: Mapping[str, Any]) -> str:
@@ -154,25 +114,36 @@ def _stack(values: list[Any], dtype: int, key: str = "") -> np.ndarray:
     try:
         return to_array(values, dtype)
     except ServingError:
-        arrays: list[np.ndarray] = []
-        for index, value in enumerate(values):
+        _raise_for_first_odd_row(values, dtype, key)
+        raise
+
+
+def _raise_for_first_odd_row(values: list[Any], dtype: int, key: str) -> None:
+    first: np.ndarray | None = None
+    for start in range(0, len(values), _ROWS):
+        rows = values[start : start + _ROWS]
+        try:
+            array = to_array(rows, dtype)
+            if first is None or array.shape[1:] == first.shape:
+                first = array[0]
+                continue
+        except ServingError:
+            pass
+        for index, value in enumerate(rows, start):
             try:
-                arrays.append(_convert_row(value, dtype, arrays))
+                first = _convert_row(value, dtype, first)
             except ServingError as error:
                 raise invalid_argument(
                     f"Failed to process element: {index}{key} of 'instances' list. Error: {error}"
                 ) from error
-        return np.stack(arrays)
 
 
-def _convert_row(value: Any, dtype: int, before: list[np.ndarray]) -> np.ndarray:
+def _convert_row(value: Any, dtype: int, first: np.ndarray | None) -> np.ndarray:
     array = to_array(value, dtype)
-    if before and array.size != before[0].size:
-        raise invalid_argument(f"Expecting tensor size: {before[0].size} but got: {array.size}")
-    if before and array.shape != before[0].shape:
-        raise invalid_argument(
-            f"Expecting shape {list(before[0].shape)} but got: {list(array.shape)}"
-        )
+    if first is not None and array.size != first.size:
+        raise invalid_argument(f"Expecting tensor size: {first.size} but got: {array.size}")
+    if first is not None and array.shape != first.shape:
+        raise invalid_argument(f"Expecting shape {list(first.shape)} but got: {list(array.shape)}")
     return array
 
 
@@ -191,23 +162,3 @@ def _keys_error(index: int, row: dict[str, Any], infos: Mapping[str, TensorInfo]
 
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and not is_base64(value)
-
-
-def _depth(body: bytes) -> int:
-    """Returns how deep lists and objects are nested, without the parser, which would recurse."""
-    brackets = _STRINGS.sub(b"", body).translate(None, _NO_BRACKETS)
-    if len(brackets) <= _MAX_DEPTH:
-        return len(brackets)
-    codes = np.frombuffer(brackets, np.uint8)
-    steps = np.where((codes == ord("[")) | (codes == ord("{")), 1, -1)
-    return int(np.cumsum(steps).max())
-
-
-def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        values.update(reversed(pairs))
-    return values
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_first_wins)

@@ -15,6 +15,9 @@ from aae_tf.serving.errors import invalid_argument
 from aae_tf.serving.rest.json_values import dtype_name
 
 _INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64)
+# Numbers, and rows, that are written at once: no other thread runs meanwhile.
+_AT_ONCE = 2**13
+_ROWS = 2**10
 _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
@@ -66,14 +69,18 @@ def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:
                 f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {rows}"
             )
         rows = len(array)
-    columns = [_nest(_tokens(n, a), a.shape, keep=1) for n, a in outputs.items()]
-    if len(columns) == 1:
-        items = columns[0]
-    else:
-        items = [
-            _object(dict(zip(outputs, row, strict=True))) for row in zip(*columns, strict=True)
-        ]
-    return f'{{"predictions": [{", ".join(items)}]}}'
+    pieces = []
+    for start in range(0, max(rows or 0, 1), _ROWS):
+        part = {name: array[start : start + _ROWS] for name, array in outputs.items()}
+        columns = [_nest(_tokens(n, a), a.shape, keep=1) for n, a in part.items()]
+        if len(columns) == 1:
+            items = columns[0]
+        else:
+            items = [
+                _object(dict(zip(outputs, row, strict=True))) for row in zip(*columns, strict=True)
+            ]
+        pieces.append(", ".join(items))
+    return f'{{"predictions": [{", ".join(pieces)}]}}'
 
 
 def _nest(tokens: list[str], shape: tuple[int, ...], keep: int = 0) -> list[str]:
@@ -113,6 +120,13 @@ def _tokens(name: str, array: np.ndarray) -> list[str]:
 
 
 def _float_tokens(flat: np.ndarray) -> list[str]:
+    tokens: list[str] = []
+    for start in range(0, flat.size, _AT_ONCE):
+        tokens += _some_float_tokens(flat[start : start + _AT_ONCE])
+    return tokens
+
+
+def _some_float_tokens(flat: np.ndarray) -> list[str]:
     values = flat.tolist()
     tokens = _format("%.9g " if flat.dtype == np.float32 else "%.17g ", values)
     indices = np.flatnonzero(_may_have_6_digits(flat))

@@ -6,6 +6,8 @@ import base64
 import binascii
 import itertools
 import json
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -43,6 +45,10 @@ _JSON_TYPES = {
     float: "Number",
 }
 _MAX_ECHO = 256
+# NumPy's; TensorFlow has 254.
+_MAX_RANK = 64
+# Values that are converted at once: no other thread runs meanwhile.
+_AT_ONCE = 2**15
 
 
 def to_array(value: Any, dtype: int) -> np.ndarray:
@@ -68,12 +74,47 @@ def to_array(value: Any, dtype: int) -> np.ndarray:
         array([[ 1. ,  2.5],
                [ inf, -3. ]], dtype=float32)
     """
-    shape = []
-    first = value
-    while isinstance(first, list):
-        shape.append(len(first))
-        first = first[0] if first else None
+    shape = _first_shape(value)
+    if len(shape) > _MAX_RANK:
+        raise invalid_argument(
+            f"Expected a tensor of at most {_MAX_RANK} dimensions. Received: {len(shape)}."
+        )
+    size = math.prod(shape)
+    if size <= _AT_ONCE:
+        return _to_small_array(value, shape, dtype)
+    if len(value) == 1:
+        return to_array(value[0], dtype)[np.newaxis]
+    step = max(1, _AT_ONCE * len(value) // size)
+    parts = []
+    for start in range(0, len(value), step):
+        parts.append(to_array(value[start : start + step], dtype))
+        _check_same_rows(parts[-1].shape, parts[0].shape)
+    return np.concatenate(parts)
 
+
+def _first_shape(value: Any) -> list[int]:
+    """Returns the lengths of a list, its first list, and so on."""
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    return shape
+
+
+def _check_same_rows(shape: Sequence[int], first: Sequence[int]) -> None:
+    for level, (size, expected) in enumerate(zip(shape[1:], first[1:], strict=False), start=1):
+        if size != expected:
+            raise invalid_argument(
+                f"Encountered list at unexpected size: {size} at level: {level} "
+                f"expected size: {expected}"
+            )
+    if len(shape) != len(first):
+        raise invalid_argument(
+            f"Encountered list at unexpected level: {len(shape)} expected < {len(first)}"
+        )
+
+
+def _to_small_array(value: Any, shape: Sequence[int], dtype: int) -> np.ndarray:
     # Each level is checked as a whole: the loops over values run inside `set`, `map` and `chain`.
     values = [value]
     for level, size in enumerate(shape):
@@ -151,10 +192,11 @@ def _to_bytes(value: str | dict) -> bytes:
             ) from error
     if not is_base64(value):
         raise invalid_argument(f"JSON Value: {echo(value)} not formatted correctly for base64 data")
-    text = "".join(value["b64"].split()).rstrip("=")
+    text = "".join(value["b64"].split())
+    if "=" not in text:
+        text += "=" * (-len(text) % 4)  # padding may be left out, but not be wrong
     try:
-        # The server accepts missing padding.
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise invalid_argument("Unable to base64 decode") from error
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
-import math
 import re
 import socket
 import threading
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -26,16 +25,35 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from aae_tf.export.saved_model import DEFAULT_SIGNATURE
-from aae_tf.serving.errors import HTTP_STATUS, ServingError, invalid_argument
+from aae_tf.serving.admission import LARGE, Admission, LargeRequest, RunningTasks, Workers
+from aae_tf.serving.errors import RequestTooLarge, ServingError, http_status, invalid_argument
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
 from aae_tf.serving.models.predict import run_signature
-from aae_tf.serving.rest.json_request import parse_document, read_inputs, read_signature_name
+from aae_tf.serving.models.request_rows import RequestLimits
+from aae_tf.serving.rest.http_protocol import IDLE_TIMEOUT, HttpProtocol, HttpServer
+from aae_tf.serving.rest.json_parser import parse_document, release
+from aae_tf.serving.rest.json_request import read_inputs, read_signature_name
 from aae_tf.serving.rest.json_response import write_outputs
 from aae_tf.serving.server_metrics import CONTENT_TYPE, ServerMetrics
 
 _LOGGER = logging.getLogger("aae_tf.serving")
 _NOT_FOUND_PAGE = "<html><head><title>404 Not Found</title></head><body>Not Found</body></html>"
+
+_NOT_IMPLEMENTED_PAGE = (
+    "<html><head><title>501 Not Implemented</title></head><body>Not Implemented</body></html>"
+)
+_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
+_ABSOLUTE = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
+_CORS_HEADERS = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "POST, GET",
+    "access-control-allow-headers": "Content-Type",
+}
+# Seconds that a body may take to arrive.
+_BODY_TIMEOUT = 60.0
+# Bytes of memory that a value of a JSON document takes before it is in an array.
+_BYTES_PER_VALUE = 8
 
 _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _NAME = r"/(?P<name>[^/:]+)"
@@ -50,16 +68,19 @@ _PATTERNS = {
 class RestFront:
     """Answers TensorFlow Serving's REST API, version 1.
 
-    Differs from the real server: a body above `max_body_bytes` gets 413, and `:classify` and
-    `:regress` get 501.
+    Differs from the real server: a body above `max_body_bytes` gets 413, one that takes longer
+    than a minute to arrive 408, and `:classify` and `:regress` get 501.
 
     Args:
         manager: The models.
         metrics: Where requests are counted.
         max_body_bytes: Largest body to accept, before and after decompression.
-        num_threads: Requests that may run at the same time; the others wait.
+        limits: What a request may ask for.
+        admission: How many requests may be under way.
+        workers: Run the requests.
         timeout: Seconds that a run may take, after which 504 is the answer.
         metrics_path: Where the metrics are shown; None: nowhere.
+        cors: Whether pages of any origin may call.
     """
 
     def __init__(
@@ -67,16 +88,23 @@ class RestFront:
         manager: ModelManager,
         metrics: ServerMetrics,
         max_body_bytes: int,
-        num_threads: int,
+        limits: RequestLimits,
+        admission: Admission,
+        workers: Workers,
         timeout: float,
         metrics_path: str | None = None,
+        cors: bool = False,
     ) -> None:
         self._manager = manager
         self._metrics = metrics
         self._metrics_path = metrics_path
         self._max_body_bytes = max_body_bytes
+        self._limits = limits
+        self._admission = admission
+        self._workers = workers
         self._timeout = timeout
-        self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="rest-front")
+        self._cors = _CORS_HEADERS if cors else {}
+        self._tasks = RunningTasks()
 
     def start(self, listener: socket.socket) -> None:
         """Answers on `listener`, a bound socket, from a thread of its own.
@@ -86,18 +114,23 @@ class RestFront:
             RuntimeError: the HTTP server ended while it started; its log has the reason.
         """
         listener.listen()
-        self._server = uvicorn.Server(
+        self._server = HttpServer(
             uvicorn.Config(
                 self,
                 interface="asgi3",
-                http="h11",
+                http=HttpProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=75,
-            )
+                timeout_keep_alive=IDLE_TIMEOUT,
+                timeout_graceful_shutdown=1,
+                proxy_headers=False,
+                # The event loop takes as many connections at once.
+                backlog=128,
+            ),
+            self._tasks.cut,
         )
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="rest-front", daemon=True
@@ -108,16 +141,13 @@ class RestFront:
                 raise RuntimeError("Expected the REST server to start, but it ended.")
             time.sleep(0.005)
 
-    def stop(self, grace: float) -> None:
-        """Refuses new connections, and returns when the running requests are answered.
+    def stop(self) -> None:
+        """Refuses new connections, and returns when all are closed.
 
-        Args:
-            grace: Seconds after which running requests are cut off.
+        Requests that run are cut off, with 503; `Admission.drain` waits for them.
         """
-        self._server.config.timeout_graceful_shutdown = math.ceil(grace)
         self._server.should_exit = True
         self._thread.join()
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, as an ASGI application."""
@@ -126,10 +156,24 @@ class RestFront:
             response = await self._respond(request)
         except ClientDisconnect:
             return
+        response.headers.update(self._cors)
+        if self._admission.draining:
+            response.headers["connection"] = "close"
+        elif scope["http_version"] == "1.1" and _asks_to_keep(request):
+            response.headers["connection"] = "keep-alive"
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        path = request.scope["raw_path"].decode("ascii", "replace")
+        path = _ABSOLUTE.sub("", request.scope["raw_path"].decode("ascii", "replace"))
+        if request.method not in _METHODS:
+            return HTMLResponse(_NOT_IMPLEMENTED_PAGE, 501, {"connection": "close"})
+        if "content-length" in request.headers and "transfer-encoding" in request.headers:
+            # Two lengths: whoever stands before this server may have believed the other one.
+            response = _error_response(
+                400, "Expected a body of one length. Received: Content-Length, Transfer-Encoding."
+            )
+            response.headers["connection"] = "close"
+            return response
         if path == self._metrics_path:
             return self._show_metrics(request)
         if request.scope["query_string"]:
@@ -141,53 +185,77 @@ class RestFront:
             origin = request.headers.get("origin", "")
             return Response(status_code=200 if origin.startswith(("http://", "https://")) else 400)
         try:
-            call = parse_rest_call(request.method, path)
-            body = await self._read_body(request)
-            if body is None:
-                message = f"Expected a body of at most {self._max_body_bytes} bytes."
-                return _error_response(413, message)
-            loop = asyncio.get_running_loop()
-            content = await loop.run_in_executor(self._executor, self._run_call, call, body)
-            return Response(content, media_type="application/json")
+            return await self._answer(request, path)
         except ServingError as error:
-            return _error_response(HTTP_STATUS[error.code], error.message)
+            return _error_response(http_status(error), error.message)
         except ClientDisconnect:
             raise
         except Exception:
             _LOGGER.exception("%s %s failed", request.method, path)
             return _error_response(500, "Internal error; the server's log has it")
 
+    async def _answer(self, request: Request, path: str) -> Response:
+        try:
+            call = parse_rest_call(request.method, path)
+        except ServingError as error:
+            self._metrics.refused(error)
+            raise
+        api = call.verb if request.method == "POST" else ""  # as the real server names it
+        with self._metrics.request(call.spec.name, api, "REST"):
+            try:
+                body = await asyncio.wait_for(self._read_body(request), _BODY_TIMEOUT)
+            except asyncio.TimeoutError:
+                response = _error_response(
+                    408, f"Expected the body within {_BODY_TIMEOUT:g} seconds."
+                )
+                response.headers["connection"] = "close"
+                return response
+            with self._tasks.current(), self._admission.request(len(body)):
+                run = functools.partial(self._run_call, call, body)
+                content = await self._workers.run(run, len(body))
+        if len(content) >= LARGE:
+            return _PiecewiseResponse(content)
+        return Response(content, media_type="application/json")
+
     def _show_metrics(self, request: Request) -> Response:
-        if request.method != "GET" or request.scope["query_string"]:
+        if request.scope["query_string"]:
             return Response("Unexpected path", 400, media_type=CONTENT_TYPE)
         return Response(self._metrics.render(), media_type=CONTENT_TYPE)
 
-    async def _read_body(self, request: Request) -> bytes | None:
-        """Returns the body, decompressed; None if it is too long."""
+    async def _read_body(self, request: Request) -> bytes:
+        """Returns the body, decompressed.
+
+        Raises:
+            RequestTooLarge: it is too long.
+        """
+        is_gzip = "gzip" in request.headers.get("content-encoding", "")
+        inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if is_gzip else None
         body = bytearray()
         size = 0
+        broken = False
         async for chunk in request.stream():
             size += len(chunk)
-            if size <= self._max_body_bytes:
+            # All is read, though not stored: a client that still sends would miss the answer.
+            if size > self._max_body_bytes or len(body) > self._max_body_bytes or broken:
+                continue
+            if inflater is None:
                 body += chunk
-        # All was read, though not stored: a client that is still sending would miss the answer.
-        if size > self._max_body_bytes:
-            return None
-        if "gzip" not in request.headers.get("content-encoding", ""):
-            return bytes(body)
-        inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            inflated = inflater.decompress(body, self._max_body_bytes + 1)
-        except zlib.error:
+                continue
+            try:
+                # A chunk of the network's 64 KiB becomes 64 MiB at most; nothing past the limit.
+                body += inflater.decompress(chunk, self._max_body_bytes + 1 - len(body))
+                broken = bool(inflater.unused_data)
+            except zlib.error:
+                broken = True
+        if size > self._max_body_bytes or len(body) > self._max_body_bytes:
+            raise RequestTooLarge(f"Expected a body of at most {self._max_body_bytes} bytes.")
+        if broken or (inflater is not None and not inflater.eof):
             return b""  # as the real server has it: "The document is empty"
-        if len(inflated) > self._max_body_bytes:
-            return None
-        return inflated if inflater.eof else b""
+        return bytes(body)
 
-    def _run_call(self, call: RestCall, body: bytes) -> bytes:
+    def _run_call(self, call: RestCall, body: bytes, large: bool) -> bytes:
         if call.verb == "predict":
-            with self._metrics.request(call.spec.name, "predict", "REST"):
-                return self._predict(call, body)
+            return self._predict(call, body, large)
         if call.verb == "status":
             return _dump(_to_dict(model_status(self._manager, call.spec)))
         if call.verb == "metadata":
@@ -196,9 +264,9 @@ class RestFront:
             grpc.StatusCode.UNIMPLEMENTED, f":{call.verb} is not implemented by this server."
         )
 
-    def _predict(self, call: RestCall, body: bytes) -> bytes:
+    def _predict(self, call: RestCall, body: bytes, large: bool) -> bytes:
         # The order of the checks is the real server's: it decides which error wins.
-        document = parse_document(body)
+        document = parse_document(body, self._limits.max_bytes // _BYTES_PER_VALUE)
         requested = read_signature_name(document)
         with use_servable(self._manager, call.spec) as servable:
             name = requested or DEFAULT_SIGNATURE
@@ -208,6 +276,10 @@ class RestFront:
                     f'Serving signature name: "{name}" not found in signature def'
                 )
             inputs, row_form = read_inputs(document, requested, signature)
+            release(document)
+            shapes = {name: array.shape for name, array in inputs.items()}
+            if self._limits.check(signature, shapes) >= LARGE and not large:
+                raise LargeRequest
             timer = self._metrics.runtime(servable.name, "predict")
             outputs = run_signature(servable, name, inputs, timeout=self._timeout, timer=timer)
         return write_outputs(outputs, row_form)
@@ -273,6 +345,34 @@ def parse_rest_call(method: str, path: str) -> RestCall:
     if not name:
         raise invalid_argument("Missing model name in request.")
     return RestCall(verb, spec)
+
+
+class _PiecewiseResponse(Response):
+    """A long answer, sent as fast as its client reads it and never copied whole."""
+
+    _PIECE = 2**18
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        headers = {"content-length": str(len(content))}
+        super().__init__(headers=headers, media_type="application/json")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        view = memoryview(self._content)
+        for start in range(0, len(view), self._PIECE):
+            end = start + self._PIECE
+            await send(
+                {
+                    "type": "http.response.body",
+                    "body": bytes(view[start:end]),
+                    "more_body": end < len(view),
+                }
+            )
+
+
+def _asks_to_keep(request: Request) -> bool:
+    return request.headers.get("connection", "").lower() == "keep-alive"
 
 
 def _error_response(status: int, message: str) -> Response:

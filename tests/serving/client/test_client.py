@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from aae_tf.serving import Client, ModelServer, ServingError
+from aae_tf.serving.client.grpc_transport import to_serving_error
 from tests.models.small import INPUTS, NUM_CLASSES
 
 X = np.ones(1, np.float32)
@@ -349,3 +350,16 @@ def test_empty_batches_are_refused_before_they_are_sent(client, call, message):
 def test_seeds_and_labels_are_integers(client, arguments, message):
     with pytest.raises(TypeError, match=message):
         client.sample(*arguments)
+
+
+def test_a_call_that_a_stopping_server_cancels_is_unavailable():
+    class Stopping(grpc.RpcError):
+        def code(self):
+            return grpc.StatusCode.CANCELLED
+
+        def details(self):
+            return self.text
+
+    error = Stopping()
+    for error.text, code in (("CANCELLED", "UNAVAILABLE"), ("Channel closed!", "CANCELLED")):
+        assert to_serving_error(error).code is grpc.StatusCode[code]

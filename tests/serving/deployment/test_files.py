@@ -63,7 +63,7 @@ def test_batching_is_one_that_the_server_accepts_and_splits_large_requests():
         max_batch_size=16384,
         enable_large_batch_splitting=True,
         max_execution_batch_size=64,
-        allowed_batch_sizes=(8, 16, 32, 64),
+        allowed_batch_sizes=(8, 16, 32, 64, 16384),
         batch_timeout_micros=500,
         num_batch_threads=2,
         max_enqueued_batches=1024,

@@ -22,6 +22,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving import ServingError
+from aae_tf.serving.admission import Workers
 from aae_tf.serving.grpc import grpc_front
 from aae_tf.serving.models import tensor_proto
 from aae_tf.serving.models.predict import run_signature
@@ -371,7 +372,12 @@ def test_a_message_above_the_limit(predict):
 def test_a_small_message_cannot_ask_for_a_huge_array(predict):
     proto = tf.make_tensor_proto(0.0)
     proto.tensor_shape.dim.add(size=2**30)
-    assert_refused(StatusCode.INVALID_ARGUMENT, "asks for more than", predict, "hp2", {"x": proto})
+    message = "at most 2097152 bytes of inputs and outputs"
+    assert_refused(StatusCode.RESOURCE_EXHAUSTED, message, predict, "hp2", {"x": proto})
+    # Of another dtype, it is the dtype that is wrong: nothing has been made.
+    proto.dtype = tf.int64.as_datatype_enum
+    message = r"Expects arg\[0\] to be float but int64 is provided"
+    assert_refused(StatusCode.INVALID_ARGUMENT, message, predict, "hp2", {"x": proto})
 
 
 @pytest.mark.integration
@@ -397,6 +403,6 @@ def test_an_internal_error_tells_the_log_not_the_client(predict, monkeypatch, ca
 
 
 def test_a_port_is_never_shared(server):
-    front = grpc_front.GrpcFront(None, None, max_body_bytes=1, num_threads=1)
+    front = grpc_front.GrpcFront(None, None, 1, None, None, Workers(1))
     with pytest.raises(RuntimeError, match="Failed to bind"):
         front.start(f"127.0.0.1:{server.grpc_port}")

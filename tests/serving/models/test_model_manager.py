@@ -93,23 +93,26 @@ def test_a_request_in_flight_keeps_its_version(disk):
     assert disk.states("a") == {1: END, 2: AVAILABLE}
 
 
-def test_a_broken_version_leaves_the_old_one_and_is_not_tried_again(disk):
+def test_a_broken_version_leaves_the_old_one_and_is_tried_again_once_put_back(disk):
     disk.put("a", 1)
     disk.manager.configure([disk.config("a")])
     disk.broken = {2}
     disk.put("a", 2)
     disk.manager.poll()
-    disk.remove("a", 2)
-    disk.manager.poll()
-    disk.put("a", 2)
     disk.manager.poll()
     assert disk.events == ["load a 1", "load a 2"]
     assert disk.serves("a") == 1
+    disk.remove("a", 2)
+    disk.manager.poll()
+    assert disk.manager.status("a")[2].error is None
+    disk.put("a", 2)
+    disk.manager.poll()
+    assert disk.events == ["load a 1", "load a 2", "load a 2"]
     failed = disk.manager.status("a")[2]
     assert (failed.state, failed.error.code) == (END, grpc.StatusCode.NOT_FOUND)
     disk.put("a", 3)
     disk.manager.poll()
-    assert disk.events[2:] == ["load a 3", "close a 1"]
+    assert disk.events[3:] == ["load a 3", "close a 1"]
 
 
 def test_78_and_roll_back_by_a_specific_version(disk):

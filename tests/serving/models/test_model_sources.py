@@ -62,8 +62,16 @@ A = 'name: "a" base_path: "/a" model_platform: "tensorflow"'
             r"model a to have model_platform 'tensorflow'\. Received: model_platform=''",
         ),
         (
-            _list('name: "a" base_path: "/a" model_platform: "torch"'),
-            r"model a to have model_platform 'tensorflow'\. Received: model_platform='torch'",
+            _list('name: "a" base_path: "/a" model_platform: "tensorflow" model_type: TENSORFLOW'),
+            "Illegal setting both the older model_type and model_platform",
+        ),
+        (
+            _list(r'name: "a" base_path: "/a\000" model_platform: "tensorflow"'),
+            r"without NUL characters\. Received: name='a', base_path='/a\\x00'",
+        ),
+        (
+            _list('name: "a" base_path: "gs://a" model_platform: "tensorflow"'),
+            "reads no remote file systems",
         ),
     ],
 )
@@ -99,3 +107,25 @@ def test_folder_is_absolute(tmp_path, monkeypatch):
     (tmp_path / "models" / "no-version").mkdir()
     monkeypatch.chdir(tmp_path)
     assert FolderSource("models").read() == [ModelConfig("a", tmp_path / "models" / "a")]
+
+
+def test_75_an_unknown_platform():
+    text = _list('name: "a" base_path: "/a" model_platform: "torch"')
+    message = r"^FAILED_PRECONDITION: .*model_platform 'tensorflow'\. Received: .*='torch'"
+    with pytest.raises(ServingError, match=message):
+        read_model_configs(text_format.Parse(text, ModelServerConfig()))
+
+
+def test_what_is_ignored_is_named(caplog):
+    text = _list(f"{A} logging_config {{}}")
+    assert len(read_model_configs(text_format.Parse(text, ModelServerConfig()))) == 1
+    assert "logging_config of model a is ignored" in caplog.text
+
+
+def test_lost_and_found_is_skipped(tmp_path, caplog):
+    (tmp_path / "a" / "1").mkdir(parents=True)
+    (tmp_path / "lost+found" / "1").mkdir(parents=True)
+    source = FolderSource(tmp_path)
+    for _ in range(2):
+        assert [config.name for config in source.read()] == ["a"]
+    assert caplog.text.count("lost+found is skipped") == 1

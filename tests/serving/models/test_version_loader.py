@@ -10,6 +10,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.export.warmup import WARMUP_FILE
 from aae_tf.serving import ServingError
+from aae_tf.serving.models.request_rows import RequestLimits
 from aae_tf.serving.models.servable import Servable
 from aae_tf.serving.models.version_loader import VersionLoader, warm_up
 
@@ -26,6 +27,9 @@ class Recorder:
 
     def close(self):
         pass
+
+
+LIMITS = RequestLimits(2**20)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +58,10 @@ def predict(signature_name="", output_filter=(), **inputs) -> PredictionLog:
 GOOD = predict(a=[[1.0, 2.0]], b=[3.0])
 
 
+STREAM = PredictionLog()
+STREAM.predict_streamed_log.SetInParent()
+
+
 def write(folder, records) -> None:
     file = folder / WARMUP_FILE
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,15 +71,15 @@ def write(folder, records) -> None:
 
 
 def test_no_file_and_an_empty_file_are_fine(linear, tmp_path):
-    warm_up(linear, tmp_path, 100)
+    warm_up(linear, tmp_path, LIMITS)
     write(tmp_path, [])
-    warm_up(linear, tmp_path, 100)
+    warm_up(linear, tmp_path, LIMITS)
     assert linear.runner.runs == []
 
 
 def test_requests_run_in_order_with_their_signature_and_filter(linear, tmp_path):
     write(tmp_path, [GOOD, predict("serving_default", ["total"], a=[[0.0, 0.0]], b=[1.0])])
-    warm_up(linear, tmp_path, 100)
+    warm_up(linear, tmp_path, LIMITS)
     assert linear.runner.runs == [
         ("serving_default", {"a": [[1.0, 2.0]], "b": [3.0]}, None),
         ("serving_default", {"a": [[0.0, 0.0]], "b": [1.0]}, ["total"]),
@@ -83,25 +91,35 @@ def test_requests_run_in_order_with_their_signature_and_filter(linear, tmp_path)
     [
         ([b"garbage"], "INVALID_ARGUMENT", "Failed to parse warmup record"),
         ([GOOD] * 1001, "INVALID_ARGUMENT", "Expected at most 1000 warm-up records"),
-        ([PredictionLog()], "UNIMPLEMENTED", "warm-up records of Predict. Received: None"),
+        ([STREAM], "UNIMPLEMENTED", r"records of Predict\. Received: predict_streamed_log"),
         (
             [GOOD, predict("no")],
             "FAILED_PRECONDITION",
             'Warm-up request 1 of .* fails: Serving signature key "no" not found',
         ),
-        ([predict(a=[1.0] * 99, b=[1.0])], "INVALID_ARGUMENT", "asks for more than 100 bytes"),
+        ([predict(a=[1.0] * 2**18, b=[1.0])], "RESOURCE_EXHAUSTED", "at most 1048576 bytes"),
     ],
 )
 def test_what_keeps_a_version_from_serving(linear, tmp_path, records, code, message):
     write(tmp_path, records)
     with pytest.raises(ServingError, match=message) as caught:
-        warm_up(linear, tmp_path, 100)
+        warm_up(linear, tmp_path, LIMITS)
     assert caught.value.code is grpc.StatusCode[code]
+
+
+def test_records_of_what_is_not_answered_are_skipped(linear, tmp_path):
+    others = [PredictionLog(), PredictionLog(), PredictionLog(), PredictionLog()]
+    others[1].classify_log.request.model_spec.name = "linear"
+    others[2].regress_log.request.model_spec.name = "linear"
+    others[3].multi_inference_log.request.tasks.add()
+    write(tmp_path, [*others, GOOD])
+    warm_up(linear, tmp_path, LIMITS)
+    assert len(linear.runner.runs) == 1
 
 
 def test_1000_records_are_not_too_many(linear, tmp_path):
     write(tmp_path, [GOOD] * 1000)
-    warm_up(linear, tmp_path, 100)
+    warm_up(linear, tmp_path, LIMITS)
     assert len(linear.runner.runs) == 1000
 
 
@@ -109,7 +127,7 @@ def test_a_text_file_is_data_loss(linear, tmp_path):
     (tmp_path / WARMUP_FILE).parent.mkdir()
     (tmp_path / WARMUP_FILE).write_text("this is a text and no TFRecord at all")
     with pytest.raises(ServingError, match="corrupted") as caught:
-        warm_up(linear, tmp_path, 100)
+        warm_up(linear, tmp_path, LIMITS)
     assert caught.value.code is grpc.StatusCode.DATA_LOSS
 
 
@@ -126,7 +144,7 @@ class TestVersionLoader:
 
     def test_loads(self, version):
         write(version, [GOOD])
-        servable = VersionLoader(100)("linear", 1, version)
+        servable = VersionLoader(LIMITS)("linear", 1, version)
         outputs = servable.runner.run(
             "serving_default", {"a": np.float32([[1, 1]]), "b": np.float32([10])}
         )
@@ -136,7 +154,7 @@ class TestVersionLoader:
     def test_a_failing_request_keeps_it_from_serving_unless_warm_up_is_off(self, version):
         write(version, [predict(a=[[1.0, 2.0, 3.0]], b=[0.0])])
         with pytest.raises(ServingError, match="Matrix size-incompatible") as caught:
-            VersionLoader(100)("linear", 1, version)
+            VersionLoader(LIMITS)("linear", 1, version)
         assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
         VersionLoader(100, warm=False)("linear", 1, version).retire(lambda: None)
 
@@ -154,7 +172,7 @@ class TestVersionLoader:
     def test_codes_of_partial_versions(self, version, damage, code):
         damage(version)
         with pytest.raises(ServingError, match="a SavedModel that loads in a session") as caught:
-            VersionLoader(100)("linear", 1, version)
+            VersionLoader(LIMITS)("linear", 1, version)
         assert caught.value.code is grpc.StatusCode[code]
 
     def test_the_session_is_closed_where_batching_refuses(self, version):

@@ -14,6 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
 from aae_tf.export.saved_model_session import SavedModelSession
+from aae_tf.serving.admission import Workers
 from aae_tf.serving.rest.rest_front import RestFront
 
 HP2 = "/v1/models/hp2"
@@ -227,7 +228,7 @@ def test_concurrent_requests_get_their_own_answers(server):
 
 
 def test_an_internal_error_tells_the_log_not_the_client(http_call, monkeypatch, caplog):
-    def fail(self, call, body):
+    def fail(self, call, body, large):
         raise OSError("secret")
 
     monkeypatch.setattr(RestFront, "_run_call", fail)
@@ -243,6 +244,6 @@ def test_a_server_that_ends_while_it_starts_is_an_error(monkeypatch):
             pass
 
     monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: None)
-    front = RestFront(None, None, max_body_bytes=1, num_threads=1, timeout=math.inf)
+    front = RestFront(None, None, 1, None, None, Workers(1), timeout=math.inf)
     with pytest.raises(RuntimeError, match="Expected the REST server to start, but it ended"):
         front.start(Listener())
