@@ -340,7 +340,7 @@ class BaseModel(GenerativeModel):
         with (
             check.readable_errors(),
             validation_check.readable_errors(),
-            self.trainer.averages.finalized(self.optimizer),
+            self.trainer.averages.finalized(optimizers["optimizer"]),
         ):
             return super().fit(**arguments)
 

@@ -14,7 +14,7 @@ from aae_tf.data.check_arrays import (
     has_8_bit_range,
 )
 from aae_tf.data.check_labels import describe_range, label_argument
-from aae_tf.data.conversions import to_numpy
+from aae_tf.data.conversions import name_dtype, to_numpy
 from aae_tf.training.terms import Batch
 
 _NEEDS = {"some": "some of them known (-1: unknown)", "all": "all of them known"}
@@ -229,7 +229,7 @@ def _split_tensors(y: Any, name: str, rules: InputRules) -> tuple[Any, Any]:
     elif y is None or rules.labels.required in _NEEDS or not hasattr(y, "shape"):
         targets, labels = None, y
     else:
-        is_target = _is_target(_known_shape(y), y.dtype.is_floating, rules)
+        is_target = _is_target(_known_shape(y), "float" in name_dtype(y.dtype), rules)
         targets, labels = (y, None) if is_target else (None, y)
     if targets is not None:
         _check_reconstructs(name, rules)

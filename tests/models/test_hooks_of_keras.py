@@ -176,6 +176,7 @@ def test_metrics_compare_outputs_with_inputs(loss, tmp_path):
     assert "mse" not in model.evaluate(INPUTS, verbose=0, return_dict=True)
 
 
+@pytest.mark.filterwarnings("ignore:An update was skipped", "ignore:The guard skipped")
 def test_metrics_leave_out_a_batch_that_the_guard_rejects():
     model = _aae(divergence="adversarial")
     model.compile(keras.optimizers.SGD(0.0), metrics=["mae"], schedule="alternating")
