@@ -46,7 +46,7 @@ def build(units: Sequence[int], seed: int) -> AAE:
         networks.mlp_encoder((PIXELS,), units, seed=100 * seed + 1),
         networks.mlp_decoder((PIXELS,), CODE, units, seed=100 * seed + 2),
         prior=priors.gaussian(CODE, scale=5.0),
-        divergence=divergences.Adversarial(discriminator),
+        divergence=divergences.Adversarial(discriminator, weight=1.0),
         seed=seed,
     )
 

@@ -73,6 +73,7 @@ def convolutional(side: int) -> Callable[[], object]:
         encoder=networks.conv_encoder((side, side, 1), seed=1),
         decoder=networks.conv_decoder((side, side, 1), code_dim=8, seed=2),
         prior=priors.gaussian(8, scale=5.0),
+        divergence=divergences.Adversarial((1000, 1000)),
         seed=0,
     )
     return step(model, (100, side, side, 1))

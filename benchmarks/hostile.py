@@ -50,7 +50,9 @@ def _variants(units: Sequence[int], seed: int) -> dict[str, Callable[[], Any]]:
         return getattr(aae_tf, name)(decoder=decoder, seed=seed, **kwargs)
 
     def game(width: int) -> divergences.Adversarial:
-        return divergences.Adversarial(networks.mlp_discriminator(width, units, seed=seed + 3))
+        return divergences.Adversarial(
+            networks.mlp_discriminator(width, units, seed=seed + 3), weight=1.0
+        )
 
     def build_classes(name: str, width: int = CODE, **kwargs: Any) -> Any:
         games = {"style_divergence": game(CODE), "class_divergence": game(CLASSES)}

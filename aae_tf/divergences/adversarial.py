@@ -1,6 +1,6 @@
 """The adversarial divergence: a discriminator learns to tell codes from samples of the prior."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -9,11 +9,16 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import networks, replicas
-from aae_tf.checks import check_bool, check_choice, check_non_negative, check_rate
-from aae_tf.divergences.divergence import Divergence, DivergenceTerms
+from aae_tf.checks import check_bool, check_choice, check_non_negative, check_rate, check_sizes
+from aae_tf.divergences.divergence import FEW_FEATURES, Divergence, DivergenceTerms
 from aae_tf.losses.weights import Weight, weighted_mean
 from aae_tf.networks.mlp import is_spectral, spectral_discriminator
 from aae_tf.priors.prior_moments import prior_moments
+
+# Makhzani et al. 2016, appendix A.
+_PAPER_WIDTH = 1000
+# A discriminator of few inputs, behind a narrow encoder, still has this many units for each.
+_PER_INPUT = 8
 
 
 @keras.saving.register_keras_serializable(package="aae_tf")
@@ -26,9 +31,11 @@ class Adversarial(Divergence):
 
     Args:
         discriminator: built `keras.Model` from [batch, code_dim] to logits [batch, 1], not
-            probabilities; None builds `networks.mlp_discriminator` with two hidden layers of
-            1000 ReLU. With labels, its input is the code and, beside it, a one-hot vector of the
-            classes and of "unknown": [batch, code_dim + num_classes + 1].
+            probabilities. With labels, its input is the code and, beside it, a one-hot vector of
+            the classes and of "unknown": [batch, code_dim + num_classes + 1]. Positive integers
+            are the widths of the hidden layers of a `networks.mlp_discriminator`: the paper's is
+            (1000, 1000). None takes two layers that follow the model: as wide as the encoder's
+            features, at least eight times the discriminator's input, and at most 1000.
         objective: "non_saturating" (binary cross-entropy; the encoder maximises log D),
             "least_squares", or "wasserstein" (which needs a `gradient_penalty`).
         label_smoothing: in [0, 1); the discriminator's target for prior samples is 1 minus this.
@@ -38,7 +45,8 @@ class Adversarial(Divergence):
         gradient_penalty: weight of the mean squared deviation from 1 of the gradient's norm at
             random points between prior samples and codes; zero or more.
         weight: factor of the encoder's adversarial loss in its total loss: a number, zero or more,
-            or a Keras schedule of the number of training steps.
+            or a Keras schedule of the number of training steps; None follows the number of
+            features, see `default_weight`.
         spectral_normalization: whether the default discriminator divides each kernel by its largest
             singular value, so that the gradient of its logit is at most 1: codes close to samples
             of the prior then have similar logits. A discriminator that is passed must consist of
@@ -74,20 +82,23 @@ class Adversarial(Divergence):
 
     def __init__(
         self,
-        discriminator: keras.Model | None = None,
+        discriminator: keras.Model | Sequence[int] | None = None,
         objective: str = "non_saturating",
         label_smoothing: float = 0.0,
         input_noise: float = 0.0,
         gradient_penalty: float = 0.0,
-        weight: Weight = 1.0,
+        weight: Weight | None = None,
         spectral_normalization: bool = False,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(weight=weight, name=name, **kwargs)
-        if discriminator is not None and not isinstance(discriminator, keras.Model):
+        is_model = isinstance(discriminator, keras.Model)
+        if isinstance(discriminator, Sequence) and not isinstance(discriminator, str):
+            discriminator = check_sizes("discriminator", discriminator)
+        elif discriminator is not None and not is_model:
             raise TypeError(
-                "Expected `discriminator` to be a keras.Model or None. "
+                "Expected `discriminator` to be a keras.Model, widths of hidden layers, or None. "
                 f"Received: discriminator={discriminator!r}."
             )
         self.objective = check_choice("objective", objective, tuple(_OBJECTIVES))
@@ -100,14 +111,21 @@ class Adversarial(Divergence):
         self.input_noise = check_non_negative("input_noise", input_noise)
         self.gradient_penalty = check_non_negative("gradient_penalty", gradient_penalty)
         self.spectral_normalization = check_bool("spectral_normalization", spectral_normalization)
-        if spectral_normalization and discriminator is not None and not is_spectral(discriminator):
+        if spectral_normalization and is_model and not is_spectral(discriminator):
             raise ValueError(
                 "Expected `discriminator` to have keras.layers.SpectralNormalization layers, or to "
                 "be None, with spectral_normalization=True. "
                 f"Received: discriminator={discriminator!r}."
             )
-        # None stands for the default, which `connect` builds.
+        # Widths, and None for the default, until `connect` builds it.
         self.discriminator: Any = discriminator
+
+    def default_weight(self, num_features: int) -> float:
+        """Gives 1 for up to 1,000 features, and for more a thousandth of their number.
+
+        The encoder's loss has a bounded slope, while the reconstruction loss is summed.
+        """
+        return max(1.0, num_features / FEW_FEATURES)
 
     @property
     def is_row_wise(self) -> bool:
@@ -124,10 +142,13 @@ class Adversarial(Divergence):
         width = prior.event_shape[0]
         if self.num_classes is not None:
             width += self.num_classes + 1
-        build: Callable[..., keras.Model] = networks.mlp_discriminator
-        if self.spectral_normalization:
-            build = spectral_discriminator
-        discriminator = self.discriminator or build(width, seed=seed)
+        discriminator = self.discriminator
+        if not isinstance(discriminator, keras.Model):
+            build: Callable[..., keras.Model] = networks.mlp_discriminator
+            if self.spectral_normalization:
+                build = spectral_discriminator
+            units = discriminator or 2 * (_default_width(width, self.network_width),)
+            discriminator = build(width, units=units, seed=seed)
         shapes = (discriminator.input_shape, discriminator.output_shape)
         if shapes != ((None, width), (None, 1)):
             raise ValueError(
@@ -229,7 +250,9 @@ class Adversarial(Divergence):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Divergence:
         """Builds the divergence from what `get_config` returned."""
-        discriminator = keras.saving.deserialize_keras_object(config["discriminator"])
+        discriminator = config["discriminator"]
+        if isinstance(discriminator, dict):
+            discriminator = keras.saving.deserialize_keras_object(discriminator)
         return super().from_config({**config, "discriminator": discriminator})
 
     def _penalty(
@@ -251,6 +274,11 @@ class Adversarial(Divergence):
         # The square root has no finite gradient at zero, and a ReLU network can be constant.
         norm = tf.sqrt(squared_norm + np.finfo("float32").eps)
         return weighted_mean(tf.square(norm - 1.0), sample_weight)
+
+
+def _default_width(input_width: int, network_width: int | None) -> int:
+    """Gives the width of a default discriminator's layers: that of the networks around it."""
+    return min(max(network_width or 0, _PER_INPUT * input_width), _PAPER_WIDTH)
 
 
 class _Losses(NamedTuple):

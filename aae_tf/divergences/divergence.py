@@ -14,6 +14,10 @@ from aae_tf.losses.weights import (
     serialize_weight,
 )
 
+# Up to so many features default weights are constant, and beyond in proportion to their number:
+# what a code explains of a sum over features grows with it there. See docs/training.md.
+FEW_FEATURES = 1000
+
 
 class DivergenceTerms(NamedTuple):
     """The losses of one batch of codes against their prior.
@@ -48,7 +52,7 @@ class Divergence(keras.layers.Layer):
     Args:
         weight: factor of this divergence in the encoder's loss: a number, zero or more, read when
             the model is compiled, or a `keras.optimizers.schedules.LearningRateSchedule` of the
-            number of training steps.
+            number of training steps; None takes `default_weight`.
         name: name of the layer.
 
     Raises:
@@ -56,13 +60,23 @@ class Divergence(keras.layers.Layer):
         ValueError: if `weight` is negative or not finite.
     """
 
-    def __init__(self, weight: Weight = 1.0, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, weight: Weight | None = 1.0, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self.weight = check_weight("weight", weight)
+        self.weight = None if weight is None else check_weight("weight", weight)
         # Set by `connect`.
         self.prior: Any = None
         self.num_classes: int | None = None
         self.has_gaussian_posterior = False
+        self.network_width: int | None = None
+
+    def default_weight(self, num_features: int) -> float:
+        """Gives the weight that `weight=None` stands for.
+
+        Args:
+            num_features: how many features the reconstruction loss is summed over: 1 where it is
+                their mean, or where nothing is reconstructed.
+        """
+        return 1.0
 
     @property
     def uses_posterior(self) -> bool:
@@ -99,6 +113,7 @@ class Divergence(keras.layers.Layer):
         seed: int,
         num_classes: int | None = None,
         has_gaussian_posterior: bool = False,
+        network_width: int | None = None,
     ) -> None:
         """Prepares the comparison with `prior`.
 
@@ -109,6 +124,8 @@ class Divergence(keras.layers.Layer):
                 without labels.
             has_gaussian_posterior: whether codes are samples of a `posteriors.Gaussian`, whose
                 parameters `compare` can be given.
+            network_width: number of the encoder's features, which a default discriminator
+                follows; None without an encoder.
 
         Raises:
             ValueError: if this divergence already belongs to a code, or does not support these
@@ -121,11 +138,13 @@ class Divergence(keras.layers.Layer):
             )
         self.num_classes = num_classes
         self.has_gaussian_posterior = has_gaussian_posterior
+        self.network_width = network_width
         try:
             self.prepare(prior, seed)
         except BaseException:
             self.num_classes = None
             self.has_gaussian_posterior = False
+            self.network_width = None
             raise
         self.prior = prior
         self.built = True

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from aae_tf import mmd, priors
 from aae_tf.checks import check_bool, check_choice, check_dimension
-from aae_tf.divergences.divergence import Divergence, DivergenceTerms
+from aae_tf.divergences.divergence import FEW_FEATURES, Divergence, DivergenceTerms
 from aae_tf.losses.weights import Weight
 from aae_tf.mmd.arguments import check_widths
 from aae_tf.mmd.null_distribution import inverse_noise
@@ -51,7 +51,8 @@ class MMD(Divergence):
             `posterior_terms="closed_form"`.
         weight: factor of MMD^2 in the encoder's loss: a number, zero or more, or a Keras schedule
             of the number of training steps. MMD^2 is at most 2 where k(z, z) = 1, while
-            reconstruction losses are summed over features: weights of 10 to 1000 are normal.
+            reconstruction losses are summed over features: None follows their number, see
+            `default_weight`.
         name: name of the layer.
 
     Logs:
@@ -84,7 +85,7 @@ class MMD(Divergence):
         posterior_terms: str = "sampled",
         standardized: bool = False,
         num_features: int | None = None,
-        weight: Weight = 100.0,
+        weight: Weight | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -123,6 +124,10 @@ class MMD(Divergence):
                     f"forms. Received: num_features={num_features}, posterior_terms='closed_form'."
                 )
         self.num_features = num_features
+
+    def default_weight(self, num_features: int) -> float:
+        """Gives 100 for up to 1,000 features, and for more a tenth of their number."""
+        return 100.0 * max(1.0, num_features / FEW_FEATURES)
 
     @property
     def uses_posterior(self) -> bool:

@@ -89,7 +89,10 @@ class BaseAAE(BaseModel):
             )
         is_gaussian = isinstance(posterior, posteriors.Gaussian)
         codes = {
-            key: code._replace(is_gaussian=is_gaussian and code.output == self.posterior_output)
+            key: code._replace(
+                is_gaussian=is_gaussian and code.output == self.posterior_output,
+                network_width=encoder.output_shape[1],
+            )
             for key, code in codes.items()
         }
         # What may be refused comes first, so that an instance can be given again.

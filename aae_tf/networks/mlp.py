@@ -196,8 +196,8 @@ def _hidden(
 _POWER_ITERATIONS = 20
 
 
-def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
-    """Builds the default discriminator with kernels whose largest singular value is one.
+def spectral_discriminator(code_dim: int, units: Sequence[int], seed: int) -> keras.Model:
+    """Builds `mlp_discriminator` with kernels whose largest singular value is one.
 
     Every layer is a `keras.layers.SpectralNormalization`, which divides its kernel by the largest
     singular value at each training step. It computes in float32 under any policy, since it assigns
@@ -205,6 +205,7 @@ def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
 
     Args:
         code_dim: width of the discriminator's input.
+        units: width of each hidden layer.
         seed: non-negative integer that fixes the initial weights.
 
     Returns:
@@ -212,7 +213,7 @@ def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
 
     Example:
 
-    >>> discriminator = spectral_discriminator(2, seed=0)
+    >>> discriminator = spectral_discriminator(2, units=(16,), seed=0)
     >>> discriminator.output_shape
     (None, 1)
 
@@ -221,7 +222,7 @@ def spectral_discriminator(code_dim: int, seed: int) -> keras.Model:
         1. Differs: Keras assigns the divided kernel, which the optimizer then updates.
     """
     inputs = x = keras.Input((code_dim,), name="code")
-    for layer in mlp_discriminator(code_dim, seed=seed).layers:
+    for layer in mlp_discriminator(code_dim, units, seed=seed).layers:
         if not isinstance(layer, keras.layers.Dense):
             continue
         dense = keras.layers.Dense.from_config({**layer.get_config(), "dtype": "float32"})

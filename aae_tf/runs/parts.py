@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-# Default weights of divergences, as the help of a recipe states them.
+# Default weights of divergences and widths of discriminators, as the help of a recipe states them.
 WEIGHTS = {"adversarial": 1.0, "mmd": 100.0}
+DISCRIMINATOR_UNITS = (1000, 1000)
 _LEARNING_RATE_STEPS = (50, 1000)
 
 
@@ -85,19 +86,16 @@ def build_divergence(
 
     if name == "none":
         return None
-    arguments: dict[str, Any] = {}
+    # Recipes were tuned with these, and not with the defaults of a model.
+    value: Any = WEIGHTS[name] if weight is None else weight
     if first_step:
-        weight = WEIGHTS[name] if weight is None else weight
-        arguments["weight"] = keras.optimizers.schedules.PiecewiseConstantDecay(
-            [first_step - 1], [0.0, weight]
-        )
-    elif weight is not None:
-        arguments["weight"] = weight
+        value = keras.optimizers.schedules.PiecewiseConstantDecay([first_step - 1], [0.0, value])
     if name == "mmd":
-        return divergences.MMD(**arguments)
+        return divergences.MMD(weight=value)
+    discriminator: Any = DISCRIMINATOR_UNITS
     if units is not None:
-        arguments["discriminator"] = networks.mlp_discriminator(width, units=units, seed=seed)
-    return divergences.Adversarial(**arguments)
+        discriminator = networks.mlp_discriminator(width, units=units, seed=seed)
+    return divergences.Adversarial(discriminator, weight=value)
 
 
 def build_prior(recipe: Recipe, num_components: int) -> tfp.distributions.Distribution:

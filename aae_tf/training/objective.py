@@ -34,6 +34,7 @@ class Objective:
 
     Attributes:
         divergences: by the name of the code; codes without one are left out.
+        weights: of the divergences, by the name of the code; the defaults where none was given.
     """
 
     def __init__(
@@ -46,6 +47,13 @@ class Objective:
         with_outputs: bool = False,
     ) -> None:
         self.divergences: dict[str, Divergence] = divergences_of(model)
+        summed = reconstruction_loss.num_summed if model.reconstructs else 1
+        self.weights: dict[str, Weight] = {
+            code: divergence.default_weight(summed)
+            if divergence.weight is None
+            else divergence.weight
+            for code, divergence in self.divergences.items()
+        }
         self._model = model
         self._reconstruction_loss = reconstruction_loss
         self._reconstruction_weight = reconstruction_weight
@@ -176,7 +184,7 @@ class Objective:
     def weighted_divergences(self, terms: LossTerms) -> Tensors:
         """Gives each divergence times its weight, by the name of the code."""
         return {
-            code: weight_at(self.divergences[code].weight, self._regularization_steps)
+            code: weight_at(self.weights[code], self._regularization_steps)
             * divergence.encoder_loss
             for code, divergence in terms.divergences.items()
         }

@@ -1,5 +1,6 @@
 """How far outputs are from targets, example by example."""
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -35,6 +36,7 @@ class ReconstructionLoss:
 
     Attributes:
         identifier: the argument; an instance where a class of Keras was given.
+        num_summed: how many features the loss of an example is the sum over; 1 for their mean.
 
     Raises:
         ValueError: if the name is unknown, or the callable does not keep the batch axis.
@@ -79,6 +81,9 @@ class ReconstructionLoss:
         else:
             self._compare, self._reduce = _resolve(identifier)
             self._check_rank(decoder)
+
+        is_sum = self._reduce is tf.reduce_sum
+        self.num_summed: int = math.prod(decoder.output_shape[1:]) if is_sum else 1
 
     def decode(self, decoder_inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns what `losses` compares: the decoder's outputs or their logits, float32."""

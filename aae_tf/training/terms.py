@@ -52,6 +52,7 @@ class Code(NamedTuple):
         num_classes: number of the prior's components where labels choose one, None elsewhere.
         is_gaussian: whether it is a sample of a `posteriors.Gaussian`, whose `mean` and
             `log_variance` `sample_codes` gives beside it. `BaseAAE` sets it.
+        network_width: number of the encoder's features; None without an encoder. `BaseAAE` sets it.
 
     Example:
 
@@ -65,6 +66,7 @@ class Code(NamedTuple):
     output: str = "latents"
     num_classes: int | None = None
     is_gaussian: bool = False
+    network_width: int | None = None
 
     def connect(self, seed: int) -> None:
         """Connects the divergence, if there is one, to the prior.
@@ -79,6 +81,8 @@ class Code(NamedTuple):
             arguments["num_classes"] = self.num_classes
         if self.is_gaussian:
             arguments["has_gaussian_posterior"] = True
+        if self.network_width is not None:
+            arguments["network_width"] = self.network_width
         self.divergence.connect(self.prior, seed=seed, **arguments)
 
 

@@ -232,8 +232,37 @@ def test_a_divergence_belongs_to_one_code():
 
 
 @pytest.mark.parametrize(
+    ("discriminator", "network_width", "units"),
+    [
+        # Sixteen units at least for a code of two numbers, and the paper's width at most.
+        (None, None, (16, 16)),
+        (None, 64, (64, 64)),
+        (None, 5000, (1000, 1000)),
+        ((1000, 1000), 64, (1000, 1000)),
+        ([7], 64, (7,)),
+    ],
+)
+@pytest.mark.parametrize("spectral", [False, True])
+def test_the_default_discriminator_follows_the_networks(
+    discriminator, network_width, units, spectral
+):
+    divergence = Adversarial(discriminator, spectral_normalization=spectral)
+    divergence.connect(priors.gaussian(2), seed=0, network_width=network_width)
+    shapes = [w.shape for w in divergence.trainable_variables if len(w.shape) == 2]
+    assert shapes == list(zip((2, *units), (*units, 1), strict=True))
+
+
+def test_widths_are_saved_until_the_discriminator_is_built():
+    twin = Adversarial.from_config(Adversarial((3, 4)).get_config())
+    assert list(twin.discriminator) == [3, 4]
+    twin.connect(priors.gaussian(2), seed=0)
+    assert twin.discriminator.count_params() == 2 * 3 + 3 + 3 * 4 + 4 + 4 + 1
+
+
+@pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: Adversarial((8, 0)), ValueError, "`discriminator` to be a sequence of positive"),
         (lambda: Adversarial(objective="hinge"), ValueError, "`objective` to be one of"),
         (lambda: Adversarial(weight=-1.0), ValueError, "`weight`"),
         (lambda: Adversarial(label_smoothing=1.0), ValueError, "`label_smoothing`"),

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from aae_tf import divergences, priors
+from aae_tf import divergences, models, networks, priors
+from tests.models.small import build
 
 
 def test_names_stand_for_new_instances():
@@ -36,6 +37,38 @@ def test_a_weight_is_a_number_or_a_schedule_and_both_are_saved():
         assert cls(weight=3).weight == 3.0
         twin = cls.from_config(cls(weight=ramp).get_config())
         assert twin.weight.get_config() == ramp.get_config()
+
+
+@pytest.mark.parametrize(
+    ("shape", "loss", "factor"),
+    [
+        ((4,), "half_squared_error", 1.0),
+        ((40, 50), "half_squared_error", 2.0),
+        # Averaged over features, and not summed.
+        ((40, 50), "mse", 1.0),
+    ],
+)
+def test_default_weights_follow_the_features_that_the_loss_is_summed_over(shape, loss, factor):
+    for name, base in (("adversarial", 1.0), ("mmd", 100.0)):
+        model = build(models.AAE, shape=shape, prior=priors.gaussian(2), divergence=name)
+        model.compile(reconstruction_loss=loss)
+        assert model.trainer.objective.weights == {"latent": factor * base}
+        # What is not given is not saved as if it were.
+        assert model.get_config()["divergence"]["config"]["weight"] is None
+
+
+def test_a_given_weight_is_what_it_was_whatever_the_features():
+    divergence = divergences.MMD(weight=7.0)
+    model = build(models.AAE, shape=(40, 50), prior=priors.gaussian(2), divergence=divergence)
+    model.compile()
+    assert model.trainer.objective.weights == {"latent": 7.0}
+
+
+def test_what_reconstructs_nothing_keeps_the_base():
+    decoder = networks.mlp_decoder((40, 50), 2, units=(8,))
+    model = build(models.GMMN, decoder=decoder, prior=priors.gaussian(2))
+    model.compile()
+    assert model.trainer.objective.weights == {"sample": 100.0}
 
 
 def test_an_instance_that_was_refused_can_be_given_again():
