@@ -34,7 +34,6 @@ class Objective:
 
     Attributes:
         divergences: by the name of the code; codes without one are left out.
-        weights: of the divergences, by the name of the code; the defaults where none was given.
     """
 
     def __init__(
@@ -47,13 +46,7 @@ class Objective:
         with_outputs: bool = False,
     ) -> None:
         self.divergences: dict[str, Divergence] = divergences_of(model)
-        summed = reconstruction_loss.num_summed if model.reconstructs else 1
-        self.weights: dict[str, Weight] = {
-            code: divergence.default_weight(summed)
-            if divergence.weight is None
-            else divergence.weight
-            for code, divergence in self.divergences.items()
-        }
+        self._num_summed = reconstruction_loss.num_summed if model.reconstructs else 1
         self._model = model
         self._reconstruction_loss = reconstruction_loss
         self._reconstruction_weight = reconstruction_weight
@@ -180,6 +173,16 @@ class Objective:
             # Keras' own reduction: weights scale an example's loss, the divisor is the batch.
             losses *= batch.sample_weight
         return weight_at(self._reconstruction_weight, self._steps) * replicas.row_mean(losses)
+
+    @property
+    def weights(self) -> dict[str, Weight]:
+        """The weight of each divergence by the name of its code: the default if none is given."""
+        return {
+            code: divergence.default_weight(self._num_summed)
+            if divergence.weight is None
+            else divergence.weight
+            for code, divergence in self.divergences.items()
+        }
 
     def weighted_divergences(self, terms: LossTerms) -> Tensors:
         """Gives each divergence times its weight, by the name of the code."""

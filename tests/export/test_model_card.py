@@ -8,13 +8,10 @@ import subprocess
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 import aae_tf
 from aae_tf import export, priors
 from aae_tf.export.model_card import verify_files
-
-tfd = tfp.distributions
 
 NAMES = ("encoder", "decoder")
 

@@ -18,7 +18,7 @@ def test_names_are_those_of_the_package():
         posteriors.get(name)
     assert set(recipe_module.DIVERGENCES) == set(WEIGHTS)
     for name, weight in WEIGHTS.items():
-        assert divergences.get(name).weight == weight
+        assert divergences.get(name).default_weight(784) == weight
     assert set(recipe_module.PRIORS) == set(PRIOR_BUILDERS)
     assert set(VARIANTS) == set(MODELS)
 
