@@ -1,5 +1,6 @@
 """The base class of every model that is trained: its hooks, `compile`, `fit`, and the steps."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -26,7 +27,7 @@ from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.training.balance import Balance
 from aae_tf.training.guard import Guard
 from aae_tf.training.learning_rates import follow_rates
-from aae_tf.training.objective import divergences_of
+from aae_tf.training.objective import check_rows, divergences_of
 from aae_tf.training.own_terms import asks_for, check_terms
 from aae_tf.training.reconstruction_loss import Identifier, output_activation
 from aae_tf.training.schedules import SCHEDULES
@@ -525,4 +526,5 @@ class BaseModel(GenerativeModel):
             sigmoid=self.reconstructs and output_activation(decoder) is keras.activations.sigmoid,
             rescaling=rescaling[0] if rescaling else None,
             skips_non_finite=fitting and self.trainer is not None and self.trainer.is_guarded,
+            check_rows=functools.partial(check_rows, divergences_of(self)),
         )

@@ -137,6 +137,8 @@ class InputCheck:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         if y is None:
             refuse_missing_labels(argument, type(batch).__name__, rules)
+        if rules.check_rows is not None:
+            rules.check_rows(len(x))
         if rules.skips_non_finite:
             x = data.check_array(x, argument, rules.shape, finite=False)
             place = describe_non_finite(x, argument)

@@ -1,6 +1,6 @@
 """The rules for inputs, targets and labels: for arrays, for specifications, and within a graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -65,6 +65,7 @@ class InputRules(NamedTuple):
         rescaling: name of a layer of the encoder that rescales its inputs, if there is one.
         skips_non_finite: whether a batch that is not finite is skipped, as the guard does, and so
             does not end what is under way.
+        check_rows: raises ValueError where a batch has too few rows for a divergence.
     """
 
     model: str
@@ -75,6 +76,7 @@ class InputRules(NamedTuple):
     sigmoid: bool = False
     rescaling: str | None = None
     skips_non_finite: bool = False
+    check_rows: Callable[[int], None] | None = None
 
 
 def check_arrays(argument: str, x: Any, y: Any, sample_weight: Any, rules: InputRules) -> tuple:

@@ -140,8 +140,7 @@ class Objective:
         Raises:
             ValueError: if the batch is known to have too few rows for a divergence.
         """
-        for code, divergence in self.divergences.items():
-            _check_rows(batch, code, divergence)
+        check_rows(self.divergences, batch.inputs.shape[0])
         # One seed more than there are codes, since there may be no code at all.
         seeds = tf.unstack(tf.random.split(seed, len(self.divergences) + 1))
         return {
@@ -301,6 +300,21 @@ def logged_values(batch: Batch, terms: LossTerms) -> dict[str, tuple[tf.Tensor, 
     return values
 
 
+def check_rows(divergences: Mapping[str, Divergence], rows: int | None) -> None:
+    """Refuses a batch that has too few rows for a divergence; None: their number is not known.
+
+    Raises:
+        ValueError: if it has.
+    """
+    for code, divergence in divergences.items():
+        if rows is not None and rows < divergence.min_rows:
+            raise ValueError(
+                f"Expected `batch_size` to be at least {divergence.min_rows}, or that of "
+                f"`.batch(...)` in a pipeline, for the {type(divergence).__name__} of the code "
+                f"{code!r}, which compares codes in pairs. Received: batches of {rows}."
+            )
+
+
 def divergences_of(model: TrainableModel) -> dict[str, Divergence]:
     """Gives the divergences of a model's codes, by the name of the code."""
     return {
@@ -317,16 +331,6 @@ def regularized_layers(model: TrainableModel) -> list[keras.layers.Layer]:
     """Gives the layers that divergences move: the encoder's, or a decoder's without an encoder."""
     layers = autoencoder_layers(model)
     return [x for x in layers if x is not model.decoder] if model.reconstructs else layers
-
-
-def _check_rows(batch: Batch, code: str, divergence: Divergence) -> None:
-    rows = batch.inputs.shape[0]
-    if rows is not None and rows < divergence.min_rows:
-        raise ValueError(
-            f"Expected `batch_size` to be at least {divergence.min_rows}, or that of `.batch(...)` "
-            f"in a pipeline, for the {type(divergence).__name__} of the code {code!r}, which "
-            f"compares codes in pairs. Received: batches of {rows}."
-        )
 
 
 def _compare(

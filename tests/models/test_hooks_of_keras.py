@@ -188,6 +188,14 @@ def test_metrics_leave_out_a_batch_that_the_guard_rejects():
     np.testing.assert_allclose(history["mae"], expected, rtol=1e-4)
 
 
+def test_metrics_compare_outputs_with_targets_that_are_given():
+    model = _aae()
+    model.compile(keras.optimizers.SGD(0.0), metrics=["mae"])
+    expected = np.abs(INPUTS - model.reconstruct(0.5 * INPUTS)).mean()
+    history = model.fit(0.5 * INPUTS, INPUTS, verbose=0).history
+    np.testing.assert_allclose(history["mae"], expected, rtol=1e-4)
+
+
 # Arguments of `fit`.
 
 
@@ -212,10 +220,11 @@ def test_class_weights_of_a_pipeline_are_those_of_arrays(class_weight):
 def test_batches_of_one_row_name_the_batch_size():
     model = _aae()
     model.compile()
-    pipeline = tf.data.Dataset.from_tensor_slices(INPUTS).batch(1, drop_remainder=True)
+    rows = tf.data.Dataset.from_tensor_slices(INPUTS)
+    pipelines = rows.batch(1, drop_remainder=True), rows.batch(1)
     message = r"`batch_size` to be at least 2, or that of `.batch\(...\)`.*MMD.*batches of 1"
     for method in (model.fit, model.evaluate):
-        for data in ({"x": INPUTS, "batch_size": 1}, {"x": pipeline}):
+        for data in ({"x": INPUTS, "batch_size": 1}, *({"x": each} for each in pipelines)):
             with pytest.raises(ValueError, match=message):
                 method(**data, verbose=0)
     biased = _aae(divergence=MMD(estimator="biased"))
