@@ -8,8 +8,8 @@ import numpy as np
 
 from aae_tf import data, mmd
 from aae_tf.checks import check_dimension, check_integer
-from aae_tf.evaluation.prior_mismatch import mismatch_noise, sample_codes
 from aae_tf.models import BaseAAE
+from aae_tf.training.prior_mismatch import mismatch_noise, sample_codes
 
 _NUM_ROWS = 2000
 

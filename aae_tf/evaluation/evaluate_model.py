@@ -14,8 +14,8 @@ from aae_tf.evaluation.class_scores import (
 )
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.parzen import parzen
-from aae_tf.evaluation.prior_mismatch import prior_mismatch, sample_codes
 from aae_tf.models import BaseAAE, BaseModel, ClassStyleAAE, ClusteringAAE
+from aae_tf.training.prior_mismatch import prior_mismatch, sample_codes
 
 # Rows of the validation data that the width of the Parzen window is chosen on.
 _BANDWIDTH_ROWS = 2000

@@ -29,6 +29,7 @@ from aae_tf.training.guard import Guard
 from aae_tf.training.learning_rates import follow_rates
 from aae_tf.training.objective import check_rows, divergences_of
 from aae_tf.training.own_terms import asks_for, check_terms
+from aae_tf.training.prior_mismatch import warn_of_mismatch
 from aae_tf.training.reconstruction_loss import Identifier, output_activation
 from aae_tf.training.schedules import SCHEDULES
 from aae_tf.training.terms import Batch, Code, ExtraTerm, Tensors
@@ -313,7 +314,9 @@ class BaseModel(GenerativeModel):
 
         Warns:
             UserWarning: of data that the decoder can not give, such as unscaled pixels; and after
-                training, where the guard left out more than 1% of the updates.
+                training, where the guard left out more than 1% of the updates, or where codes
+                miss their prior. At most 1,000 rows of `validation_data` are looked at for that,
+                else of an array `x`, after 500 updates or more on one replica.
         """
         arguments = name_arguments(super().fit, x, y, *args, **kwargs)
         check, validation_check = (InputCheck(self._input_rules(each)) for each in (True, False))
@@ -343,7 +346,12 @@ class BaseModel(GenerativeModel):
             validation_check.readable_errors(),
             self.trainer.averages.finalized(optimizers["optimizer"]),
         ):
-            return super().fit(**arguments)
+            updates = int(self.optimizer.iterations)
+            history = super().fit(**arguments)
+        if self.reconstructs and self.distribute_strategy.num_replicas_in_sync == 1:
+            updates = int(self.optimizer.iterations) - updates
+            warn_of_mismatch(self, arguments, updates, stacklevel=3)
+        return history
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Measures the losses as `keras.Model.evaluate` does, on checked data; see `fit`."""
