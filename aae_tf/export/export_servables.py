@@ -101,6 +101,11 @@ def export_servables(
     complete_killed_exports(everything)
     if version is None:
         version = 1 + _latest_version(everything)
+        if version > LARGEST_VERSION:
+            raise FileExistsError(
+                "Expected `root` to hold versions below 2^63 - 1, the largest that a server reads. "
+                f"Received: root={str(root)!r}, which holds that one."
+            )
     paths = {name: root / name / str(version) for name in servables}
     with publish_in_order(list(paths.values())) as stagings:
         for staging, (name, signatures) in zip(stagings, servables.items(), strict=True):

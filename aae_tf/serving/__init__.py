@@ -35,7 +35,14 @@ _MODULES = {
 }
 # Packages of the extra [serving], which the modules above import at their top.
 _CLIENT_PACKAGES = ("grpc",)
-_SERVER_PACKAGES = ("grpc", "tensorflow_serving", "starlette", "uvicorn", "prometheus_client")
+_SERVER_PACKAGES = (
+    "grpc",
+    "tensorflow_serving",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
+    "orjson",
+)
 
 
 def __getattr__(name: str) -> Any:

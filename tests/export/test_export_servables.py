@@ -178,6 +178,12 @@ class TestRotation:
         assert len(retired) == 2
         assert list_versions(tmp_path / "encoder") == [(2, tmp_path / "encoder" / "2")]
 
+    def test_a_version_beyond_64_bits_is_never_written(self, model, tmp_path):
+        (tmp_path / "encoder" / str(2**63 - 1)).mkdir(parents=True)
+        with pytest.raises(FileExistsError, match=r"versions below 2\^63 - 1, the largest"):
+            export.export_servables(model, tmp_path)
+        assert list(tmp_path.iterdir()) == [tmp_path / "encoder"]
+
     def test_numbers_beyond_64_bits_are_no_versions(self, tmp_path):
         for name in ("7", str(2**63), str(2**63 - 1), "٣"):
             (tmp_path / name).mkdir()

@@ -12,8 +12,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import grpc
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving import Client, ModelServer, Retries, ServerError, ServingError
@@ -384,3 +386,24 @@ def test_signatures_of_what_is_served(server, hp2_root):
         server.signatures("no")
     with pytest.raises(ServingError, match="Expected the server to be started"):
         ModelServer(hp2_root).signatures("hp2")
+
+
+def test_keras_models(tmp_path):
+    """A Keras model as Keras exports it, and one made under a strategy, answer alike."""
+    strategies = {
+        "plain": tf.distribute.get_strategy(),
+        "mirrored": tf.distribute.MirroredStrategy(["/cpu:0"]),
+    }
+    for name, strategy in strategies.items():
+        with strategy.scope():
+            inputs = keras.Input([1], name="x")
+            dense = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
+            model = keras.Model(inputs, dense(inputs))
+        model.export(str(tmp_path / name / "1"), verbose=False)
+    with ModelServer(tmp_path) as server:
+        for name in strategies:
+            signature = server.signatures(name)["serving_default"]
+            (alias,) = signature.inputs
+            with Client(grpc_port=server.grpc_port) as client:
+                (y,) = client.predict(name, {alias: np.float32([[2.0]])}).values()
+            assert y.tolist() == [[3.0]]

@@ -80,7 +80,7 @@ def test_requests_of_both_protocols(root, monitoring, get):
     assert found["request_count", ("model_name", "unknown"), ("status", "NOT_FOUND")] == 4
     malformed = ("request_count", ("model_name", "unknown"), ("status", "INVALID_ARGUMENT"))
     assert found[malformed] == 1
-    assert found["request_count", ("model_name", "hp2"), ("status", "UNIMPLEMENTED")] == 1
+    assert found["request_count", ("model_name", "hp2"), ("status", "INVALID_ARGUMENT")] == 1
     assert found["request_count", ("model_name", "linear"), ("status", "INVALID_ARGUMENT")] == 1
     assert found["request_latency_count", api, grpc, hp2] == 3
     assert found["request_latency_count", ("API", "predict"), ("entrypoint", "REST"), hp2] == 1

@@ -14,6 +14,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError, Message
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
@@ -22,6 +23,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
 )
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.model_management_pb2 import (
     ReloadConfigRequest,
     ReloadConfigResponse,
@@ -29,11 +31,12 @@ from tensorflow_serving.apis.model_management_pb2 import (
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from aae_tf.serving.admission import LARGE, Admission, LargeRequest, RunningTasks, Workers
 from aae_tf.serving.batching import BatchingSession
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
-from aae_tf.serving.models import tensor_proto
+from aae_tf.serving.models import examples, tensor_proto
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
 from aae_tf.serving.models.model_watcher import reload_config
@@ -196,19 +199,45 @@ class PredictionService(PredictionServiceServicer):
         return model_metadata(self._manager, request.model_spec)
 
     @_abort_on_error
-    async def Classify(self, request: Message, context: grpc.aio.ServicerContext) -> Message:
-        """Refuses: signatures of tf.Example are not served."""
-        raise _unimplemented("Classify")
+    async def Classify(
+        self, request: ClassificationRequest, context: grpc.aio.ServicerContext
+    ) -> Message:
+        """Runs a signature that gives classes of examples."""
+        _require_spec(request)
+        return await self._run_examples(examples.classify, "Classify", request, context)
 
     @_abort_on_error
-    async def Regress(self, request: Message, context: grpc.aio.ServicerContext) -> Message:
-        """Refuses: signatures of tf.Example are not served."""
-        raise _unimplemented("Regress")
+    async def Regress(
+        self, request: RegressionRequest, context: grpc.aio.ServicerContext
+    ) -> Message:
+        """Runs a signature that gives a number for each example."""
+        _require_spec(request)
+        return await self._run_examples(examples.regress, "Regress", request, context)
 
     @_abort_on_error
-    async def MultiInference(self, request: Message, context: grpc.aio.ServicerContext) -> Message:
-        """Refuses: signatures of tf.Example are not served."""
-        raise _unimplemented("MultiInference")
+    async def MultiInference(
+        self, request: MultiInferenceRequest, context: grpc.aio.ServicerContext
+    ) -> Message:
+        """Runs several signatures on the same examples."""
+        if not request.tasks:
+            raise invalid_argument("Inference request must contain at least one task.")
+        return await self._run_examples(
+            examples.multi_inference, "MultiInference", request, context
+        )
+
+    async def _run_examples(
+        self, run: Callable[..., Message], api: str, request: Any, context: grpc.aio.ServicerContext
+    ) -> Message:
+        spec = request.tasks[0].model_spec if api == "MultiInference" else request.model_spec
+        timeout = context.time_remaining()
+
+        def answer(_: bool) -> Message:
+            with use_servable(self._manager, spec) as servable:
+                timer = self._metrics.runtime(servable.name, api)
+                return run(servable, request, self._limits, timeout, timer)
+
+        with self._metrics.request(spec.name, api, "GRPC"):
+            return await self._workers.run(answer, request.ByteSize())
 
     async def _read(
         self, servable: Servable, request: PredictRequest, size: int
@@ -343,9 +372,3 @@ def _response(
     for alias, array in outputs.items():
         tensor_proto.fill(response.outputs[alias], array)
     return response.SerializeToString()
-
-
-def _unimplemented(method: str) -> ServingError:
-    return ServingError(
-        grpc.StatusCode.UNIMPLEMENTED, f"{method} is not implemented by this server."
-    )

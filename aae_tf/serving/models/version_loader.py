@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from aae_tf.export.model_card import MODEL_CARD
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.export.warmup import MAX_REQUESTS, WARMUP_FILE
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
+from aae_tf.serving.models.examples import classify, multi_inference, regress
 from aae_tf.serving.models.predict import run_request
 from aae_tf.serving.models.request_rows import RequestLimits, RowSlices
 from aae_tf.serving.models.servable import Runner, Servable
+
+# What runs the request of each kind of warm-up record.
+_RUNS: dict[str, Callable[..., Any]] = {
+    "predict_log": run_request,
+    "classify_log": classify,
+    "regress_log": regress,
+    "multi_inference_log": multi_inference,
+}
 
 Wrap = Callable[[SavedModelSession, Path], Runner]
 
@@ -66,8 +75,8 @@ class VersionLoader:
 def warm_up(servable: Servable, path: Path, limits: RequestLimits) -> None:
     """Runs every request of `assets.extra/tf_serving_warmup_requests`; without one does nothing.
 
-    Records of Classify, Regress and MultiInference, which this server does not answer, are
-    skipped, and so are those without a request.
+    Records of Predict, Classify, Regress and MultiInference run; those without a request are
+    skipped.
 
     Args:
         servable: The version.
@@ -85,33 +94,32 @@ def warm_up(servable: Servable, path: Path, limits: RequestLimits) -> None:
     file = path / WARMUP_FILE
     if not file.exists():
         return
-    for number, request in enumerate(_requests(file)):
+    for number, log in enumerate(_records(file)):
         if number >= MAX_REQUESTS:
             raise invalid_argument(
                 f"Expected at most {MAX_REQUESTS} warm-up records. Received: more in {file}."
             )
-        if request is None:
+        kind = log.WhichOneof("log_type")
+        run = _RUNS.get(kind)
+        if run is None and kind is not None:
+            raise ServingError(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"Expected warm-up records of requests. Received: {kind} in {file}.",
+            )
+        if run is None or not getattr(log, kind).HasField("request"):
             continue
         try:
-            run_request(servable, request, limits)
+            run(servable, getattr(log, kind).request, limits)
         except ServingError as error:
             raise ServingError(
                 error.code, f"Warm-up request {number} of {file} fails: {error.message}"
             ) from error
 
 
-def _requests(file: Path) -> Iterator[PredictRequest | None]:
-    """Yields the request of each record; None for one that this server has nothing to run for."""
+def _records(file: Path) -> Iterator[PredictionLog]:
     try:
         for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
-            log = PredictionLog.FromString(record)
-            kind = log.WhichOneof("log_type")
-            if kind in ("session_run_log", "predict_streamed_log"):
-                raise ServingError(
-                    grpc.StatusCode.UNIMPLEMENTED,
-                    f"Expected warm-up records of Predict. Received: {kind} in {file}.",
-                )
-            yield log.predict_log.request if log.predict_log.HasField("request") else None
+            yield PredictionLog.FromString(record)
     except DecodeError as error:
         raise invalid_argument(f"Failed to parse warmup record in {file}: {error}") from error
     except tf.errors.OpError as error:

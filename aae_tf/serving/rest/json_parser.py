@@ -6,11 +6,13 @@ refused.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
 
 import numpy as np
+import orjson
 
 from aae_tf.serving.errors import RequestTooLarge, ServingError, invalid_argument
 from aae_tf.serving.rest.json_values import echo
@@ -25,9 +27,11 @@ _RELEASED = 2**10
 # A string without a closing quote matches up to the end, so that matching takes linear time.
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _SCALAR = re.compile(rb"[^ \t\n\r,\[\]{}:]*")
+# A list or object takes that many times the memory of a number, and the collector's time.
+_VALUES_PER_CONTAINER = 4
 # What Python's parser does not read, and where it differs.
 _SPELLINGS = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*"?)|(-?)\b(NaN|Inf)\b', re.DOTALL)
-_LONG_NUMBER = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}|[0-9]{300}")
+_LONG_NUMBER = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}|(?<![0-9])[0-9]{19}")
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]+))?")
 
 
@@ -42,15 +46,21 @@ def parse_document(body: bytes, max_values: int = 2**23) -> dict[str, Any]:
 
     Raises:
         ServingError: INVALID_ARGUMENT if `body` is not JSON, too deep, or not an object.
-        RequestTooLarge: there may be more than `max_values`; they are counted before any is made.
+        RequestTooLarge: there may be more than `max_values`, or more lists and objects than a
+            quarter of that; they are counted before any is made.
 
     Example:
 
-        >>> parse_document(b'{"inputs": [1.5, -Inf], "inputs": 2} and more', max_values=10)
+        >>> parse_document(b'{"inputs": [1.5, -Inf], "inputs": 2} and more', max_values=100)
         {'inputs': [1.5, -inf]}
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > max_values:
+    containers = body.count(b"[") + body.count(b"{")
+    if body.count(b",") + containers > max_values:
         raise RequestTooLarge(f"Expected a body of at most {max_values} values.")
+    if containers > max_values // _VALUES_PER_CONTAINER:
+        raise RequestTooLarge(
+            f"Expected a body of at most {max_values // _VALUES_PER_CONTAINER} lists and objects."
+        )
     start = 3 if body.startswith(b"\xef\xbb\xbf") else 0
     start = _skip(body, start)
     if start == len(body):
@@ -184,9 +194,14 @@ def _extend(result: Any, piece: bytes, offset: int) -> None:
 def _parse_piece(piece: bytes, offset: int) -> Any:
     """Parses a short document, whose first byte stands at `offset` of the body."""
     try:
-        text = piece.decode()
         if _LONG_NUMBER.search(piece):
             _check_numbers(piece)
+        elif b"{" not in piece:
+            # Three times as fast, but it takes the last of keys given twice, and makes doubles of
+            # integers beyond 64 bits. What it refuses is for the other parser to judge.
+            with contextlib.suppress(orjson.JSONDecodeError):
+                return orjson.loads(piece)
+        text = piece.decode()
         try:
             return _DECODER.decode(text)
         except json.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""The inputs of a REST predict request, from its parsed body, by TensorFlow Serving's rules."""
+"""The inputs of a REST request, from its parsed body, by TensorFlow Serving's rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from tensorflow.core.example.example_pb2 import Example
+from tensorflow.core.framework.types_pb2 import DT_STRING
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+from tensorflow_serving.apis.input_pb2 import Input
 
 from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.rest.json_values import echo, is_base64, to_array
@@ -162,3 +165,56 @@ def _keys_error(index: int, row: dict[str, Any], infos: Mapping[str, TensorInfo]
 
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and not is_base64(value)
+
+
+def read_examples(document: Mapping[str, Any]) -> Input:
+    """Reads the `examples` of a REST request, and the `context` that all of them share.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if they are not objects of values or lists of one type.
+    """
+    examples = document.get("examples")
+    if not isinstance(examples, list) or not examples:
+        raise invalid_argument(
+            "When method is classify or regress, key 'examples' is expected to be a list that is "
+            "not empty."
+        )
+    result = Input()
+    if "context" in document:
+        result.example_list_with_context.context.CopyFrom(_example(document["context"]))
+        into = result.example_list_with_context.examples
+    else:
+        into = result.example_list.examples
+    into.extend(map(_example, examples))
+    return result
+
+
+def _example(features: Any) -> Example:
+    if not isinstance(features, dict):
+        raise invalid_argument("Expected an example to be an object.")
+    example = Example()
+    for name, content in features.items():
+        feature = example.features.feature[name]
+        for value in content if isinstance(content, list) else [content]:
+            _add_value(name, feature, value)
+    return example
+
+
+def _add_value(name: str, feature: Any, value: Any) -> None:
+    kind: str
+    if isinstance(value, bool):
+        kind, value = "int64_list", int(value)
+    elif isinstance(value, int):
+        kind = "int64_list"
+    elif isinstance(value, float):
+        kind = "float_list"
+    elif isinstance(value, str) or is_base64(value):
+        kind, value = "bytes_list", to_array(value, DT_STRING).item()
+    else:
+        raise invalid_argument(f"Feature: {name} has element with unexpected JSON type.")
+    if feature.WhichOneof("kind") not in (None, kind):
+        raise invalid_argument(f"Unexpected element type in feature: {name}")
+    try:
+        getattr(feature, kind).value.append(value)
+    except ValueError as error:
+        raise invalid_argument(f"Feature: {name}: {error}") from error

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+from tensorflow_serving.apis.classification_pb2 import ClassificationResult
+from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
 from aae_tf.serving.errors import invalid_argument
 from aae_tf.serving.rest.json_values import dtype_name
@@ -51,6 +53,32 @@ def write_outputs(outputs: Mapping[str, np.ndarray], row_form: bool) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def write_classifications(result: ClassificationResult) -> bytes:
+    """Writes the classes of each example: lists of pairs of label and score.
+
+    Example:
+
+        >>> result = ClassificationResult()
+        >>> _ = result.classifications.add().classes.add(label="a", score=0.5)
+        >>> write_classifications(result)
+        b'{"results": [[["a", 0.5]]]}'
+    """
+    rows = []
+    for entry in result.classifications:
+        scores = _float_tokens(np.asarray([each.score for each in entry.classes], np.float32))
+        labels = [json.dumps(each.label, ensure_ascii=False) for each in entry.classes]
+        rows.append(
+            _nest([f"[{a}, {b}]" for a, b in zip(labels, scores, strict=True)], (len(labels),))[0]
+        )
+    return f'{{"results": [{", ".join(rows)}]}}'.encode()
+
+
+def write_regressions(result: RegressionResult) -> bytes:
+    """Writes the number of each example."""
+    tokens = _float_tokens(np.asarray([each.value for each in result.regressions], np.float32))
+    return f'{{"results": [{", ".join(tokens)}]}}'.encode()
+
+
 def _write_columns(outputs: Mapping[str, np.ndarray]) -> str:
     values = {name: _nest(_tokens(name, array), array.shape)[0] for name, array in outputs.items()}
     if len(values) == 1:
@@ -84,14 +112,15 @@ def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:
 
 
 def _nest(tokens: list[str], shape: tuple[int, ...], keep: int = 0) -> list[str]:
-    """Joins the tokens of an array into lists, innermost first, down to `keep` dimensions."""
-    for axis in range(len(shape) - 1, keep - 1, -1):
-        size = shape[axis]
-        tokens = [
-            f"[{', '.join(tokens[i * size : (i + 1) * size])}]"
-            for i in range(math.prod(shape[:axis]))
-        ]
-    return tokens
+    """Joins the tokens of an array into lists, down to `keep` dimensions; each is a string."""
+    if len(shape) <= keep:
+        return tokens
+    size = math.prod(shape[keep:])
+    template = "%s"
+    for length in reversed(shape[keep:]):
+        template = f"[{', '.join([template] * length)}]"
+    count = math.prod(shape[:keep])
+    return [template % tuple(tokens[i * size : (i + 1) * size]) for i in range(count)]
 
 
 def _object(values: Mapping[str, str]) -> str:
@@ -150,7 +179,9 @@ def _may_have_6_digits(flat: np.ndarray) -> np.ndarray:
     limits = np.finfo(flat.dtype)
     magnitude = np.abs(flat.astype(np.float64))
     with np.errstate(all="ignore"):
-        scaled = magnitude * 10.0 ** (5 - np.floor(np.log10(magnitude)))
-        # A decimal that reads back lies within the last bit; 4 allows for errors of the scaling.
-        far = np.abs(scaled - np.rint(scaled)) > 4 * limits.eps * scaled
+        scale = 10.0 ** (5 - np.floor(np.log10(magnitude)))
+        scaled = magnitude * scale
+        # A decimal that reads back lies within half a bit; the rest allows for errors of scaling.
+        tolerance = 0.5 * np.abs(np.spacing(flat)) * scale + 4 * np.finfo(float).eps * scaled
+        far = np.abs(scaled - np.rint(scaled)) > tolerance
     return ~far | (magnitude < limits.tiny)

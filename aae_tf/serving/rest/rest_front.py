@@ -14,27 +14,33 @@ import zlib
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-import grpc
 import uvicorn
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from aae_tf.export.saved_model import DEFAULT_SIGNATURE
 from aae_tf.serving.admission import LARGE, Admission, LargeRequest, RunningTasks, Workers
 from aae_tf.serving.errors import RequestTooLarge, ServingError, http_status, invalid_argument
+from aae_tf.serving.models.examples import classify, regress
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
 from aae_tf.serving.models.predict import run_signature
 from aae_tf.serving.models.request_rows import RequestLimits
 from aae_tf.serving.rest.http_protocol import IDLE_TIMEOUT, HttpProtocol, HttpServer
 from aae_tf.serving.rest.json_parser import parse_document, release
-from aae_tf.serving.rest.json_request import read_inputs, read_signature_name
-from aae_tf.serving.rest.json_response import write_outputs
+from aae_tf.serving.rest.json_request import read_examples, read_inputs, read_signature_name
+from aae_tf.serving.rest.json_response import (
+    write_classifications,
+    write_outputs,
+    write_regressions,
+)
 from aae_tf.serving.server_metrics import CONTENT_TYPE, ServerMetrics
 
 _LOGGER = logging.getLogger("aae_tf.serving")
@@ -68,8 +74,8 @@ _PATTERNS = {
 class RestFront:
     """Answers TensorFlow Serving's REST API, version 1.
 
-    Differs from the real server: a body above `max_body_bytes` gets 413, one that takes longer
-    than a minute to arrive 408, and `:classify` and `:regress` get 501.
+    Differs from the real server: a body above `max_body_bytes` gets 413, and one that takes
+    longer than a minute to arrive 408.
 
     Args:
         manager: The models.
@@ -211,7 +217,8 @@ class RestFront:
                 response.headers["connection"] = "close"
                 return response
             with self._tasks.current(), self._admission.request(len(body)):
-                run = functools.partial(self._run_call, call, body)
+                is_gzip = "gzip" in request.headers.get("content-encoding", "")
+                run = functools.partial(self._run_call, call, body, is_gzip)
                 content = await self._workers.run(run, len(body))
         if len(content) >= LARGE:
             return _PiecewiseResponse(content)
@@ -223,46 +230,49 @@ class RestFront:
         return Response(self._metrics.render(), media_type=CONTENT_TYPE)
 
     async def _read_body(self, request: Request) -> bytes:
-        """Returns the body, decompressed.
+        """Returns the body as it was sent.
 
         Raises:
             RequestTooLarge: it is too long.
         """
-        is_gzip = "gzip" in request.headers.get("content-encoding", "")
-        inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if is_gzip else None
         body = bytearray()
         size = 0
-        broken = False
         async for chunk in request.stream():
             size += len(chunk)
             # All is read, though not stored: a client that still sends would miss the answer.
-            if size > self._max_body_bytes or len(body) > self._max_body_bytes or broken:
-                continue
-            if inflater is None:
+            if size <= self._max_body_bytes:
                 body += chunk
-                continue
-            try:
-                # A chunk of the network's 64 KiB becomes 64 MiB at most; nothing past the limit.
-                body += inflater.decompress(chunk, self._max_body_bytes + 1 - len(body))
-                broken = bool(inflater.unused_data)
-            except zlib.error:
-                broken = True
-        if size > self._max_body_bytes or len(body) > self._max_body_bytes:
-            raise RequestTooLarge(f"Expected a body of at most {self._max_body_bytes} bytes.")
-        if broken or (inflater is not None and not inflater.eof):
-            return b""  # as the real server has it: "The document is empty"
+        if size > self._max_body_bytes:
+            raise self._too_long()
         return bytes(body)
 
-    def _run_call(self, call: RestCall, body: bytes, large: bool) -> bytes:
+    def _inflate(self, body: bytes, large: bool) -> bytes:
+        """Returns what gzip made `body` of, and nothing past a limit."""
+        limit = self._max_body_bytes if large else min(LARGE, self._max_body_bytes)
+        inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            inflated = inflater.decompress(body, limit + 1)
+        except zlib.error:
+            return b""  # as the real server has it: "The document is empty"
+        if len(inflated) > self._max_body_bytes:
+            raise self._too_long()
+        if len(inflated) > limit:
+            raise LargeRequest
+        return inflated if inflater.eof and not inflater.unused_data else b""
+
+    def _too_long(self) -> RequestTooLarge:
+        return RequestTooLarge(f"Expected a body of at most {self._max_body_bytes} bytes.")
+
+    def _run_call(self, call: RestCall, body: bytes, is_gzip: bool, large: bool) -> bytes:
+        if is_gzip:
+            body = self._inflate(body, large)
         if call.verb == "predict":
             return self._predict(call, body, large)
         if call.verb == "status":
             return _dump(_to_dict(model_status(self._manager, call.spec)))
         if call.verb == "metadata":
             return self._metadata(call)
-        raise ServingError(
-            grpc.StatusCode.UNIMPLEMENTED, f":{call.verb} is not implemented by this server."
-        )
+        return self._run_examples(call, body)
 
     def _predict(self, call: RestCall, body: bytes, large: bool) -> bytes:
         # The order of the checks is the real server's: it decides which error wins.
@@ -283,6 +293,25 @@ class RestFront:
             timer = self._metrics.runtime(servable.name, "predict")
             outputs = run_signature(servable, name, inputs, timeout=self._timeout, timer=timer)
         return write_outputs(outputs, row_form)
+
+    def _run_examples(self, call: RestCall, body: bytes) -> bytes:
+        document = parse_document(body, self._limits.max_bytes // _BYTES_PER_VALUE)
+        call.spec.signature_name = read_signature_name(document)
+        examples = read_examples(document)
+        with use_servable(self._manager, call.spec) as servable:
+            timer = self._metrics.runtime(servable.name, call.verb)
+            arguments = (self._limits, self._timeout, timer)
+            if call.verb == "classify":
+                classes = classify(
+                    servable,
+                    ClassificationRequest(model_spec=call.spec, input=examples),
+                    *arguments,
+                )
+                return write_classifications(classes.result)
+            numbers = regress(
+                servable, RegressionRequest(model_spec=call.spec, input=examples), *arguments
+            )
+            return write_regressions(numbers.result)
 
     def _metadata(self, call: RestCall) -> bytes:
         response = model_metadata(self._manager, call.spec)

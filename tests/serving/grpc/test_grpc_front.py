@@ -9,13 +9,10 @@ import pytest
 import tensorflow as tf
 from grpc import StatusCode
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    inference_pb2,
     model_management_pb2,
     predict_pb2,
-    regression_pb2,
 )
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
@@ -206,19 +203,6 @@ def test_predict_refused(predict, arguments, code, message):
 def test_61_71_a_request_without_a_model_spec(stubs, service, method, request_):
     call = getattr(stubs[service], method)
     assert_refused(StatusCode.INVALID_ARGUMENT, "^Missing ModelSpec$", call, request_)
-
-
-@pytest.mark.parametrize(
-    ("service", "method", "request_"),
-    [
-        (0, "Classify", classification_pb2.ClassificationRequest()),
-        (0, "Regress", regression_pb2.RegressionRequest()),
-        (0, "MultiInference", inference_pb2.MultiInferenceRequest()),
-    ],
-)
-def test_methods_not_implemented(stubs, service, method, request_):
-    call = getattr(stubs[service], method)
-    assert_refused(StatusCode.UNIMPLEMENTED, f"^{method} is not implemented", call, request_)
 
 
 def test_reloading_is_off_by_default(stubs):

@@ -91,7 +91,7 @@ def test_requests_run_in_order_with_their_signature_and_filter(linear, tmp_path)
     [
         ([b"garbage"], "INVALID_ARGUMENT", "Failed to parse warmup record"),
         ([GOOD] * 1001, "INVALID_ARGUMENT", "Expected at most 1000 warm-up records"),
-        ([STREAM], "UNIMPLEMENTED", r"records of Predict\. Received: predict_streamed_log"),
+        ([STREAM], "UNIMPLEMENTED", r"records of requests\. Received: predict_streamed_log"),
         (
             [GOOD, predict("no")],
             "FAILED_PRECONDITION",
@@ -107,14 +107,23 @@ def test_what_keeps_a_version_from_serving(linear, tmp_path, records, code, mess
     assert caught.value.code is grpc.StatusCode[code]
 
 
-def test_records_of_what_is_not_answered_are_skipped(linear, tmp_path):
-    others = [PredictionLog(), PredictionLog(), PredictionLog(), PredictionLog()]
-    others[1].classify_log.request.model_spec.name = "linear"
-    others[2].regress_log.request.model_spec.name = "linear"
-    others[3].multi_inference_log.request.tasks.add()
+def test_records_without_a_request_are_skipped(linear, tmp_path):
+    others = [PredictionLog(), PredictionLog(), PredictionLog()]
+    others[1].classify_log.SetInParent()
+    others[2].predict_log.SetInParent()
     write(tmp_path, [*others, GOOD])
     warm_up(linear, tmp_path, LIMITS)
     assert len(linear.runner.runs) == 1
+
+
+@pytest.mark.parametrize("kind", ["classify_log", "regress_log"])
+def test_records_of_examples_run(linear, tmp_path, kind):
+    log = PredictionLog()
+    getattr(log, kind).request.model_spec.name = "linear"
+    write(tmp_path, [log])
+    message = "Warm-up request 0 of .* method_name to be .*Was: tensorflow/serving/predict"
+    with pytest.raises(ServingError, match=message):
+        warm_up(linear, tmp_path, LIMITS)
 
 
 def test_1000_records_are_not_too_many(linear, tmp_path):

@@ -169,7 +169,9 @@ def test_values_are_counted_before_any_is_made():
     body = b'{"a": [' + b"[]," * 1000 + b"[]]}"
     with pytest.raises(RequestTooLarge, match="a body of at most 1000 values"):
         parse_document(body, max_values=1000)
-    assert len(parse_document(body, max_values=3000)["a"]) == 1001
+    with pytest.raises(RequestTooLarge, match="a body of at most 1000 lists and objects"):
+        parse_document(body, max_values=4000)
+    assert len(parse_document(body, max_values=4100)["a"]) == 1001
 
 
 def test_release():

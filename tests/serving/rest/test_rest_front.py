@@ -55,8 +55,8 @@ ROWS = {"instances": [2.0, 3.0, 4.0]}
         pytest.param("POST", f"{HP2}:PREDICT", 400, "Malformed request", id="verb-case"),
         pytest.param("POST", f"{HP2}:predict?x=1", 400, "Malformed request", id="query-predict"),
         pytest.param("GET", f"{HP2}?x", 404, "any versions of model hp2?x", id="query-status"),
-        pytest.param("POST", f"{HP2}:classify", 501, "classify is not implemented", id="classify"),
-        pytest.param("POST", f"{HP2}:regress", 501, "regress is not implemented", id="regress"),
+        pytest.param("POST", f"{HP2}:classify", 400, "The document is empty", id="classify"),
+        pytest.param("POST", f"{HP2}:regress", 400, "The document is empty", id="regress"),
         pytest.param("GET", "/v1/models/nope", 404, "any versions of model nope", id="57-model"),
         pytest.param(
             "GET",
@@ -228,7 +228,7 @@ def test_concurrent_requests_get_their_own_answers(server):
 
 
 def test_an_internal_error_tells_the_log_not_the_client(http_call, monkeypatch, caplog):
-    def fail(self, call, body, large):
+    def fail(self, *arguments):
         raise OSError("secret")
 
     monkeypatch.setattr(RestFront, "_run_call", fail)
