@@ -128,6 +128,16 @@ class Adversarial(Divergence):
         return max(1.0, num_features / FEW_FEATURES)
 
     @property
+    def layers(self) -> list[keras.layers.Layer]:
+        """The discriminator, which `summary(expand_nested=True)` shows; empty until it is built."""
+        return [self.discriminator] if isinstance(self.discriminator, keras.Model) else []
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """What `summary` shows: the shape of the logits."""
+        return (None, 1)
+
+    @property
     def is_row_wise(self) -> bool:
         """True: the discriminator maps each row by itself."""
         return True

@@ -79,6 +79,11 @@ class Divergence(keras.layers.Layer):
         return 1.0
 
     @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """What `summary` shows: the shape of the encoder's loss, a scalar."""
+        return ()
+
+    @property
     def uses_posterior(self) -> bool:
         """Whether `compare` integrates over q(z|x), and takes one more argument, `posterior`.
 
@@ -147,13 +152,17 @@ class Divergence(keras.layers.Layer):
             self.network_width = None
             raise
         self.prior = prior
-        self.built = True
+        # Keras' `summary` shows shapes of layers that were built so.
+        self.build((None, prior.event_shape[0]))
 
     def prepare(self, prior: tfp.distributions.Distribution, seed: int) -> None:
         """Creates what depends on the prior, such as a discriminator, after all checks."""
 
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: `connect` has built the layer."""
+
+    def get_build_config(self) -> None:
+        """Returns None: a loaded model connects its parts, before which they must not be built."""
 
     def compare(
         self,

@@ -102,7 +102,13 @@ class Posterior(keras.layers.Layer):
             self.normalization.build((None, self.code_dim))
             self._loc = np.float32(0.0 if loc is None else loc)
             self._scale = np.float32(1.0 if scale is None else scale)
-        self.built = True
+        # Keras' `summary` shows shapes of layers that were built so.
+        self.build((None, feature_dim))
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """What `summary` shows: the shape of a code."""
+        return (None, self.code_dim)
 
     def build_head(self, feature_dim: int, seed: int) -> None:
         """Creates and builds the layers of the head; `self.code_dim` is set."""
@@ -110,6 +116,9 @@ class Posterior(keras.layers.Layer):
 
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: `connect` has built the head."""
+
+    def get_build_config(self) -> None:
+        """Returns None: a loaded model connects its parts, before which they must not be built."""
 
     def normalized(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns codes with the moments of the prior, or `codes` if `normalize` is False.
