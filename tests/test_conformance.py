@@ -177,7 +177,7 @@ def test_model_trains_saves_loads_and_goes_on(name, tmp_path):
         np.testing.assert_allclose(history[log], values, rtol=1e-4, atol=1e-6, err_msg=log)
 
 
-@pytest.mark.parametrize("name", QUICK_ROWS)
+@pytest.mark.parametrize("name", sorted(QUICK_ROWS))
 def test_a_row_of_nan_is_answered_with_nan_by_calling_the_model(name, monkeypatch):
     model = ROWS[name].build()
     has_encoder = isinstance(model, models.BaseAAE)

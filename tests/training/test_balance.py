@@ -191,6 +191,7 @@ def test_rates_a_hundred_times_apart_come_closer(make_aae, images):
     assert slow[0.1] < 0.05 and slow[0.001] > 0.2, "both began at 0.1"
 
 
+@pytest.mark.filterwarnings("ignore:The first batch of", "ignore:An update was", "ignore:The guard")
 def test_batch_that_is_not_finite_teaches_nothing(make_aae, images):
     model = game(make_aae, Balance(start=0.5))
     rows = np.full_like(images, np.nan)
