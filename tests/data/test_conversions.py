@@ -8,17 +8,10 @@ import tensorflow as tf
 
 from aae_tf.data import check_array
 from aae_tf.data.conversions import collect_pairs, is_pipeline, to_numpy
+from tests.models.small import Batches
 
 X = np.arange(12, dtype="float32").reshape(6, 2)
 Y = np.arange(6) % 3
-
-
-class _Pairs(keras.utils.PyDataset):
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, index):
-        return X[2 * index : 2 * index + 2], Y[2 * index : 2 * index + 2]
 
 
 def _dataset(*arrays):
@@ -47,7 +40,7 @@ def test_array_likes_keep_their_values(x):
     np.testing.assert_array_equal(array, X)
 
 
-@pytest.mark.parametrize("make", [lambda: _dataset(X, Y), _Pairs, _pairs])
+@pytest.mark.parametrize("make", [lambda: _dataset(X, Y), lambda: Batches(X, Y, size=2), _pairs])
 def test_pipelines_are_collected(make):
     assert is_pipeline(make())
     np.testing.assert_array_equal(check_array(make(), "x", [2]), X)

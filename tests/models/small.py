@@ -16,6 +16,27 @@ KNOWN = np.arange(40) % NUM_CLASSES
 LABELS = np.arange(40) % (NUM_CLASSES + 1) - 1
 
 
+class Batches(keras.utils.PyDataset):
+    """Batches of whatever arrays it is given.
+
+    Args:
+        *arrays: with the same number of rows.
+        size: rows of a batch.
+    """
+
+    def __init__(self, *arrays: np.ndarray, size: int) -> None:
+        super().__init__()
+        self.arrays = arrays
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.arrays[0]) // self.size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        rows = slice(self.size * index, self.size * (index + 1))
+        return tuple(array[rows] for array in self.arrays)
+
+
 def build(cls: type, code_dim: int = 2, shape: tuple[int, ...] = (4,), **kwargs: Any) -> Any:
     """Builds a model of 8 hidden units, with a decoder that takes `code_dim` numbers."""
     arguments = {"decoder": networks.mlp_decoder(shape, code_dim, units=(8,), seed=2), "seed": 0}

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from aae_tf.divergences import MMD
+from tests.models.small import Batches
 
 KEYS = [
     "latent_discriminator_accuracy",
@@ -47,18 +48,6 @@ def _dataset(x):
     return tf.data.Dataset.from_tensor_slices(x).batch(32)
 
 
-class _Sequence(keras.utils.PyDataset):
-    def __init__(self, x):
-        super().__init__()
-        self.x = x
-
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, index):
-        return (self.x[32 * index : 32 * (index + 1)],)
-
-
 @pytest.mark.usefixtures("eager_steps")
 def test_every_kind_of_data_trains_alike(make_aae, images):
     labels = np.zeros(len(images))
@@ -68,7 +57,7 @@ def test_every_kind_of_data_trains_alike(make_aae, images):
         tf.constant(images),
         _dataset(images),
         _dataset((images, labels)),
-        _Sequence(images),
+        Batches(images, size=32),
         list(images),
         images.astype("float64"),
     ):

@@ -19,7 +19,7 @@ from aae_tf import (
     networks,
     priors,
 )
-from tests.models.small import build, build_classifier
+from tests.models.small import Batches, build, build_classifier
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -28,18 +28,6 @@ TABLE = np.random.default_rng(0).random((ROWS, 4), dtype="float32")
 IMAGES = np.random.default_rng(1).random((ROWS, 4, 4, 1), dtype="float32")
 LABELS = np.arange(ROWS) % CLASSES
 NAMES = ["age", "income", "height", "weight"]
-
-
-class Batches(keras.utils.PyDataset):
-    def __init__(self, *arrays):
-        super().__init__()
-        self.arrays = arrays
-
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, index):
-        return tuple(array[12 * index : 12 * (index + 1)] for array in self.arrays)
 
 
 class Tensor:
@@ -56,7 +44,8 @@ class Tensor:
 
 
 def _generator(*arrays):
-    return (Batches(*arrays)[index] for index in (0, 1))
+    batches = Batches(*arrays, size=12)
+    return (batches[index] for index in (0, 1))
 
 
 def _frames(*arrays):
@@ -65,7 +54,7 @@ def _frames(*arrays):
 
 PIPELINES = {
     "tf.data": lambda *arrays: (tf.data.Dataset.from_tensor_slices(arrays).batch(12),),
-    "PyDataset": lambda *arrays: (Batches(*arrays),),
+    "PyDataset": lambda *arrays: (Batches(*arrays, size=12),),
     "generator": lambda *arrays: (_generator(*arrays),),
 }
 ARRAYS = {

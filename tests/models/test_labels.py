@@ -2,7 +2,6 @@
 
 import functools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,7 +17,7 @@ from aae_tf import (
     SupervisedAAE,
     priors,
 )
-from tests.models.small import INPUTS, KNOWN, LABELS, NUM_CLASSES, build
+from tests.models.small import INPUTS, KNOWN, LABELS, NUM_CLASSES, Batches, build
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -49,20 +48,6 @@ def _untrained(cls):
     model = _model(cls)
     model.compile()
     return model
-
-
-class _Batches(keras.utils.PyDataset):
-    """Two batches of whatever arrays it is given."""
-
-    def __init__(self, *arrays):
-        super().__init__()
-        self.arrays = arrays
-
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, index):
-        return tuple(array[20 * index : 20 * (index + 1)] for array in self.arrays)
 
 
 def _dataset(*arrays):
@@ -120,10 +105,10 @@ PIPELINES = [
         r"shape \(n,\).* y\.argmax\(axis=1\)",
     ),
     ([EmbeddingAAE], _dataset(INPUTS, FLOATS), TypeError, "`y` to be an array of integers"),
-    ([SupervisedAAE], _Batches(INPUTS), ValueError, r"pairs \(inputs, labels\)"),
+    ([SupervisedAAE], Batches(INPUTS, size=20), ValueError, r"pairs \(inputs, labels\)"),
     (
         [*LEARNERS, EmbeddingAAE],
-        _Batches(INPUTS, FLOATS),
+        Batches(INPUTS, FLOATS, size=20),
         TypeError,
         "`y` to be an array of integers",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import grpc
@@ -25,7 +25,7 @@ from tensorflow_serving.apis.regression_pb2 import (
 
 from aae_tf.export.saved_model import DEFAULT_SIGNATURE
 from aae_tf.serving.errors import ServingError, invalid_argument
-from aae_tf.serving.models.predict import run_signature
+from aae_tf.serving.models.predict import Timer, run_signature
 from aae_tf.serving.models.request_rows import RequestLimits
 from aae_tf.serving.models.servable import Servable
 
@@ -33,8 +33,6 @@ CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 _INPUT = "inputs"
 # Outputs that each method reads, where the signature has them.
 _OUTPUTS = {CLASSIFY: ("classes", "scores"), REGRESS: ("outputs",)}
-
-Timer = AbstractContextManager[None]
 
 
 def classify(
