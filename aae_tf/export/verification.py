@@ -193,7 +193,7 @@ def _compare(
     expected = signature.graph(**{key: tf.constant(value) for key, value in inputs.items()})
     if served.keys() != expected.keys():
         raise ExportError(
-            f"Signature {name!r} gives {sorted(served)} {where} instead of {sorted(expected)}."
+            f"Signature {name!r} gives {sorted(served)} instead of {sorted(expected)} {where}."
         )
     for output, value in expected.items():
         value = value.numpy()
@@ -201,7 +201,7 @@ def _compare(
             served[output], value, _RELATIVE, _ABSOLUTE, equal_nan=True
         ):
             raise ExportError(
-                f"Output {output!r} of signature {name!r} {where} differs from the model's for a "
+                f"Output {output!r} of signature {name!r} differs {where} from the model's for a "
                 f"batch of {len(value)}."
             )
 

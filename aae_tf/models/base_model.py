@@ -15,18 +15,18 @@ from aae_tf.losses.weights import Weight
 from aae_tf.models.arguments import serialize_argument
 from aae_tf.models.generative_model import GenerativeModel
 from aae_tf.models.hooks_of_keras import (
+    add_callbacks,
     check_add_loss,
     check_callbacks,
     check_overrides,
     check_unknown,
     weigh_classes,
 )
-from aae_tf.models.input_check import InputCheck, name_arguments
+from aae_tf.models.input_check import InputCheck, check_call, name_arguments
 from aae_tf.models.inputs import InputRules, LabelRule, check_call_spec, unpack_batch
 from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.training.balance import Balance
 from aae_tf.training.guard import Guard
-from aae_tf.training.learning_rates import follow_rates
 from aae_tf.training.objective import check_rows, divergences_of
 from aae_tf.training.own_terms import asks_for, check_terms
 from aae_tf.training.prior_mismatch import warn_of_mismatch
@@ -336,20 +336,19 @@ class BaseModel(GenerativeModel):
             arguments.setdefault("shuffle", False)
         if self.trainer is None:
             return super().fit(**arguments)
-        arguments["callbacks"] = self.trainer.with_report(arguments.get("callbacks"))
         optimizers = self.trainer.optimizers
         if len(optimizers) > 1:
-            check_callbacks(arguments["callbacks"])
-            arguments["callbacks"] = follow_rates(arguments["callbacks"], optimizers)
+            check_callbacks(arguments.get("callbacks"))
+        arguments["callbacks"] = add_callbacks(arguments.get("callbacks"), self.trainer.callbacks())
         with (
             check.readable_errors(),
             validation_check.readable_errors(),
             self.trainer.averages.finalized(optimizers["optimizer"]),
         ):
-            updates = int(self.optimizer.iterations)
+            first = int(optimizers["optimizer"].iterations)
             history = super().fit(**arguments)
         if self.reconstructs and self.distribute_strategy.num_replicas_in_sync == 1:
-            updates = int(self.optimizer.iterations) - updates
+            updates = int(optimizers["optimizer"].iterations) - first
             warn_of_mismatch(self, arguments, updates, stacklevel=3)
         return history
 
@@ -380,12 +379,12 @@ class BaseModel(GenerativeModel):
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls the model on batches as `keras.Model.predict` does, on checked inputs."""
         arguments = name_arguments(super().predict, x, *args, **kwargs)
-        arguments["x"] = InputCheck(self._call_rules()).check_calls(x)
+        arguments["x"] = check_call(x, self._call_rules())
         return super().predict(**arguments)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Calls the model as `keras.Model.predict_on_batch` does, on checked inputs."""
-        return super().predict_on_batch(InputCheck(self._call_rules()).check_calls(x))
+        return super().predict_on_batch(check_call(x, self._call_rules()))
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Calls the model on a batch."""

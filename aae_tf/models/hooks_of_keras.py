@@ -1,7 +1,7 @@
 """Habits of `keras.Model`: hooks that no training calls are refused; class weights of pipelines."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -94,6 +94,16 @@ def check_callbacks(callbacks: Any) -> None:
             "Expected aae_tf.callbacks.SwapEMAWeights, which swaps the weights of all optimizers. "
             "Received: keras.callbacks.SwapEMAWeights, which swaps those of `optimizer` alone."
         )
+
+
+def add_callbacks(
+    callbacks: Any, own: Sequence[keras.callbacks.Callback]
+) -> keras.callbacks.CallbackList | list[keras.callbacks.Callback]:
+    """Adds callbacks to what `fit` was given as `callbacks`, in any of its forms, as the last."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.callbacks.extend(own)
+        return callbacks
+    return [*keras.tree.flatten(callbacks or []), *own]
 
 
 def weigh_classes(batches: Any, class_weight: Mapping[int, float] | None) -> Any:

@@ -85,14 +85,6 @@ class InputCheck:
         checked = self.check("x", *(arguments.get(name) for name in names))
         return {**arguments, **dict(zip(names, checked, strict=True))}
 
-    def check_calls(self, x: Any) -> Any:
-        """Checks what a model is called with: rows that are not finite give rows of NaN."""
-        if not is_pipeline(x):
-            return data.check_array(x, "x", self._rules.shape, finite=False)
-        if isinstance(x, tf.data.Dataset):
-            check_call_spec(keras.utils.unpack_x_y_sample_weight(x.element_spec)[0], self._rules)
-        return x
-
     def check_validation(self, validation_data: Any) -> Any:
         """Checks `validation_data`: inputs, a tuple of inputs and more, or a pipeline."""
         name = "validation_data"
@@ -176,6 +168,27 @@ class InputCheck:
             return batch
 
         return dataset.enumerate().map(look)
+
+
+def check_call(x: Any, rules: InputRules) -> Any:
+    """Checks what a model is called with: rows that are not finite give rows of NaN.
+
+    Args:
+        x: inputs [n, ...], or a pipeline.
+        rules: of the model, with the shape of what it is called with.
+
+    Returns:
+        A float32 array, or the pipeline.
+
+    Raises:
+        TypeError: if inputs are no floats.
+        ValueError: if they have another shape.
+    """
+    if not is_pipeline(x):
+        return data.check_array(x, "x", rules.shape, finite=False)
+    if isinstance(x, tf.data.Dataset):
+        check_call_spec(keras.utils.unpack_x_y_sample_weight(x.element_spec)[0], rules)
+    return x
 
 
 def name_arguments(method: Callable[..., Any], *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -174,13 +174,16 @@ def unpack_batch(batch: Any, rules: InputRules) -> Batch:
             known; while running, but for XLA, which leaves assertions out. In eager steps it is a
             ValueError.
     """
-    spec = tf.nest.map_structure(tf.type_spec_from_value, batch)
+    spec = tf.nest.map_structure(
+        lambda part: None if part is None else tf.type_spec_from_value(part), batch
+    )
     check_batch_spec("x", spec, rules)
     inputs, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     targets, labels = _split_tensors(y, "y", rules)
     assertions = []
     if labels is not None:
-        assertions = [_check_label_range(labels, rules.labels)]
+        if rules.labels.num_classes is not None:
+            assertions = [_check_label_range(labels, rules.labels.num_classes, rules.labels.needs)]
         labels = tf.cast(labels, tf.int32)
     with tf.control_dependencies(assertions):
         inputs = _with_shape(inputs, rules.shape)
@@ -285,13 +288,13 @@ def _check_labels(argument: str, y: Any, n: int, labels: LabelRule) -> Any:
     return data.check_labels(y, name, labels.num_classes, labels.known, labels.every_class, size=n)
 
 
-def _check_label_range(labels: tf.Tensor, rule: LabelRule) -> tf.Operation:
+def _check_label_range(labels: tf.Tensor, num_classes: int, needs: str) -> tf.Operation:
+    all_known = needs == "all"
+    lowest, highest = 0 if all_known else -1, num_classes - 1
     low, high = tf.reduce_min(labels), tf.reduce_max(labels)
-    all_known = rule.needs == "all"
-    lowest, highest = 0 if all_known else -1, (rule.num_classes or 0) - 1
     # A batch may have no rows, on one of several replicas.
     valid = (tf.size(labels) == 0) | ((low >= lowest) & (high <= highest))
-    message = f"Expected {describe_range('y', rule.num_classes, all_known)}"
+    message = f"Expected {describe_range('y', num_classes, all_known)}"
     if tf.executing_eagerly() and not valid:
         raise ValueError(f"{message} Received: labels from {low} to {high}.")
     return tf.debugging.Assert(valid, [message, low, high])

@@ -404,23 +404,29 @@ class SkipReport(keras.callbacks.Callback):
 
     Args:
         monitor: has recorded them.
-        steps: counts the updates that were made.
     """
 
-    def __init__(self, monitor: SkipMonitor, steps: keras.Variable) -> None:
+    # Batches are counted, and their logs are not waited for.
+    async_safe = True
+
+    def __init__(self, monitor: SkipMonitor) -> None:
         super().__init__()
         self._monitor = monitor
-        self._steps = steps
-        self._first_step = 0
+        self._epoch_batches = 0
+        self._batches = 0
         self._said: str | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts counting."""
         self._monitor.forget()
-        self._first_step = int(self._steps.numpy())
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts the batches of this epoch."""
+        self._epoch_batches = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Names inputs that were not finite, the first time that there were any."""
+        self._batches, self._epoch_batches = self._batches + self._epoch_batches, 0
         if self._said is None and self._monitor.rejected:
             self._said = self._monitor.describe_inputs()
             if self._said is not None:
@@ -430,14 +436,13 @@ class SkipReport(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Says how many batches were rejected, if they are too many to be chance."""
         rejected = self._monitor.rejected
-        total = rejected + int(self._steps.numpy()) - self._first_step
-        if rejected > _LARGEST_SHARE * total:
+        if rejected > _LARGEST_SHARE * self._batches:
             reason = self._said or (
                 "their gradients were not finite, or far larger than any before: try a lower "
                 "learning rate, or `global_clipnorm`"
             )
             warnings.warn(
-                f"The guard skipped {rejected} of {total} batches, since {reason}.",
+                f"The guard skipped {rejected} of {self._batches} batches, since {reason}.",
                 UserWarning,
                 stacklevel=2,
             )

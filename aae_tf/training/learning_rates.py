@@ -55,14 +55,3 @@ class ProportionalRates(keras.callbacks.Callback):
         rates = {name: each.learning_rate for name, each in self._optimizers.items()}
         # That of a schedule is a tensor.
         return {n: float(r.numpy()) for n, r in rates.items() if isinstance(r, keras.Variable)}
-
-
-def follow_rates(
-    callbacks: Any, optimizers: Mapping[str, keras.optimizers.Optimizer]
-) -> keras.callbacks.CallbackList | list[keras.callbacks.Callback]:
-    """Adds a `ProportionalRates` to what `fit` was given as `callbacks`, as the last one."""
-    own = ProportionalRates(optimizers)
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.callbacks.append(own)
-        return callbacks
-    return [*keras.tree.flatten(callbacks or []), own]

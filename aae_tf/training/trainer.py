@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from aae_tf.losses.weights import Weight, check_weight
 from aae_tf.training.averages import AveragedWeights
 from aae_tf.training.balance import Balance, BalanceController
 from aae_tf.training.guard import Guard, GuardState, SkipMonitor, SkipReport, Snapshot
+from aae_tf.training.learning_rates import ProportionalRates
 from aae_tf.training.objective import (
     BatchMean,
     LogMeans,
@@ -385,16 +386,11 @@ class Trainer:
 
     # Around the steps.
 
-    def with_report(self, callbacks: Any) -> Any:
-        """Adds the report of the guard to the callbacks of `fit`, if there is a guard."""
-        if self.monitor is None:
-            return callbacks
-        report = SkipReport(self.monitor, self.autoencoder.optimizer.iterations)
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.append(report)
-            return callbacks
-        given = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-        return [*(each for each in given if each is not None), report]
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """Makes what goes along with `fit`: the report of the guard, rates held in proportion."""
+        report = [] if self.monitor is None else [SkipReport(self.monitor)]
+        rates = [ProportionalRates(self.optimizers)] if len(self.optimizers) > 1 else []
+        return [*report, *rates]
 
     @property
     def is_guarded(self) -> bool:

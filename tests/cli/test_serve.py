@@ -21,8 +21,9 @@ def test_83_malformed_models_config(invoke, file):
 
 def test_models_from_one_place(invoke, file, tmp_path):
     both = error(invoke, "serve", tmp_path, "--model-config-file", file(""))
-    assert both.startswith("Expected either `root` or `model_config_file`.")
-    assert error(invoke, "serve").startswith("Expected either `root` or `model_config_file`.")
+    message = "Expected one of `root`, `model_config_file` and `model_base_path`."
+    assert both.startswith(message)
+    assert error(invoke, "serve").startswith(message)
 
 
 def test_89_batching_parameters_that_do_not_fit(invoke, file, tmp_path):

@@ -100,6 +100,7 @@ def test_averages_are_saved_and_go_on(tmp_path):
     _assert_equal(_weights(loaded), _weights(model))
 
 
+@pytest.mark.filterwarnings("ignore:An update was skipped", "ignore:The guard skipped")
 @pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.integration)])
 def test_rejected_update_moves_no_average(jit_compile):
@@ -115,6 +116,7 @@ def test_rejected_update_moves_no_average(jit_compile):
     _assert_equal(*averages)
 
 
+@pytest.mark.filterwarnings("ignore:The first batch of", "ignore:An update", "ignore:The guard")
 def test_weights_that_no_update_moved_are_left_alone():
     model = _compiled()
     before = _weights(model)

@@ -101,6 +101,7 @@ def test_values_of_examples_are_averaged_weighted_and_lowered(schedule, weighted
     np.testing.assert_allclose(moved, -1e-4 * gradient, rtol=0.02, atol=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore:The guard skipped")
 def test_terms_are_saved_with_the_model(tmp_path):
     ramp = keras.optimizers.schedules.PolynomialDecay(0.0, 10, end_learning_rate=2.0)
     model = _aae(Size(3.0, weight=ramp))
