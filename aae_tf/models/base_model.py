@@ -345,10 +345,10 @@ class BaseModel(GenerativeModel):
             validation_check.readable_errors(),
             self.trainer.averages.finalized(optimizers["optimizer"]),
         ):
-            first = int(optimizers["optimizer"].iterations)
+            first = int(optimizers["optimizer"].iterations.numpy())
             history = super().fit(**arguments)
         if self.reconstructs and self.distribute_strategy.num_replicas_in_sync == 1:
-            updates = int(optimizers["optimizer"].iterations) - first
+            updates = int(optimizers["optimizer"].iterations.numpy()) - first
             warn_of_mismatch(self, arguments, updates, stacklevel=3)
         return history
 

@@ -277,6 +277,7 @@ class SkipMonitor:
         # inputs were not finite: 1, the row, the number of the value in the row, and the value.
         self._rejected = replicas.state_variable(np.zeros(5), "rejected", per_replica=True)
         self._row_shape: tuple[int, ...] = ()
+        self._replicas = 1
 
     def record(
         self,
@@ -297,6 +298,7 @@ class SkipMonitor:
                 operations are worth one.
         """
         self._row_shape = tuple(inputs.shape[1:])
+        self._replicas = replicas.replica_count()
         if self._non_finite is None or not values.keys() <= set(self._keys):
             # One more key, where labels came beside the inputs for the first time.
             self._keys = list(dict.fromkeys((*self._keys, *values)))
@@ -330,14 +332,14 @@ class SkipMonitor:
     def rejected(self) -> int:
         """How many batches were rejected since `forget`, those of a float16 overflow left out."""
         # What all replicas count is the same.
-        return round(float(self._rejected.numpy()[0]) / replicas.replica_count())
+        return round(float(self._rejected.numpy()[0]) / self._replicas)
 
     def describe_inputs(self) -> str | None:
         """Says what of the inputs was not finite in the first batch that was rejected for it."""
         _, found, row, number, value = self._rejected.numpy()
         if not found:
             return None
-        if replicas.replica_count() > 1:
+        if self._replicas > 1:
             return "the inputs hold values that are not finite"
         index = [int(i) for i in np.unravel_index(int(number), self._row_shape)]
         where = f"column {index[0]}" if len(index) == 1 else f"index {index}"

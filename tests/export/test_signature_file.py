@@ -153,7 +153,7 @@ def test_an_answer_that_differs_is_refused(tmp_path, monkeypatch):
             return [2.0 * value for value in super().run(*args)]
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Wrong)
-    with pytest.raises(export.ExportError, match=r"'outputs' .* in ONNX Runtime differs"):
+    with pytest.raises(export.ExportError, match=r"'outputs' .* differs in ONNX Runtime"):
         _aae(priors.gaussian(2)).export(tmp_path / "model.onnx", format="onnx")
     assert not list(tmp_path.iterdir())
 

@@ -93,8 +93,9 @@ def test_looking_for_the_scale_is_no_failure(digits, tmp_path):
     lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
     epochs = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
     assert float(epochs[0]["skipped_updates"]) == 5.0
-    assert math.isnan(float(epochs[0]["loss"]))
-    assert np.isfinite([float(value) for value in epochs[2].values()]).all()
+    # The loss of a batch whose scale was too large is that of the batch.
+    for epoch in epochs:
+        assert np.isfinite([float(value) for value in epoch.values()]).all()
 
 
 @pytest.mark.parametrize(
