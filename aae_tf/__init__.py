@@ -12,6 +12,7 @@ __all__ = [
     "GAN",
     "GMMN",
     "VAE",
+    "AnomalyDetector",
     "ClusteringAAE",
     "EmbeddingAAE",
     "LabelGuidedAAE",
@@ -20,6 +21,7 @@ __all__ = [
     "bulk",
     "callbacks",
     "data",
+    "detector",
     "divergences",
     "evaluation",
     "export",
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         bulk,
         callbacks,
         data,
+        detector,
         divergences,
         evaluation,
         export,
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
         replicas,
         serving,
     )
+    from aae_tf.detector import AnomalyDetector
     from aae_tf.models import (
         AAE,
         GAN,
@@ -72,7 +76,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'aae_tf' has no attribute {name!r}")
     if name[0].isupper():
-        value = getattr(importlib.import_module("aae_tf.models"), name)
+        package = "detector" if name == "AnomalyDetector" else "models"
+        value = getattr(importlib.import_module(f"aae_tf.{package}"), name)
     else:
         value = importlib.import_module(f"aae_tf.{name}")
     globals()[name] = value

@@ -19,6 +19,7 @@ import tensorflow_probability as tfp
 from aae_tf import (
     callbacks,
     data,
+    detector,
     divergences,
     evaluation,
     export,
@@ -36,6 +37,7 @@ from tests.models.rows import IMAGES, MODELS, adversarial, integrated, moments, 
 PACKAGES = (
     callbacks,
     data,
+    detector,
     divergences,
     evaluation,
     export,
@@ -145,6 +147,9 @@ ROWS = {
     "Batch": Row("other", lambda: models.Batch(IMAGES, np.zeros(40), np.ones(40))),
     "Code": Row(
         "other", lambda: models.Code(priors.gaussian(2), divergences.MMD(), "style", num_classes=3)
+    ),
+    "AnomalyDetector": Row(
+        "other", lambda: detector.AnomalyDetector(MODELS["VAE kl"][0](), 0.1, 0.2, 0.4, 3, 9)
     ),
     "AsyncClient": Row(
         "other", lambda: serving.AsyncClient("localhost", rest_port=8501, timeout=2.0, batch_size=9)

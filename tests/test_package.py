@@ -16,6 +16,7 @@ PUBLIC = {
     "Reconstructions SampleGrid SwapEMAWeights",
     "data": "Dataset DatasetNotFoundError available balance_classes check_array check_label_spec "
     "check_labels labelled_subset load mix_labels shuffled_batches warn_class_frequencies",
+    "detector": "AnomalyDetector",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "class_frequency_test classification_scores cluster_grid clustering_scores "
     "evaluate_model "
@@ -46,7 +47,7 @@ PUBLIC = {
 
 
 def test_public_names_are_these():
-    assert set(aae_tf.__all__) == {*MODELS.split(), *PUBLIC}
+    assert set(aae_tf.__all__) == {*MODELS.split(), "AnomalyDetector", *PUBLIC}
     for name, public in PUBLIC.items():
         module = getattr(aae_tf, name)
         assert set(module.__all__) == set(public.split()), name

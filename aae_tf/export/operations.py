@@ -32,7 +32,7 @@ _SINCE_2_2 = {
         SquaredDifference Sub Tan Xdivy Xlog1py Xlogy Zeta""",
     "comparisons": """
         ApproximateEqual Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalNot LogicalOr
-        NotEqual""",
+        LowerBound NotEqual UpperBound""",
     "reductions": """
         All Any ArgMax ArgMin Max Mean Min Prod Sum SegmentSum UnsortedSegmentSum""",
     "matrices": """

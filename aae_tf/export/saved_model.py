@@ -79,8 +79,9 @@ def full_precision(model: Any) -> Iterator[None]:
     policy, and casts that the user's own layers make, stay as they are.
 
     Args:
-        model: the model that is traced in the block; no other thread may use it meanwhile. An
-            object that is no Keras layer is left as it is.
+        model: the model that is traced in the block, or an object that has it as its attribute
+            `model`; no other thread may use it meanwhile. An object without a Keras layer is left
+            as it is.
 
     Example:
 
@@ -92,6 +93,7 @@ def full_precision(model: Any) -> Iterator[None]:
     >>> layer.compute_dtype
     'bfloat16'
     """
+    model = getattr(model, "model", model)
     layers = model._flatten_layers() if isinstance(model, keras.Layer) else ()
     mixed = [
         (layer, _MIXED[layer.compute_dtype])

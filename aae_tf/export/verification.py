@@ -221,7 +221,8 @@ def _check_nan_rows(
     inputs = example_inputs(signature, len(faults) + 1, generator)
     whole = run(name, inputs)
     for row, (key, fault) in enumerate(faults):
-        values = inputs[key][row].reshape(-1)
+        # A view of the row, also where it is a single number.
+        values = inputs[key][row : row + 1].reshape(-1)
         values[generator.integers(values.size)] = fault
     for output, value in run(name, inputs).items():
         for row, (key, fault) in enumerate(faults):

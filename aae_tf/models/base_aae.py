@@ -1,5 +1,6 @@
 """A model with an encoder: what the variants of the adversarial autoencoder share."""
 
+import math
 from typing import Any
 
 import keras
@@ -15,6 +16,9 @@ from aae_tf.models.base_model import BaseModel
 from aae_tf.models.weight_seeds import weight_seeds
 from aae_tf.priors.prior_moments import prior_moments
 from aae_tf.training.terms import Batch, Code, Tensors
+
+# What `score` gives.
+SCORES = ("reconstruction_error", "prior_log_prob")
 
 
 class BaseAAE(BaseModel):
@@ -225,6 +229,70 @@ class BaseAAE(BaseModel):
         """
         return self.map_rows("score", self._score, [self._check_inputs(x)], batch_size)
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns of `column_errors`: "0", "1", ... for the features of an array."""
+        names = getattr(self._column_loss(), "names", None)
+        if names is not None:
+            return tuple(names)
+        return tuple(map(str, range(math.prod(self.encoder.input_shape[1:]))))
+
+    def column_errors(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+        """Measures the error of the reconstruction of each column.
+
+        Args:
+            x: float [n, ...], finite, of the encoder's input shape, in any form that `fit` takes.
+            batch_size: rows at a time.
+
+        Returns:
+            float32 [n, columns], zero or more, in the order of `column_names`: what
+            `per_column(targets, outputs)` of the reconstruction loss gives, if it has such a
+            method; else 0.5 (x - x')^2 of each feature, whose sum is `reconstruction_error`.
+
+        Raises:
+            ValueError: if `x` is not finite, or its shape is not the encoder's.
+
+        Example:
+
+        >>> from aae_tf import AAE, networks, priors
+        >>> model = AAE(networks.mlp_encoder((4,), units=(16,), seed=1),
+        ...             networks.mlp_decoder((4,), code_dim=2, units=(16,), seed=2),
+        ...             prior=priors.gaussian(2), seed=0)
+        >>> x = np.random.default_rng(0).random((5, 4))
+        >>> model.column_names, model.column_errors(x).shape
+        (('0', '1', '2', '3'), (5, 4))
+        """
+        rows = [self._check_inputs(x)]
+        return self.map_rows("score_terms", self.score_terms, rows, batch_size)["column_errors"]
+
+    def score_terms(self, inputs: tf.Tensor) -> Tensors:
+        """Gives what a score of anomalies is made of; for use in a graph.
+
+        Args:
+            inputs: float32 [batch, ...].
+
+        Returns:
+            `column_errors`, float32 [batch, columns]; what `score` gives; and the complete codes
+            by their names.
+        """
+        codes = self.complete_codes(inputs)
+        outputs, loss = self.decode_codes(codes), self._column_loss()
+        error = 0.5 * tf.math.squared_difference(inputs, outputs)
+        axes = tuple(range(1, len(error.shape)))
+        terms = {**codes, "reconstruction_error": tf.reduce_sum(error, axis=axes)}
+        if loss is None:
+            terms["column_errors"] = tf.reshape(error, [-1, math.prod(error.shape[1:])])
+        else:
+            terms["column_errors"] = tf.cast(loss.per_column(inputs, outputs), tf.float32)
+        if self._has_density():
+            terms["prior_log_prob"] = tf.cast(self.prior_log_prob(codes), tf.float32)
+        return terms
+
+    def _column_loss(self) -> Any:
+        """Returns the reconstruction loss if it tells columns apart, else None."""
+        loss = self._compile_arguments.get("reconstruction_loss")
+        return loss if hasattr(loss, "per_column") else None
+
     def signatures(self) -> dict[str, Signature]:
         """Returns the functions that an export serves, by name, `reconstruct` first.
 
@@ -254,13 +322,8 @@ class BaseAAE(BaseModel):
         return self.decode_codes(self.complete_codes(inputs))
 
     def _score(self, inputs: tf.Tensor) -> Tensors:
-        codes = self.complete_codes(inputs)
-        error = tf.math.squared_difference(inputs, self.decode_codes(codes))
-        axes = tuple(range(1, len(error.shape)))
-        scores = {"reconstruction_error": 0.5 * tf.reduce_sum(error, axis=axes)}
-        if self._has_density():
-            scores["prior_log_prob"] = tf.cast(self.prior_log_prob(codes), tf.float32)
-        return scores
+        terms = self.score_terms(inputs)
+        return {name: terms[name] for name in SCORES if name in terms}
 
     def _has_density(self) -> bool:
         # In eager mode, so that a prior without a density leaves nothing in the graph of `score`.
