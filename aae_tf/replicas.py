@@ -17,6 +17,7 @@ On one device, and outside of a train step, each function does the plain thing.
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import keras
@@ -269,17 +270,28 @@ def replica_count() -> int:
 
 
 def make_variables(make: Callable[[], _Made]) -> _Made:
-    """Calls `make`, which makes variables, outside of graphs, and once for all replicas."""
+    """Calls `make`, which makes variables, outside of graphs, and once for all replicas.
+
+    A `tf.function` that finds variables made while it is traced is traced a second time, those of
+    `tf.init_scope` included. It sees those of its own thread alone.
+    """
 
     def merged(strategy: Any) -> _Made:
-        with tf.init_scope(), strategy.scope():
-            return make()
+        def make_in_scope() -> _Made:
+            with strategy.scope():
+                return make()
+
+        return _in_thread(make_in_scope)
 
     context = tf.distribute.get_replica_context()
     if context is not None and tf.distribute.has_strategy():
         return context.merge_call(merged)
-    with tf.init_scope():
-        return make()
+    return make() if tf.executing_eagerly() else _in_thread(make)
+
+
+def _in_thread(make: Callable[[], _Made]) -> _Made:
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(make).result()
 
 
 class Count(keras.metrics.Sum):

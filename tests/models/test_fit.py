@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from aae_tf import AAE
 from aae_tf.divergences import MMD
 from tests.models.small import Batches
 
@@ -42,6 +43,18 @@ def test_fit_and_evaluate_under_every_way_to_compile(make_aae, images, options):
     assert set(history.history) - guard == {*KEYS, *("val_" + key for key in KEYS)}
     assert "skipped_updates" in history.history
     assert all(np.isfinite(values).all() for values in history.history.values())
+
+
+def test_a_step_is_traced_once(make_aae, images, monkeypatch):
+    # TensorFlow traces a function twice that makes variables, such as means of logs.
+    traces = []
+    for name in ("train_step", "test_step"):
+        step = getattr(AAE, name)
+        monkeypatch.setattr(AAE, name, lambda *a, step=step: traces.append(step) or step(*a))
+    model = make_aae(divergence="mmd")
+    model.compile()
+    model.fit(images[:32], batch_size=16, epochs=2, validation_data=images[:16], verbose=0)
+    assert len(traces) == 2
 
 
 def _dataset(x):
