@@ -63,13 +63,40 @@ def write_atomically(path: Path, content: bytes) -> None:
         content: what the file holds afterwards.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    # A killed process of the same number may have left one.
+    partial.unlink(missing_ok=True)
     try:
-        partial.write_bytes(content)
+        write_new(partial, content)
         sync(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Writes a file that must not exist: a link of that name, which others made, is not followed.
+
+    Args:
+        path: file to make.
+        content: what it holds.
+
+    Raises:
+        OSError: naming the file, if the operating system refuses, as a full disk does.
+    """
+    with naming_file(path), path.open("xb") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Adds the name of a file to errors of the block: those of a write have none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
 
 
 @contextlib.contextmanager

@@ -19,14 +19,14 @@ from aae_tf.cli.recipes import recipes
 from aae_tf.cli.sample import sample
 from aae_tf.cli.serve import serve
 from aae_tf.cli.train import train
-from aae_tf.runs.errors import UserError
+from aae_tf.runs.errors import UserError, refused_write
 
 # Recent releases of Typer carry their own copy of Click: this is its UsageError in either case.
 _UsageError: Any = typer.BadParameter.__base__
 
 
 class OneLineErrors(TyperGroup):
-    """Commands that report bad input, and a missing extra, by one line on stderr.
+    """Commands that report bad input, a full disk and a missing extra by one line on stderr.
 
     Without arguments they print their help. Unexpected exceptions pass through, with Python's
     traceback and exit code 1.
@@ -45,6 +45,8 @@ class OneLineErrors(TyperGroup):
         arguments = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
             code = super().main(arguments, prog_name, complete_var, standalone_mode=False, **extra)
+            # At exit, Python would report by a traceback that the output could not be written.
+            sys.stdout.flush()
         except UserError as error:
             _fail(str(error), error.exit_code)
         except ImportError as error:
@@ -55,6 +57,11 @@ class OneLineErrors(TyperGroup):
         except _UsageError as error:
             path = error.ctx.command_path if error.ctx else "aae-tf"
             _fail(f"{error.format_message().rstrip('.')}. See `{path} --help`.", 2)
+        except Exception as error:
+            refusal = refused_write(error)
+            if refusal is None:
+                raise
+            _fail(refusal, 1)
         sys.exit(code)
 
 

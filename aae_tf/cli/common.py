@@ -59,7 +59,7 @@ def write_file(path: Path, content: bytes) -> None:
     """Writes a file atomically, and makes its directory.
 
     Raises:
-        UserError: if the operating system refuses.
+        UserError: if the operating system refuses; of exit code 1 if the disk does.
     """
     with as_user_error(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aae_tf.cli.common import import_quietly
-from aae_tf.runs.errors import UserError, as_user_error
+from aae_tf.runs.errors import UserError, as_user_error, refused_write
 from aae_tf.runs.run_directory import open_run
 
 # Seconds between two lines of progress where no terminal shows a bar.
@@ -102,7 +102,7 @@ def encode(
                 on_progress=progress.update,
             )
     except (OSError, ExportError) as error:
-        raise UserError(str(error), exit_code=1) from error
+        raise UserError(refused_write(error) or str(error), exit_code=1) from error
     for name, files in paths.items():
         typer.echo(f"{name}: {files[0]}" + (f" ... {files[-1].name}" if len(files) > 1 else ""))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 import math
 from pathlib import Path
@@ -141,9 +142,10 @@ def _describe(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
         if path.is_file():
             try:
                 metrics[name] = read(path)
-            except ValueError as error:
+            except (OSError, ValueError, TypeError, RecursionError, csv.Error) as error:
                 raise UserError(
-                    f"Expected {path} to be as `aae-tf` writes it. Received: {error}."
+                    f"Expected {path} to be as `aae-tf` writes it. "
+                    f"Received: {type(error).__name__}: {error}."
                 ) from error
     return {"recipe": dataclasses.asdict(run.recipe)}, metrics
 
@@ -151,12 +153,18 @@ def _describe(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
 # JSON has no numbers that are not finite; they become null.
 
 
-def _read_evaluation(path: Path) -> Any:
-    return json.loads(path.read_text(), parse_constant=lambda name: None)
+def _read_evaluation(path: Path) -> dict[str, Any]:
+    numbers = json.loads(path.read_text(), parse_constant=lambda name: None)
+    if not isinstance(numbers, dict):
+        raise TypeError(f"{type(numbers).__name__} in place of numbers by name")
+    return numbers
 
 
 def _read_last_epoch(path: Path) -> dict[str, float | None]:
-    with path.open(newline="") as file:
-        last = list(csv.DictReader(file))[-1:]
-    logs = {name: float(text) for row in last for name, text in row.items() if text}
+    text = path.read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    # A shorter row has None among its cells, and a longer one among its columns.
+    if not rows or not text.endswith("\n") or None in (*rows[-1], *rows[-1].values()):
+        raise ValueError("no whole row of an epoch")
+    logs = {name: float(cell) for name, cell in rows[-1].items() if cell}
     return {name: value if math.isfinite(value) else None for name, value in logs.items()}

@@ -231,7 +231,8 @@ def _read_array(option: str, path: Path) -> np.ndarray:
     with file:
         try:
             array = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        # NumPy parses headers as Python and lets whatever that raises pass, TokenError for one.
+        except Exception as error:
             raise UserError(
                 f"Expected {option} to be a .npy file. Received: {path} ({error})."
             ) from error

@@ -53,8 +53,15 @@ def quickstart(
 
     typer.echo(f"[1/4] Training on {len(dataset.x_train)} handwritten digits")
     from aae_tf.runs.training_callbacks import EpochBar
+    from aae_tf.runs.unfinished_run import UnfinishedRun
 
-    train_run(_RECIPE, dataset, run, callbacks=[EpochBar(bar_verbosity())], verbose=0)
+    try:
+        train_run(_RECIPE, dataset, run, callbacks=[EpochBar(bar_verbosity())], verbose=0)
+    except UserError as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        shutil.rmtree(UnfinishedRun(run).path, ignore_errors=True)
+        raise UserError("Interrupted: the same command starts over.", exit_code=130) from error
 
     typer.echo("[2/4] Evaluating")
     opened = open_run(run)

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
@@ -116,8 +117,19 @@ def read_meta_graph(path: str | os.PathLike[str]) -> MetaGraphDef:
 
     Args:
         path: directory of the SavedModel.
+
+    Raises:
+        ValueError: if the file is damaged.
+        OSError: if it cannot be read.
     """
-    return SavedModel.FromString(Path(path, "saved_model.pb").read_bytes()).meta_graphs[0]
+    file = Path(path, "saved_model.pb")
+    try:
+        return SavedModel.FromString(file.read_bytes()).meta_graphs[0]
+    except (DecodeError, IndexError) as error:
+        raise ValueError(
+            f"Expected {file} to be a SavedModel's graph. Received: {type(error).__name__}: "
+            f"{error}."
+        ) from error
 
 
 def callable_signatures(meta_graph: MetaGraphDef) -> dict[str, SignatureDef]:

@@ -14,9 +14,39 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
 # TF_SessionRun has no public Python name; Session.run checks feeds itself and is slower.
 from tensorflow.python.client import pywrap_tf_session
+
+# Nothing public says whether the runtime has started.
+from tensorflow.python.eager import context as eager_context
 from tensorflow.python.util import deprecation
 
 from aae_tf.export.saved_model import all_nodes, callable_signatures, check_call
+
+# Whether this process was forked from one in which TensorFlow had started its threads.
+_lost_threads = False
+
+
+def check_threads() -> None:
+    """Refuses to run TensorFlow where it would wait for threads that a fork did not copy.
+
+    Raises:
+        RuntimeError: if TensorFlow had run in the process from which this one was forked.
+    """
+    if _lost_threads:
+        raise RuntimeError(
+            "Expected a process in which TensorFlow can run. Received: one that was forked after "
+            "TensorFlow had run, whose threads are not in it. Start workers by "
+            "multiprocessing.get_context('spawn'), or before TensorFlow runs."
+        )
+
+
+def _note_fork() -> None:
+    global _lost_threads
+    context = eager_context.context_safe()
+    _lost_threads |= context is not None and context._context_handle is not None
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_note_fork)
 
 
 class SavedModelSession:
@@ -38,6 +68,7 @@ class SavedModelSession:
 
     Raises:
         ValueError: `path` holds no SavedModel with these tags, or it does not load.
+        RuntimeError: the process was forked from one in which TensorFlow had run.
 
     Example:
 
@@ -56,6 +87,7 @@ class SavedModelSession:
     """
 
     def __init__(self, path: str | os.PathLike[str], tags: Sequence[str] = ("serve",)) -> None:
+        check_threads()
         self.path = os.fspath(path)
         self.tags = tuple(tags)
         self._session = tf.compat.v1.Session(graph=tf.Graph())

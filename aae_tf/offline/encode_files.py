@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import hashlib
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,8 +49,10 @@ def encode_files(
     `class_probabilities`. A shard appears when it is complete and on the disk.
 
     After a kill the same call resumes the job: shards that exist stay, and the others are written,
-    bit for bit as without the kill. `manifest.json` in `output` names inputs, model and settings;
-    another job is refused there. One process at a time works in a folder.
+    bit for bit as without the kill. After a row that was refused has been corrected in its file,
+    the same call goes on, too: shards whose rows are the same stay. `manifest.json` in `output`
+    names inputs, model and settings; another job is refused there. One process at a time works in
+    a folder.
 
     Args:
         model: a model of this package; or an export: a SavedModel, the folder of its versions, of
@@ -78,6 +81,8 @@ def encode_files(
             finite or a record is damaged: finished shards stay.
         TypeError: if `model` is neither a model nor a path.
         OSError: if a file cannot be read or written.
+        RuntimeError: if the process was forked from one in which TensorFlow had run: it would wait
+            for ever.
 
     Example:
 
@@ -121,9 +126,19 @@ def encode_files(
             batch_size=batch_size,
         )
         with _lock_output(folder):
-            manifest.claim_folder(folder)
-            job = _Job(encoder, rows, folder, batch_size, divide_by, on_progress)
-            job.run(plan)
+            known = manifest.claim_folder(folder)
+            digests = dict(known.rows_sha256)
+            job = _Job(encoder, rows, folder, batch_size, divide_by, on_progress, digests)
+            if known.input_hashes != manifest.input_hashes:
+                job.remove_changed(plan)
+                manifest.write(folder)
+            try:
+                job.run(plan)
+            except ValueError:
+                # The row that stopped the job will be corrected: the digests of the shards before
+                # it tell then that their rows are the same.
+                dataclasses.replace(manifest, rows_sha256=digests).write(folder)
+                raise
             dataclasses.replace(manifest, finished=True).write(folder)
     return {name: [folder / shard.file_name(name) for shard in plan] for name in encoder.outputs}
 
@@ -169,6 +184,7 @@ class _Job:
     batch_size: int
     divide_by: float | None
     on_progress: Callable[[int, int], object] | None
+    digests: dict[str, str]
 
     def run(self, plan: Sequence[Shard]) -> None:
         """Writes the missing shards."""
@@ -189,13 +205,32 @@ class _Job:
                             done += size
                             self._report(done, total)
 
+    def remove_changed(self, plan: Sequence[Shard]) -> None:
+        """Removes the shards whose rows differ from those that were read, or may do so."""
+        for shard in plan:
+            if not shard.is_finished(self.folder, self.encoder.outputs):
+                continue
+            before = self.digests.pop(str(shard.index), None)
+            if before is not None:
+                for _ in self._batches([shard]):
+                    pass
+            if before is None or self.digests[str(shard.index)] != before:
+                for name in self.encoder.outputs:
+                    (self.folder / shard.file_name(name)).unlink()
+
     def _batches(self, shards: Sequence[Shard]) -> Iterator[tuple[int, np.ndarray]]:
         """Reads the rows of consecutive shards, each batch with the number of its first row."""
         start = shards[0].start
         sizes = [size for shard in shards for size in shard.batch_sizes(self.batch_size)]
-        for batch in self.rows.batches(start, sizes):
-            yield start, batch
-            start += len(batch)
+        batches = self.rows.batches(start, sizes)
+        for shard in shards:
+            digest = hashlib.sha256()
+            for _ in shard.batch_sizes(self.batch_size):
+                batch = next(batches)
+                digest.update(np.ascontiguousarray(batch).view(np.uint8).data)
+                yield start, batch
+                start += len(batch)
+            self.digests[str(shard.index)] = digest.hexdigest()
 
     def _encode(self, numbered: tuple[int, np.ndarray]) -> dict[str, np.ndarray]:
         start, batch = numbered

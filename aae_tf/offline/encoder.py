@@ -19,6 +19,7 @@ from aae_tf.export.export_model import ExportOptions, write_servable
 from aae_tf.export.exportable import Exportable
 from aae_tf.export.model_card import hash_files
 from aae_tf.export.saved_model import callable_signatures, read_meta_graph
+from aae_tf.export.saved_model_session import check_threads
 from aae_tf.export.versions import list_versions
 from aae_tf.offline.shards import Output
 
@@ -60,7 +61,14 @@ class Encoder:
             )
         self._input = next(iter(inputs))
         self.row_shape = tuple(sizes[1:])
-        answer = self.run(np.zeros((2, *self.row_shape), np.float32))
+        try:
+            answer = self.run(np.zeros((2, *self.row_shape), np.float32))
+        except tf.errors.OpError as error:
+            # A SavedModel without its variables loads.
+            raise ValueError(
+                f"Expected `model` to run. Received: {session.path}, whose {signature!r} fails "
+                f"with: {error}."
+            ) from error
         for name, value in answer.items():
             if value.dtype.kind not in "fiu" or value.shape[:1] != (2,):
                 raise ValueError(
@@ -91,7 +99,9 @@ def open_encoder(model: Exportable | str | os.PathLike[str], signature: str) -> 
     Raises:
         ValueError: if there is no such SavedModel or signature.
         TypeError: if `model` is neither a model nor a path.
+        RuntimeError: if the process was forked from one in which TensorFlow had run.
     """
+    check_threads()
     with contextlib.ExitStack() as stack:
         if isinstance(model, str | os.PathLike):
             path = _find_export(Path(model), signature)

@@ -31,6 +31,8 @@ class Manifest:
         outputs: dtype and shape of a row of each array.
         batch_size: rows at a time; it is not compared, since it changes last digits only.
         finished: whether all shards are complete.
+        rows_sha256: SHA-256 of the rows of a shard as they are stored, by the shard's number, of
+            shards that were written before a row stopped the job.
     """
 
     model: dict[str, Any]
@@ -43,19 +45,29 @@ class Manifest:
     outputs: dict[str, dict[str, Any]]
     batch_size: int
     finished: bool = False
+    rows_sha256: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def input_hashes(self) -> list[str]:
+        """SHA-256 of each file."""
+        return [each["sha256"] for each in self.inputs]
 
     def write(self, folder: Path) -> None:
         """Writes the manifest into a folder, atomically."""
         text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
         write_atomically(folder / MANIFEST, text.encode())
 
-    def claim_folder(self, folder: Path) -> None:
+    def claim_folder(self, folder: Path) -> Manifest:
         """Writes the manifest into an empty folder, or checks that the folder is of the same job.
 
-        Unfinished files that a killed process has left are removed.
+        Unfinished files that a killed process has left are removed. A file of the same path and
+        number of rows whose content differs has been corrected, as long as the job is unfinished.
 
         Args:
             folder: a directory that exists.
+
+        Returns:
+            The manifest that is there; its inputs may be of the time before a correction.
 
         Raises:
             ValueError: if it holds other files, or another job; the message says what differs.
@@ -70,13 +82,14 @@ class Manifest:
                     f"Received: {folder}, which holds files and no {MANIFEST}."
                 )
             self.write(folder)
-            return
+            return self
         differences = list(self._differences(known))
         if differences:
             raise ValueError(
                 f"Expected `output` to be new, or begun by the same job. Received: {folder}, "
                 f"begun by another: {'; '.join(differences)}."
             )
+        return known
 
     def _differences(self, known: Manifest) -> list[str]:
         found = []
@@ -87,7 +100,11 @@ class Manifest:
             found.append(f"{len(self.inputs)} inputs instead of {len(known.inputs)}")
         else:
             for i, pair in enumerate(zip(self.inputs, known.inputs, strict=True)):
-                if pair[0]["sha256"] != pair[1]["sha256"]:
+                is_same = pair[0]["sha256"] == pair[1]["sha256"]
+                is_corrected = not known.finished and all(
+                    pair[0][key] == pair[1].get(key) for key in ("path", "rows")
+                )
+                if not is_same and not is_corrected:
                     own, other = map(_name_with_hash, pair)
                     found.append(f"inputs[{i}]={own} instead of {other}")
                     break
@@ -124,13 +141,18 @@ def fingerprint(path: Path) -> str:
 def _read_manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST
     try:
-        return Manifest(**json.loads(path.read_text()))
+        known = Manifest(**json.loads(path.read_text()))
+        hashes = [each["sha256"] for each in (known.model, *known.inputs)]
+        if not all(isinstance(each, str) for each in (*hashes, *dict(known.rows_sha256).values())):
+            raise TypeError("a hash that is no text")
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
-            f"Expected {path} to be as `encode_files` writes it. Received: {error}."
+            f"Expected {path} to be as `encode_files` writes it. "
+            f"Received: {type(error).__name__}: {error}."
         ) from error
+    return known
 
 
 def _name_with_hash(thing: dict[str, Any]) -> str:

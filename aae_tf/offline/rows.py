@@ -196,7 +196,10 @@ def _read_layout(path: Path, row_shape: tuple[int, ...]) -> _Layout:
     try:
         # np.load reads the header alone, and compares it with the size of the file.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except OSError:
+        raise
+    # NumPy parses headers as Python and lets whatever that raises pass, TokenError for one.
+    except Exception as error:
         raise ValueError(
             f"Expected `inputs` to be whole .npy files of numbers. Received: {path} ({error})."
         ) from error

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from aae_tf.files import PARTIAL, sync
+from aae_tf.files import PARTIAL, naming_file, sync
 
 # A kill loses at most the rows of one shard.
 ROWS_PER_SHARD = 2**16
@@ -86,18 +86,20 @@ class ShardWriter:
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Appends rows to every array."""
         for name, file in self._files.items():
-            file.write(np.ascontiguousarray(arrays[name]).data)
+            with naming_file(self._partial_path(name)):
+                file.write(np.ascontiguousarray(arrays[name]).data)
 
     def __enter__(self) -> ShardWriter:
         rows = self.shard.stop - self.shard.start
         for name, output in self._outputs.items():
-            self._files[name] = self._partial_path(name).open("wb")
+            self._files[name] = self._partial_path(name).open("xb")
             header = {
                 "descr": np.lib.format.dtype_to_descr(np.dtype(output.dtype)),
                 "fortran_order": False,
                 "shape": (rows, *output.shape),
             }
-            np.lib.format.write_array_header_1_0(self._files[name], header)
+            with naming_file(self._partial_path(name)):
+                np.lib.format.write_array_header_1_0(self._files[name], header)
         return self
 
     def __exit__(
@@ -107,19 +109,23 @@ class ShardWriter:
         traceback: TracebackType | None,
     ) -> None:
         with contextlib.ExitStack() as stack:
-            for name, file in self._files.items():
+            for name in self._files:
                 stack.callback(self._partial_path(name).unlink, missing_ok=True)
-                stack.callback(file.close)
+                stack.callback(self._close, name)
             if error is None:
                 self._rename_files()
 
     def _rename_files(self) -> None:
-        for name, file in self._files.items():
-            file.close()
+        for name in self._files:
+            self._close(name)
             sync(self._partial_path(name))
         for name in self._files:
             self._partial_path(name).rename(self.folder / self.shard.file_name(name))
         sync(self.folder)
+
+    def _close(self, name: str) -> None:
+        with naming_file(self._partial_path(name)):
+            self._files[name].close()
 
     def _partial_path(self, name: str) -> Path:
         return self.folder / f".{self.shard.file_name(name)}{PARTIAL}"

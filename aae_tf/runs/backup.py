@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
-from aae_tf.files import rename_and_sync, sync_tree
+from aae_tf.files import rename_and_sync, sync_tree, write_new
 from aae_tf.runs.errors import UserError
+from aae_tf.runs.run_directory import serialize_model
 
 if TYPE_CHECKING:
     from aae_tf.runs.cluster import Cluster
@@ -42,13 +45,24 @@ class Progress(NamedTuple):
     def write(self, directory: Path) -> None:
         """Writes the progress to a file in a directory."""
         # JSON keeps Python's floats to the last bit, and NaN and infinity too.
-        (directory / _PROGRESS).write_text(json.dumps(self._asdict()))
+        write_new(directory / _PROGRESS, json.dumps(self._asdict()).encode())
 
     @classmethod
     def read(cls, directory: Path) -> Progress:
-        """Reads the file that `write` makes."""
-        fields = json.loads((directory / _PROGRESS).read_text())
-        return cls(fields["epoch"], fields["step"], tuple(fields["history"]))
+        """Reads the file that `write` makes.
+
+        Raises:
+            UserError: if it is damaged.
+        """
+        path = directory / _PROGRESS
+        try:
+            fields = json.loads(path.read_text())
+            return cls(int(fields["epoch"]), int(fields["step"]), tuple(fields["history"]))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"Expected {path} to be as `aae-tf train` writes it; --restart begins anew. "
+                f"Received: {type(error).__name__}: {error}."
+            ) from error
 
 
 class Backup(keras.callbacks.Callback):
@@ -72,7 +86,7 @@ class Backup(keras.callbacks.Callback):
 
     Raises:
         UserError: if workers see different backups; from `fit`, if another version of the package
-            wrote the backup and its contents do not fit.
+            wrote the backup and its contents do not fit, or if it is damaged.
 
     Attributes:
         progress: progress of the training, updated after each execution.
@@ -110,7 +124,7 @@ class Backup(keras.callbacks.Callback):
         """Restores the metrics, which Keras has just reset, of an epoch that is under way."""
         self._first_step = self.progress.step
         if self._first_step and self._restored is not None:
-            with np.load(self._restored / _METRICS) as values, self._report_mismatch():
+            with self._report_mismatch(), np.load(self._restored / _METRICS) as values:
                 self.model.set_metrics_state(values)
         self._restored = None
 
@@ -139,11 +153,12 @@ class Backup(keras.callbacks.Callback):
         """Raises `UserError` where Keras, or the model, refuses what the backup holds."""
         try:
             yield
-        except ValueError as error:
+        # Damaged files surface as errors of HDF5, zip or NumPy.
+        except Exception as error:
             raise UserError(
                 f"Expected {self._restored} to be a backup by this version of aae_tf. Received: "
-                "one by another version. Continue with the version that wrote it, or begin anew "
-                f"with --restart. ({error})"
+                "one by another version, or a damaged one. Continue with the version that wrote "
+                f"it, or begin anew with --restart. ({error})"
             ) from error
 
     def _is_due(self) -> bool:
@@ -165,8 +180,11 @@ class Backup(keras.callbacks.Callback):
         staging = self.directory / "unfinished"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        self.model.save_weights(staging / _WEIGHTS)
-        np.savez(staging / _METRICS, **metrics)
+        with zipfile.ZipFile(io.BytesIO(serialize_model(self.model))) as saved:
+            write_new(staging / _WEIGHTS, saved.read(_WEIGHTS))
+        buffer = io.BytesIO()
+        np.savez(buffer, **metrics)
+        write_new(staging / _METRICS, buffer.getvalue())
         self.progress.write(staging)
         sync_tree(staging)
         name = f"backup-{self.progress.epoch:08d}-{self.progress.step:08d}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.checks import import_extra
+from aae_tf.files import write_new
 from aae_tf.runs.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -57,7 +59,9 @@ def write_figures(directory: Path, model: Any, recipe: Recipe, dataset: Dataset)
     for name, draw in _FIGURES[recipe.model].items():
         figure = draw(model, dataset)
         if figure is not None:
-            figure.savefig(directory / f"{name}.png")
+            buffer = io.BytesIO()
+            figure.savefig(buffer)
+            write_new(directory / f"{name}.png", buffer.getvalue())
 
 
 def _samples(model: Any, dataset: Dataset) -> Figure:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from aae_tf.files import sync, sync_tree
+from aae_tf.files import sync, sync_tree, write_new
 from aae_tf.runs.errors import UserError
 from aae_tf.runs.recipe import Recipe
 
@@ -36,12 +38,28 @@ class Run(NamedTuple):
     recipe: Recipe
 
     def load_model(self) -> BaseModel:
-        """Loads the trained model."""
+        """Loads the trained model.
+
+        Raises:
+            UserError: if the file is damaged or holds another kind of model.
+        """
         import keras
 
-        import aae_tf.models  # noqa: F401  (registers the classes that the file names)
+        from aae_tf.models import BaseModel  # registers the classes that the file names, too
 
-        return keras.models.load_model(self.path / _MODEL)
+        path = self.path / _MODEL
+        try:
+            _check_archive(path)
+            model = keras.models.load_model(path)
+            if not isinstance(model, BaseModel):
+                raise TypeError(f"a model of type {type(model).__name__}")
+        # What is damaged surfaces as an error of zip, JSON, HDF5, Keras or a layer.
+        except Exception as error:
+            raise UserError(
+                f"Expected {path} to be as `aae-tf train` writes it. "
+                f"Received: {_first_line(error)}."
+            ) from error
+        return model
 
 
 def open_run(path: Path) -> Run:
@@ -59,9 +77,10 @@ def open_run(path: Path) -> Run:
     try:
         options = json.loads((path / _CONFIG).read_text())["options"]
         return Run(path, Recipe.from_json(options))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
-            f"Expected {path / _CONFIG} to be as `aae-tf train` writes it. Received: {error!r}."
+            f"Expected {path / _CONFIG} to be as `aae-tf train` writes it. "
+            f"Received: {_first_line(error)}."
         ) from error
 
 
@@ -125,15 +144,42 @@ def write_run(
     """
     from aae_tf.export.model_card import package_versions
 
-    model.save(path / _MODEL)
+    write_new(path / _MODEL, serialize_model(model))
     config = {
         "options": dataclasses.asdict(recipe),
         "epochs_trained": len(history),
         "versions": package_versions(),
     }
-    (path / _CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-    with (path / _HISTORY).open("w", newline="") as file:
-        columns = dict.fromkeys(key for row in history for key in row)
-        writer = csv.DictWriter(file, ["epoch", *columns])
-        writer.writeheader()
-        writer.writerows({"epoch": i, **row} for i, row in enumerate(history, start=1))
+    write_new(path / _CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    columns = dict.fromkeys(key for row in history for key in row)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, ["epoch", *columns])
+    writer.writeheader()
+    writer.writerows({"epoch": i, **row} for i, row in enumerate(history, start=1))
+    write_new(path / _HISTORY, table.getvalue().encode())
+
+
+def serialize_model(model: BaseModel) -> bytes:
+    """Gives what `model.save` writes to a `.keras` file.
+
+    On a full disk, h5py ends the process by a segmentation fault when a file that it could not
+    flush is collected. So it never writes to a disk here.
+    """
+    # `model.save` takes paths only.
+    from keras.src.saving import saving_lib
+
+    buffer = io.BytesIO()
+    saving_lib.save_model(model, buffer)
+    return buffer.getvalue()
+
+
+def _check_archive(path: Path) -> None:
+    """Checks the sums of a zip archive: HDF5 may crash on damaged content."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {damaged!r}")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(".")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.runs.builders import build_model
-from aae_tf.runs.errors import UserError, as_user_error
+from aae_tf.runs.errors import UserError, as_user_error, refused_write
 from aae_tf.runs.figures import figure_callbacks, write_figures
 from aae_tf.runs.recipe import Recipe
 from aae_tf.runs.run_directory import check_new, is_run_of, write_run
@@ -68,7 +68,7 @@ def train_run(
 
     Raises:
         UserError: if the recipe does not fit the data, if `OUT.partial` belongs to another recipe,
-            or if the training diverges, is interrupted, or loses a worker.
+            or if the training diverges, is interrupted, loses a worker, or fills the disk.
     """
     import keras
     import tensorflow as tf
@@ -77,6 +77,7 @@ def train_run(
     from aae_tf.runs.backup import Backup
     from aae_tf.runs.cluster import Cluster
     from aae_tf.runs.unfinished_run import UnfinishedRun
+    from aae_tf.training.objective import check_rows, divergences_of
 
     cluster = cluster or Cluster()
     if deterministic:
@@ -88,6 +89,7 @@ def train_run(
         cluster.check_divisible(batch_sizes(recipe, dataset))
         with cluster.scope():
             model = build_model(recipe, data)
+        check_rows(divergences_of(model), sum(batch_sizes(recipe, dataset).values()))
         # `fit` checks arrays in this way, but gets batches, whose order another process can repeat.
         labels = used_labels(recipe, dataset)
         check_training_data(dataset.x_train, labels, "x_train")
@@ -131,7 +133,15 @@ def train_run(
                 f"{error} Nothing is written. A lower --learning-rate may help.", exit_code=1
             ) from error
         except KeyboardInterrupt as interrupt:
-            raise _interrupted(recipe, backup, unfinished) from interrupt
+            what = "Interrupted"
+            if backup.backed_up is not None:
+                what += f" in epoch {backup.progress.epoch + 1} of {recipe.epochs}"
+            raise _stopped(what, 130, backup, unfinished, restart) from interrupt
+        except Exception as error:
+            refusal = refused_write(error)
+            if refusal is None:
+                raise
+            raise _stopped(refusal.rstrip("."), 1, backup, unfinished, restart) from error
         if cluster.is_chief:
             unfinished.publish()
         cluster.barrier_before_exit(lambda: is_run_of(out, recipe))
@@ -198,14 +208,17 @@ def _identity(recipe: Recipe, dataset: Dataset, deterministic: bool) -> dict[str
     }
 
 
-def _interrupted(recipe: Recipe, backup: Backup, unfinished: UnfinishedRun) -> UserError:
+def _stopped(
+    what: str, exit_code: int, backup: Backup, unfinished: UnfinishedRun, restart: bool
+) -> UserError:
+    """Makes the error of a training that ends early; without a backup, removes what it wrote."""
     last = backup.backed_up
     if last is None:
         if backup.cluster.is_chief:
             unfinished.remove()
-        return UserError("Interrupted: nothing is written.", exit_code=130)
+        return UserError(f"{what}: nothing is written.", exit_code)
     return UserError(
-        f"Interrupted in epoch {backup.progress.epoch + 1} of {recipe.epochs}. The same command "
-        f"continues in epoch {last.epoch + 1} after {last.step} steps, from {unfinished.path}.",
-        exit_code=130,
+        f"{what}. The same command{' without --restart' if restart else ''} continues in epoch "
+        f"{last.epoch + 1} after {last.step} steps, from {unfinished.path}.",
+        exit_code,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aae_tf.files import has_locks, lock_directory, make_directory
+from aae_tf.files import has_locks, lock_directory, make_directory, write_new
 from aae_tf.runs.backup import Progress, newest_backup
 from aae_tf.runs.errors import UserError
 from aae_tf.runs.recipe import Recipe
@@ -83,7 +83,7 @@ class UnfinishedRun:
             return
         for path in self.path.iterdir():
             _remove(path)
-        (self.path / _IDENTITY).write_text(json.dumps(identity, indent=2) + "\n")
+        write_new(self.path / _IDENTITY, (json.dumps(identity, indent=2) + "\n").encode())
         self.run.mkdir()
 
     def publish(self) -> None:
@@ -104,9 +104,16 @@ class UnfinishedRun:
                 _remove(path)
 
     def _check_same(self, identity: dict[str, Any]) -> None:
-        known = json.loads((self.path / _IDENTITY).read_text())
-        # A field that the package did not have then had the value that is its default now.
-        known = {name: known.get(name, getattr(Recipe, name, None)) for name in identity}
+        path = self.path / _IDENTITY
+        try:
+            stored = json.loads(path.read_text())
+            # A field that the package did not have then had the value that is its default now.
+            known = {name: stored.get(name, getattr(Recipe, name, None)) for name in identity}
+        except (OSError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"Expected {path} to be as `aae-tf train` writes it; --restart begins anew. "
+                f"Received: {type(error).__name__}: {error}."
+            ) from error
         differences = [
             f"{name}={value!r} instead of {known[name]!r}"
             for name, value in identity.items()

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,17 @@ def eager() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.Model, "run_eagerly", property(lambda model: True, lambda *args: None))
         yield
+
+
+@contextlib.contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Refuses files of more bytes, as a full disk refuses them."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.fixture(scope="session")

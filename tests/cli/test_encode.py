@@ -11,6 +11,7 @@ import pytest
 from aae_tf import data
 from aae_tf.cli import encode
 from aae_tf.cli.encode import EncodingProgress
+from tests.cli.conftest import small_files
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,17 @@ class TestProgress:
             progress.update(1000, 1000)
         bar = capsys.readouterr().err
         assert "1000/1000 rows" in bar and "rows/s" in bar
+
+
+def test_a_full_disk(invoke, exported, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((3000, 8, 8, 1), np.float32))
+    out = tmp_path / "codes"
+    with small_files(5000):
+        given = ("--input", tmp_path / "x.npy", "--output", out)
+        found = line(invoke("encode", exported, *given, code=1))
+    assert found.startswith("Expected the disk to take what is written. Received: File too large: ")
+    assert f"'{out}/.latents-00000-of-00001.npy.partial'." in found
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
 
 
 @pytest.mark.slow

@@ -225,6 +225,11 @@ class TestBadInput:
             (b"PK\x03\x04", "Expected --input to be a .npy file."),
             (_npy(np.ones([2, 2]))[:-1], "Expected --input to be a .npy file."),
             (_npy(np.array([{}]), allow_pickle=True), "Expected --input to be a .npy file."),
+            (_npy(np.ones([2, 2])).replace(b"}", b"("), "Expected --input to be a .npy file."),
+            (
+                _npy(np.ones([2, 2])).replace(b"(2, 2), }" + 12 * b" ", b"(999999999999999, 2)}"),
+                "Expected --input to be a .npy file.",
+            ),
             (_npy(np.array(["a"])), "Expected --input to hold rows of numbers. Received: "),
             (_npy(np.ones([])), "Expected --input to hold rows of numbers."),
             (_npy(np.ones([0, 2])), "Expected --input to hold rows of numbers."),

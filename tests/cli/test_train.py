@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from aae_tf import AAE
 from aae_tf.runs import training
+from aae_tf.runs.errors import UserError
 from aae_tf.runs.recipe import Recipe
 from aae_tf.runs.run_directory import open_run
 from tests.cli.conftest import TINY
@@ -129,6 +130,18 @@ class TestInterrupt:
         assert errors.startswith("Error: Interrupted in epoch ")
         assert [path.name for path in tmp_path.iterdir()] == ["run.partial"]
 
+    def test_the_quickstart_starts_over(self, invoke, tmp_path, monkeypatch):
+        partial = tmp_path / "runs" / "quickstart.partial"
+
+        def interrupted(*args, **kwargs):
+            partial.mkdir(parents=True)
+            raise UserError("The same command continues.", 130) from KeyboardInterrupt()
+
+        monkeypatch.setattr("aae_tf.cli.quickstart.train_run", interrupted)
+        result = invoke("quickstart", "--root", tmp_path, code=130)
+        assert result.stderr == "Error: Interrupted: the same command starts over.\n"
+        assert not partial.exists()
+
     def test_leaves_nothing_before_an_epoch_is_done(self, invoke, tmp_path, monkeypatch):
         interrupt_at(monkeypatch, epoch=0)
         result = invoke("train", "--out", tmp_path / "run", "--units", "8", code=130)
@@ -138,7 +151,7 @@ class TestInterrupt:
 
 def test_divergence_to_nan_is_a_failure_that_leaves_nothing(invoke, tmp_path):
     result = invoke(
-        "train", "--out", tmp_path / "run", "--units", "8", "--learning-rate", "1e30",
+        "train", "--out", tmp_path / "run", "--units", "8", "--learning-rate", "1e38",
         "--divergence", "mmd", "--epochs", "3", code=1,
     )  # fmt: skip
     assert re.match(

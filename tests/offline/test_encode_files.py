@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -7,16 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from aae_tf import AAE, GAN, bulk, export, networks, offline, priors
 from aae_tf.files import lock_directory
 from aae_tf.offline import encode_files
+from tests.forks import in_child
 from tests.models.small import NUM_CLASSES, build, forward
 from tests.offline.records import content, example
 
 
 def load(paths):
     return np.concatenate([np.load(path) for path in paths])
+
+
+def latents(folder):
+    return sorted(folder.glob("latents-*"))
 
 
 def snapshot(folder):
@@ -132,6 +139,7 @@ def test_manifest_says_what_was_done(root, npy, x, tmp_path):
         },
         "batch_size": 9,
         "finished": True,
+        "rows_sha256": {},
     }
 
 
@@ -157,20 +165,38 @@ class TestInterrupted:
         }
         assert json.loads(before["manifest.json"])["finished"] is False
         times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.npy")}
-        # Another file, with other weights to go with it, is another job.
-        with pytest.raises(ValueError, match=r"begun by another: inputs\[0\]=.*x\.npy \("):
-            encode_files(root, npy(x), tmp_path / "out", **given)
+        # A file of another name is another job.
+        with pytest.raises(ValueError, match=r"begun by another: inputs\[0\]=.*y\.npy \("):
+            encode_files(root, npy(x, "y.npy"), tmp_path / "out", **given)
         assert snapshot(tmp_path / "out") == before
+        # The corrected one is not.
         encode_files(root, npy(x), tmp_path / "whole", **given)
-        bad_manifest = before["manifest.json"]
-        # Where the change is one that the fingerprint does not see, the job goes on.
-        own = json.loads(bad_manifest)
-        own["inputs"] = json.loads((tmp_path / "whole" / "manifest.json").read_text())["inputs"]
-        (tmp_path / "out" / "manifest.json").write_text(json.dumps(own))
         (tmp_path / "out" / ".latents-00002-of-00004.npy.partial").write_bytes(b"half")
         encode_files(root, npy(x), tmp_path / "out", **given)
         assert {path: path.stat().st_mtime_ns for path in times} == times
         assert snapshot(tmp_path / "out") == snapshot(tmp_path / "whole")
+        with pytest.raises(ValueError, match=r"begun by another: inputs\[0\]=.*x\.npy \("):
+            encode_files(root, npy(bad), tmp_path / "out", **given)
+
+    @pytest.mark.parametrize("digests", [True, False])
+    def test_what_else_was_corrected_is_encoded_anew(self, root, npy, x, bad, tmp_path, digests):
+        given = {"shards": 4, "batch_size": 5}
+        other = bad.copy()
+        other[3] = 0.5
+        with pytest.raises(ValueError, match="to be finite"):
+            encode_files(root, npy(other), tmp_path / "out", **given)
+        manifest = tmp_path / "out" / "manifest.json"
+        told = json.loads(manifest.read_text())
+        assert {"0", "1"} <= set(told["rows_sha256"])
+        if not digests:
+            # A kill before the bad row leaves none.
+            manifest.write_text(json.dumps({**told, "rows_sha256": {}}))
+        times = {i: path.stat().st_mtime_ns for i, path in enumerate(latents(tmp_path / "out"))}
+        encode_files(root, npy(x), tmp_path / "out", **given)
+        encode_files(root, npy(x), tmp_path / "whole", **given)
+        assert snapshot(tmp_path / "out") == snapshot(tmp_path / "whole")
+        assert times[0] != latents(tmp_path / "out")[0].stat().st_mtime_ns
+        assert (times[1] == latents(tmp_path / "out")[1].stat().st_mtime_ns) is digests
 
     def test_batch_size_may_change(self, root, npy, x, tmp_path):
         given = (root, npy(x), tmp_path / "out")
@@ -255,10 +281,30 @@ class TestAnotherJob:
         (tmp_path / "out" / "a.txt").write_text("mine")
         with pytest.raises(ValueError, match=r"which holds files and no manifest\.json\.$"):
             encode_files(root, npy(x), tmp_path / "out")
-        (tmp_path / "out" / "manifest.json").write_text("{}")
-        with pytest.raises(ValueError, match=r"manifest\.json to be as `encode_files` writes it"):
-            encode_files(root, npy(x), tmp_path / "out")
         assert (tmp_path / "out" / "a.txt").read_text() == "mine"
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"model": {}}, "KeyError: 'sha256'."),
+            ({"model": None}, "TypeError: "),
+            ({"inputs": [{}]}, "KeyError: 'sha256'."),
+            ({"inputs": [{"sha256": 3}]}, "TypeError: a hash that is no text."),
+            ({"rows_sha256": "a"}, "ValueError: "),
+            ({"more": 1}, "TypeError: "),
+            ("", "JSONDecodeError: "),
+            ("{}", "TypeError: "),
+            ("[" * 10**5, "RecursionError: "),
+        ],
+    )
+    def test_of_a_damaged_manifest(self, root, done, tmp_path, changes, message):
+        path = tmp_path / "out" / "manifest.json"
+        if isinstance(changes, dict):
+            changes = json.dumps({**json.loads(path.read_text()), **changes})
+        path.write_text(changes)
+        message = f"Expected {path} to be as `encode_files` writes it. Received: {message}"
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+            encode_files(root, done, tmp_path / "out", shards=2)
 
 
 class TestRefused:
@@ -298,6 +344,32 @@ class TestRefused:
     def test_what_is_no_model(self, npy, x, tmp_path):
         with pytest.raises(TypeError, match=r"or the path of an export\. Received: model of type"):
             encode_files(np.ones(3), npy(x), tmp_path / "out")
+
+    def test_signatures_that_do_not_run(self, npy, x, tmp_path):
+        module = tf.Module()
+        three = tf.function(lambda x: {"y": tf.reshape(x, [3, 4])})
+        signature = three.get_concrete_function(tf.TensorSpec([None, 4], name="x"))
+        tf.saved_model.save(module, str(tmp_path / "1"), signatures={"encode": signature})
+        message = r"^Expected `model` to run\. Received: .*/1, whose 'encode' fails with: "
+        with pytest.raises(ValueError, match=message):
+            encode_files(tmp_path / "1", npy(x), tmp_path / "out")
+
+    @pytest.mark.parametrize("content", [b"", b"\x99" * 50])
+    def test_damaged_graphs(self, root, npy, x, tmp_path, content):
+        (tmp_path / "1").mkdir()
+        (tmp_path / "1" / "saved_model.pb").write_bytes(content)
+        message = f"^Expected {tmp_path}/1/saved_model.pb to be a SavedModel's graph. Received: "
+        with pytest.raises(ValueError, match=message):
+            encode_files(tmp_path / "1", npy(x), tmp_path / "out")
+
+    def test_processes_without_the_threads(self, root, npy, x, tmp_path):
+        tf.constant(1.0) + 1.0
+
+        def refused():
+            with pytest.raises(RuntimeError, match="forked after TensorFlow had run, whose thre"):
+                encode_files(root, npy(x), tmp_path / "out")
+
+        assert os.waitpid(in_child(refused), 0)[1] == 0
 
     def test_signatures_of_other_kinds(self, root, npy, x, tmp_path):
         message = r"to take one float32 array of rows\. Received: signature='sample', which takes"

@@ -83,6 +83,8 @@ ONE = np.ones((3, 4), np.float32)
         (_npy(ONE)[:-1], "Expected `inputs` to be whole .npy files of numbers. Received: "),
         (_npy(ONE)[:20], "Expected `inputs` to be whole .npy files of numbers."),
         (_npy(np.array([{}]), allow_pickle=True), "Expected `inputs` to be whole .npy files"),
+        (_npy(ONE).replace(b"}", b"("), "Expected `inputs` to be whole .npy files"),
+        (_npy(ONE).replace(b"(3, 4), }", b"(-3, 4),}"), "Expected `inputs` to be whole .npy files"),
         (_npy(np.array(["a"])), "Expected `inputs` to hold numbers. Received: "),
         (_npy(ONE + 1j), "Expected `inputs` to hold numbers."),
         (_npy(np.zeros(3, "f4,f4")), "Expected `inputs` to hold numbers."),
