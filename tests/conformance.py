@@ -159,6 +159,10 @@ ROWS = {
     "Client": Row("other", lambda: serving.Client("localhost", rest_port=8501, timeout=2.0)),
     "Dataset": Row("other", lambda: data.load("digits", validation=99, seed=4)),
     "DatasetNotFoundError": Row("other", lambda: data.DatasetNotFoundError("the reason")),
+    "DriftMonitor": Row(
+        "other", lambda: detector.DriftMonitor(priors.gaussian(2), 0.02, num_features=64, seed=3)
+    ),
+    "DriftResult": Row("other", lambda: detector.DriftResult(0.1, 0.001, True)),
     "DivergenceTerms": Row("other", lambda: divergences.DivergenceTerms(*np.ones(3))),
     "ExportError": Row("other", lambda: export.ExportError("the reason")),
     "ExtraTerm": Row("other", lambda: models.ExtraTerm(np.ones(()), 2.0, np.full((), 3.0))),

@@ -16,7 +16,7 @@ PUBLIC = {
     "Reconstructions SampleGrid SwapEMAWeights",
     "data": "Dataset DatasetNotFoundError available balance_classes check_array check_label_spec "
     "check_labels labelled_subset load mix_labels shuffled_batches warn_class_frequencies",
-    "detector": "AnomalyDetector",
+    "detector": "AnomalyDetector DriftMonitor DriftResult",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "class_frequency_test classification_scores cluster_grid clustering_scores "
     "evaluate_model "
@@ -34,7 +34,7 @@ PUBLIC = {
     "standardized_mmd two_sample_test witness",
     "models": f"{MODELS} Balance BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm "
     "GenerativeModel Generator Guard",
-    "offline": "RecordDecoder encode_files",
+    "offline": "RecordDecoder drift_files encode_files",
     "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "

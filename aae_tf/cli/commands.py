@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import aae_tf
+from aae_tf.cli.drift import drift
 from aae_tf.cli.encode import encode
 from aae_tf.cli.evaluate import evaluate
 from aae_tf.cli.export import export
@@ -86,6 +87,7 @@ for command in (
     encode,
     export,
     query,
+    drift,
     loadtest,
 ):
     app.command()(command)

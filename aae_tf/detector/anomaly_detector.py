@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf import data
+from aae_tf import data, mmd
 from aae_tf.checks import (
     check_bool,
     check_dimension,
@@ -24,6 +24,7 @@ from aae_tf.checks import (
 )
 from aae_tf.data.conversions import collect_pairs, column_names
 from aae_tf.detector.calibration import Calibration
+from aae_tf.detector.drift_monitor import FEWEST_CODES, DriftMonitor
 from aae_tf.detector.typical_rows import TypicalRows
 from aae_tf.export.export_model import export_model
 from aae_tf.export.exportable import Signature
@@ -102,6 +103,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     References:
         Makhzani et al. 2016 (the codes' prior); Vovk et al. 2005, section 4.1 (the p-value).
     """
+
+    # What the drift monitor is fitted on when it is asked for, and the monitor.
+    _held_out_codes: np.ndarray | None = None
+    _drift_monitor: DriftMonitor | None = None
 
     def __init__(
         self,
@@ -198,6 +203,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         rest = {name: rows[count:] for name, rows in terms.items()}
         self.calibration_ = Calibration.fit(first, rest)
         self.typical_rows_ = TypicalRows.fit(first, self.model.decoder_codes)
+        self._held_out_codes, self._drift_monitor = terms["latents"], None
         self.n_features_in_ = len(self.calibration_.column_scales)
         if names is not None and len(names) == self.n_features_in_:
             self.feature_names_in_ = np.array(names, dtype=object)
@@ -227,6 +233,19 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def offset_(self) -> float:
         """The threshold, by scikit-learn's name."""
         return self.threshold_
+
+    @property
+    def drift_monitor_(self) -> DriftMonitor | None:
+        """A `DriftMonitor` of the latents, calibrated on those of all held-out rows.
+
+        It is fitted when it is first asked for. None where there are fewer than 50 of them, or the
+        prior of the latents has no known mean embedding.
+        """
+        prior, codes = self.model.latent_prior, self._held_out_codes
+        is_to_fit = self._drift_monitor is None and codes is not None and len(codes) >= FEWEST_CODES
+        if is_to_fit and mmd.has_mean_embedding(prior, mmd.default_kernel(prior)):
+            self._drift_monitor = DriftMonitor(prior, seed=self.seed).fit(codes)
+        return self._drift_monitor
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -342,6 +361,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             "calibration": self.calibration_.get_config(),
             "typical_rows": self.typical_rows_.get_config(),
             "feature_names": None if names is None else list(names),
+            "drift": self._describe_drift(),
         }
         write_atomically(path / DETECTOR_FILE, json.dumps(config).encode())
 
@@ -362,6 +382,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         detector = cls(keras.models.load_model(path / MODEL_FILE), **config["arguments"])
         detector.calibration_ = Calibration.from_config(config["calibration"])
         detector.typical_rows_ = TypicalRows.from_config(config["typical_rows"])
+        if config["drift"] is not None:
+            detector._drift_monitor = DriftMonitor.from_config(config["drift"])
         detector.n_features_in_ = len(detector.calibration_.column_scales)
         if config["feature_names"] is not None:
             detector.feature_names_in_ = np.array(config["feature_names"], dtype=object)
@@ -423,7 +445,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
         Returns:
             What the model says of itself, and of the detector `threshold`, above which an
-            `anomaly_score` is an anomaly, `false_alarm_rate`, `num_calibration_rows` and `columns`.
+            `anomaly_score` is an anomaly, `false_alarm_rate`, `num_calibration_rows`, `columns`,
+            and `drift`, the config of `drift_monitor_`.
         """
         return {
             **self.model.describe(),
@@ -431,7 +454,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             "false_alarm_rate": self.false_alarm_rate_,
             "num_calibration_rows": self.calibration_.num_rows,
             "columns": list(self.column_names),
+            "drift": self._describe_drift(),
         }
+
+    def _describe_drift(self) -> dict[str, Any] | None:
+        monitor = self.drift_monitor_
+        return None if monitor is None else monitor.get_config()
 
     # Checks.
 
