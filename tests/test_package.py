@@ -18,7 +18,8 @@ PUBLIC = {
     "check_labels labelled_subset load mix_labels shuffled_batches warn_class_frequencies",
     "detector": "AnomalyDetector DriftMonitor DriftResult",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
-    "evaluation": "class_frequency_test classification_scores cluster_grid clustering_scores "
+    "evaluation": "anomaly_metrics class_frequency_test classification_scores cluster_grid "
+    "clustering_scores column_chart "
     "evaluate_model "
     "latent_panels latent_scatter linear_probe manifold model_latents parzen parzen_bandwidth "
     "parzen_log_likelihood reconstructions sample_grid style_grid witness_plot",

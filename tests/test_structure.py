@@ -67,8 +67,8 @@ def _imported_modules(path: Path) -> set[str]:
 IMPORTS = {name: _imported_modules(path) - {name} for name, path in MODULES.items()}
 
 
-def test_package_has_at_most_247_files():
-    assert len(MODULES) <= 247
+def test_package_has_at_most_248_files():
+    assert len(MODULES) <= 248
 
 
 def test_every_file_belongs_to_a_layer():

@@ -4,6 +4,7 @@ Figures need Matplotlib (`pip install "aae_tf[figures]"`), `clustering_scores` a
 need scikit-learn (`pip install "aae_tf[data]"`); each is imported when it is called for.
 """
 
+from aae_tf.evaluation.anomaly_metrics import anomaly_metrics, column_chart
 from aae_tf.evaluation.class_scores import (
     class_frequency_test,
     classification_scores,
@@ -18,10 +19,12 @@ from aae_tf.evaluation.parzen import parzen, parzen_bandwidth, parzen_log_likeli
 from aae_tf.evaluation.witness_plot import witness_plot
 
 __all__ = [
+    "anomaly_metrics",
     "class_frequency_test",
     "classification_scores",
     "cluster_grid",
     "clustering_scores",
+    "column_chart",
     "evaluate_model",
     "latent_panels",
     "latent_scatter",
