@@ -41,12 +41,13 @@ REGISTERED = {
         "MMD",
     ),
     "aae_tf.losses": (
+        "ColumnLosses",
         "HeadDistance",
         "KullbackLeibler",
         "MutualInformation",
         "VirtualAdversarial",
     ),
-    "aae_tf.networks": ("RowDropout", "RowGaussianNoise"),
+    "aae_tf.networks": ("RowDropout", "RowGaussianNoise", "TableColumns", "TableFeatures"),
     "aae_tf.posteriors": ("Deterministic", "Gaussian", "Universal"),
 }
 

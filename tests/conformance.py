@@ -33,6 +33,7 @@ from aae_tf import (
     serving,
 )
 from tests.models.rows import IMAGES, MODELS, adversarial, integrated, moments, universal
+from tests.tables import small
 
 PACKAGES = (
     callbacks,
@@ -71,12 +72,14 @@ class Row(NamedTuple):
     Attributes:
         kind: "model", "layer" (has a Keras config), "callback", or "other".
         build: makes an instance with arguments that are not the defaults.
-        labels: what a model's `fit` gets beside `IMAGES`; None where it looks at none.
+        labels: what a model's `fit` gets beside its inputs; None where it looks at none.
+        inputs: what its `fit` gets.
     """
 
     kind: str
     build: Callable[[], Any]
     labels: np.ndarray | None = None
+    inputs: Any = IMAGES
 
 
 _MATERN = tfp.math.psd_kernels.MaternThreeHalves(np.float32(0.5), np.float32(1.5))
@@ -103,6 +106,10 @@ def _session(kind: type) -> Any:
 
 ROWS = {
     **{name: Row("model", build, labels) for name, (build, labels) in MODELS.items()},
+    "AAE of a table": Row("model", small.build_aae, None, small.COLUMNS),
+    "SemiSupervisedAAE of a table": Row(
+        "model", small.build_classifier, small.LABELS, small.COLUMNS
+    ),
     "Adversarial": Row("layer", adversarial),
     "Adversarial spectral": Row(
         "layer",
@@ -158,6 +165,11 @@ ROWS = {
     "CApiSession": Row("other", lambda: _session(export.CApiSession)),
     "Client": Row("other", lambda: serving.Client("localhost", rest_port=8501, timeout=2.0)),
     "Dataset": Row("other", lambda: data.load("digits", validation=99, seed=4)),
+    "Column": Row(
+        "other",
+        lambda: data.Column("x", "count", 1.0, 2.0, 0.1, dispersion=0.5, baseline=0.3),
+    ),
+    "ColumnLosses": Row("other", lambda: losses.ColumnLosses(small.schema(), {"port": 2.0})),
     "DatasetNotFoundError": Row("other", lambda: data.DatasetNotFoundError("the reason")),
     "DriftMonitor": Row(
         "other", lambda: detector.DriftMonitor(priors.gaussian(2), 0.02, num_features=64, seed=3)
@@ -206,5 +218,8 @@ ROWS = {
     "ServingError": Row(
         "other", lambda: serving.ServingError(grpc.StatusCode.NOT_FOUND, "the reason")
     ),
+    "TableColumns": Row("layer", lambda: networks.TableColumns(small.schema(), name="answer")),
+    "TableFeatures": Row("layer", lambda: networks.TableFeatures(small.schema(), name="ask")),
+    "TableSchema": Row("other", small.schema),
     "VirtualAdversarial": Row("other", lambda: losses.VirtualAdversarial(2.0, 3, 0.5, weight=0.7)),
 }

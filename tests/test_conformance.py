@@ -21,7 +21,7 @@ ADVERSARIAL = [name for name in MODELS if "adversarial" in name]
 ALTERNATING = {name.split()[0]: name for name in reversed(ADVERSARIAL)}.values()
 # One row of each class; compiling takes seconds, so that `make test-slow` has the others.
 XLA_ROWS = others_slow(
-    {name.split()[0]: name for name in MODELS}.values(),
+    {name.split()[0]: name for name in MODELS if ROWS[name].inputs is IMAGES}.values(),
     quick=["AAE gaussian adversarial", "VAE kl"],
 )
 # Signatures depend on the class, its prior, its posterior and its heads, not on the divergences.
@@ -38,6 +38,7 @@ QUICK_ROWS = {
     *("ClusteringAAE mmd adversarial", "EmbeddingAAE adversarial mmd"),
     *("VAE kl", "GAN adversarial", "GMMN mmd"),
 }
+TABLES = {name for name in MODELS if ROWS[name].inputs is not IMAGES}
 CALLBACKS = [name for name, row in ROWS.items() if row.kind == "callback"]
 
 
@@ -83,7 +84,9 @@ def test_config_says_every_argument_and_builds_an_equal_twin(name):
     cls = type(instance)
     config = instance.get_config()
     # Arguments of a base class that every model takes.
-    inherited = {"dtype", "extra_terms"} if issubclass(cls, models.BaseModel) else {"dtype"}
+    inherited = (
+        {"dtype", "extra_terms", "table"} if issubclass(cls, models.BaseModel) else {"dtype"}
+    )
     assert set(config) == {p.name for p in _arguments(cls)} | inherited
     twin = cls.from_config(json.loads(json.dumps(config)))
     assert json.dumps(twin.get_config()) == json.dumps(config)
@@ -142,7 +145,7 @@ def test_callback_writes_where_it_is_told_and_starts_over(name):
 
 
 def _fit(model, row):
-    history = model.fit(IMAGES, row.labels, batch_size=20, verbose=0, shuffle=False).history
+    history = model.fit(row.inputs, row.labels, batch_size=20, verbose=0, shuffle=False).history
     assert all(np.isfinite(values).all() for values in history.values())
     return history
 
@@ -155,7 +158,7 @@ def test_every_class_of_models_is_trained_by_the_quick_tests():
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name in QUICK_ROWS else pytest.mark.integration)
+        pytest.param(name, marks=[] if name in QUICK_ROWS | TABLES else pytest.mark.integration)
         for name in MODELS
     ],
 )

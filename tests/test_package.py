@@ -14,8 +14,9 @@ PUBLIC = {
     "bulk": "RecordDecoder encode_files",
     "callbacks": "BalanceMonitor ClassFrequencies FigureCallback LatentFit LatentScatter "
     "Reconstructions SampleGrid SwapEMAWeights",
-    "data": "Dataset DatasetNotFoundError available balance_classes check_array check_label_spec "
-    "check_labels labelled_subset load mix_labels shuffled_batches warn_class_frequencies",
+    "data": "Column TableSchema Dataset DatasetNotFoundError available balance_classes check_array "
+    "check_label_spec check_labels labelled_subset load mix_labels shuffled_batches "
+    "warn_class_frequencies",
     "detector": "AnomalyDetector DriftMonitor DriftResult",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "anomaly_metrics class_frequency_test classification_scores cluster_grid "
@@ -25,8 +26,9 @@ PUBLIC = {
     "parzen_log_likelihood reconstructions sample_grid style_grid witness_plot",
     "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "
     "export_servables read_model_card verify_files verify_saved_model",
-    "losses": "HeadDistance KullbackLeibler LossTerm MutualInformation VirtualAdversarial accuracy "
-    "check_weight cross_entropy deserialize_weight gaussian_kl serialize_weight weight_at",
+    "losses": "ColumnLosses HeadDistance KullbackLeibler LossTerm MutualInformation "
+    "VirtualAdversarial accuracy check_weight cross_entropy deserialize_weight gaussian_kl "
+    "serialize_weight weight_at",
     "mmd": "BlockProduct CoordinateProduct FourierFeatures MMDTestResult MeanEmbedding "
     "RegisterMeanEmbedding default_kernel goodness_of_fit "
     "has_mean_embedding mean_embedding "
@@ -36,7 +38,8 @@ PUBLIC = {
     "models": f"{MODELS} Balance BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm "
     "GenerativeModel Generator Guard",
     "offline": "RecordDecoder drift_files encode_files",
-    "networks": "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder",
+    "networks": "TableColumns TableFeatures conv_decoder conv_encoder mlp_decoder "
+    "mlp_discriminator mlp_encoder tabular_decoder tabular_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "
     "gaussian num_components ring_mixture row_seeds sample sample_rows serialize swiss_roll "

@@ -7,10 +7,14 @@ from aae_tf.data.check_labels import check_label_spec, check_labels
 from aae_tf.data.class_frequencies import warn_class_frequencies
 from aae_tf.data.datasets import Dataset, labelled_subset, load
 from aae_tf.data.sources import DatasetNotFoundError, available
+from aae_tf.tables.column import Column
+from aae_tf.tables.schema import TableSchema
 
 __all__ = [
+    "Column",
     "Dataset",
     "DatasetNotFoundError",
+    "TableSchema",
     "available",
     "balance_classes",
     "check_array",

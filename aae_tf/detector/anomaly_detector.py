@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from aae_tf import data, mmd
+from aae_tf import mmd
 from aae_tf.checks import (
     check_bool,
     check_dimension,
@@ -43,6 +43,7 @@ DETECTOR_FILE = "detector.json"
 # Of the held-out rows, the share that scales are measured on; the others calibrate.
 _SCALE_SHARE = 1 / 3
 _FEWEST_ROWS = 20
+_EXAMPLE_RATES = np.array([0.001, 0.1], np.float32)
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -152,6 +153,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """
         self._check_arguments()
         names = column_names(x)
+        if self.model.table_inputs is not None:
+            x = self.model.table_inputs.features(x, training=True)
         x, y = collect_pairs(x, y)
         x = self._check_rows(x)
         order = np.random.default_rng(self.seed).permutation(len(x))
@@ -300,9 +303,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
         Returns:
             `column_scores` float32 [n, columns], in the order of `column_names`, and `code_score`
-            float32 [n], in nats, whose sum is `anomaly_score`; and `typical_row` float32 [n, ...]:
-            the decoded code of a held-out row, of those in the denser half of the prior the one
-            next to the row's own.
+            float32 [n], in nats, whose sum is `anomaly_score`; and `typical_row` float32 [n, ...],
+            or of a table its columns by name: the decoded code of a held-out row, of those in the
+            denser half of the prior the one next to the row's own.
 
         Raises:
             sklearn.exceptions.NotFittedError: if `fit` was not called.
@@ -325,14 +328,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         scores = self.calibration_.score(terms)
         with full_precision(self.model):
             typical_row = self.model.decode_codes(self.typical_rows_.nearest(terms))
-        return {
-            **{name: scores[name] for name in ("column_scores", "code_score")},
-            "typical_row": typical_row,
-        }
+        scores = {name: scores[name] for name in ("column_scores", "code_score")}
+        if self.model.table is None:
+            return {**scores, "typical_row": typical_row}
+        return {**scores, **self.model.named_outputs(typical_row)}
 
     def _checked_terms(self, x: Any) -> dict[str, np.ndarray]:
         check_is_fitted(self, "calibration_")
-        return self._terms(data.check_array(x, "x", self.model.encoder.input_shape[1:]))
+        return self._terms(self.model.check_inputs(x))
 
     def _terms(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         # As an export computes it, whatever the model trains in.
@@ -424,20 +427,21 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """Returns the functions that an export serves, by name: the model's and the detector's."""
         check_is_fitted(self, "calibration_")
         signatures = self.model.signatures()
-        inputs = signatures["score"].inputs
+        inputs, examples = signatures["score"].inputs, signatures["score"].examples
 
         def terms(rows: dict[str, tf.Tensor]) -> Tensors:
-            return self.model.score_terms(**rows)
+            return self.model.score_terms(self.model.features_of(rows))
 
         def score_at(false_alarm_rate: tf.Tensor, **rows: tf.Tensor) -> Tensors:
             return self._score_terms(terms(rows), false_alarm_rate)
 
         rate = {"false_alarm_rate": tf.TensorSpec([None], tf.float32, "false_alarm_rate")}
+        rates = None if examples is None else {**examples, "false_alarm_rate": _EXAMPLE_RATES}
         return {
             **signatures,
-            "score": Signature(lambda **rows: self._score_terms(terms(rows)), inputs),
-            "score_at": Signature(score_at, {**inputs, **rate}),
-            "explain": Signature(lambda **rows: self._explain_terms(terms(rows)), inputs),
+            "score": Signature(lambda **rows: self._score_terms(terms(rows)), inputs, examples),
+            "score_at": Signature(score_at, {**inputs, **rate}, rates),
+            "explain": Signature(lambda **r: self._explain_terms(terms(r)), inputs, examples),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -486,7 +490,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         check_integer("seed", self.seed)
 
     def _check_rows(self, x: Any) -> np.ndarray:
-        rows = data.check_array(x, "x", self.model.encoder.input_shape[1:])
+        rows = self.model.check_inputs(x)
         if len(rows) < _FEWEST_ROWS:
             raise ValueError(
                 f"Expected `x` to have at least {_FEWEST_ROWS} rows. Received: {len(rows)}."
@@ -495,4 +499,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
 
 def _arrays(tensors: Tensors) -> dict[str, np.ndarray]:
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+    return {
+        name: np.array([text.decode() for text in tensor.numpy()], object)
+        if tensor.dtype == tf.string
+        else tensor.numpy()
+        for name, tensor in tensors.items()
+    }

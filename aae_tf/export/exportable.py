@@ -2,15 +2,19 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from aae_tf.export.nan_rows import nan_rows
 
 Tensors = dict[str, tf.Tensor]
+
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class ExportError(RuntimeError):
@@ -25,22 +29,49 @@ class ExportError(RuntimeError):
 class Signature:
     """One function that an export serves.
 
-    It takes and gives float32 and int64, works for any batch size, computes row i from row i
+    It takes and gives float32, int64 and text, works for any batch size, computes row i from row i
     alone, asserts nothing about values, and asks for no device and no XLA.
 
     Args:
         function: keyword tensors to a dict of tensors.
         inputs: specification of each input; the first dimension is the batch.
+        examples: values of each input, from which rows are drawn to verify an export with; None
+            draws numbers. A row with NaN or infinity is answered with NaN unless there are
+            examples: their function takes such values.
     """
 
     function: Callable[..., Tensors]
     inputs: dict[str, tf.TensorSpec]
+    examples: Mapping[str, np.ndarray] | None = None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The graph's own name of each input: TensorFlow changes what is no plain identifier."""
+        if all(_IDENTIFIER.fullmatch(name) for name in self.inputs):
+            return {name: name for name in self.inputs}
+        return {name: f"input_{i}" for i, name in enumerate(self.inputs)}
 
     @functools.cached_property
     def graph(self) -> tf.types.experimental.ConcreteFunction:
         """The function as a graph, for batches of any size; traced once."""
-        function = tf.function(nan_rows(self.function), autograph=False)
-        return function.get_concrete_function(**self.inputs)
+        names = self.parameters
+
+        def function(**inputs: tf.Tensor) -> Tensors:
+            return self.function(**{name: inputs[own] for name, own in names.items()})
+
+        return tf.function(
+            nan_rows(function) if self.examples is None else function, autograph=False
+        ).get_concrete_function(
+            **{
+                own: tf.TensorSpec(self.inputs[name].shape, self.inputs[name].dtype, own)
+                for name, own in names.items()
+            }
+        )
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Tensors:
+        """Calls the graph on arrays."""
+        names = self.parameters
+        return self.graph(**{names[name]: tf.constant(array) for name, array in inputs.items()})
 
     @property
     def outputs(self) -> dict[str, tf.TensorSpec]:

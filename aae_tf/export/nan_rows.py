@@ -22,7 +22,8 @@ def nan_rows(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Returns:
         The same function, but for rows of which any floating argument holds NaN or infinity:
-        floating results are NaN there, and integers, such as the number of a class, are -1.
+        floating results are NaN there, integers, such as the number of a class, are -1, and text
+        is empty.
 
     Example:
 
@@ -49,7 +50,8 @@ def nan_rows(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _where(is_finite: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    missing = tf.constant(np.nan if rows.dtype.is_floating else -1, rows.dtype)
+    value = "" if rows.dtype == tf.string else np.nan if rows.dtype.is_floating else -1
+    missing = tf.constant(value, rows.dtype)
     # This form of `where` copies whole rows; `tf.where` broadcasts, and took as long or longer in
     # exported encoders. A sum with 0 * inputs may be simplified away when a graph is rewritten.
     return tf.compat.v1.where(is_finite, rows, tf.fill(tf.shape(rows), missing))

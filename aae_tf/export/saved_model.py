@@ -15,7 +15,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
-from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from aae_tf.export.exportable import Signature
@@ -69,6 +69,32 @@ def write_saved_model(
         os.fspath(path),
         signatures={DEFAULT_SIGNATURE: default, **functions},
     )
+    default_name = next(iter(signatures))
+    names = {name: signature.parameters for name, signature in signatures.items()}
+    _rename_inputs(Path(path), {DEFAULT_SIGNATURE: names[default_name], **names})
+
+
+def _rename_inputs(path: Path, names: Mapping[str, Mapping[str, str]]) -> None:
+    """Gives inputs the names that clients use, where the graph's own are others.
+
+    Args:
+        path: directory of the SavedModel.
+        names: the graph's own name by that of the input, for each signature.
+    """
+    if all(name == own for parameters in names.values() for name, own in parameters.items()):
+        return
+    file = path / "saved_model.pb"
+    saved = SavedModel.FromString(file.read_bytes())
+    for signature_name, parameters in names.items():
+        inputs = saved.meta_graphs[0].signature_def[signature_name].inputs
+        infos = {
+            name: TensorInfo.FromString(inputs[own].SerializeToString())
+            for name, own in parameters.items()
+        }
+        inputs.clear()
+        for name, info in infos.items():
+            inputs[name].CopyFrom(info)
+    file.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 @contextlib.contextmanager

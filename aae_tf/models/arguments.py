@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from aae_tf import priors
 from aae_tf.priors.row_families import known_row_family
+from aae_tf.tables.schema import TableSchema
 
 
 def check_network(argument: str, network: Any) -> None:
@@ -24,6 +25,26 @@ def check_network(argument: str, network: Any) -> None:
             "functional API, or give a Sequential its keras.Input. "
             f"Received: {argument}={network!r}."
         )
+
+
+def check_table(table: Any, decoder: keras.Model) -> TableSchema | None:
+    """Returns a schema that the outputs of a decoder fit, or None if that is given.
+
+    Raises:
+        TypeError: if `table` is no `TableSchema`.
+        ValueError: if the decoder gives another number of outputs.
+    """
+    if table is None:
+        return None
+    if not isinstance(table, TableSchema):
+        raise TypeError(f"Expected `table` to be a data.TableSchema. Received: table={table!r}.")
+    if decoder.output_shape != (None, table.width):
+        raise ValueError(
+            f"Expected `decoder` to give the {table.width} outputs of `table`, see "
+            "networks.tabular_decoder. "
+            f"Received: decoder with output_shape={decoder.output_shape}."
+        )
+    return table
 
 
 def check_prior(argument: str, prior: Any) -> int:

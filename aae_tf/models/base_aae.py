@@ -1,6 +1,7 @@
 """A model with an encoder: what the variants of the adversarial autoencoder share."""
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -157,7 +158,7 @@ class BaseAAE(BaseModel):
         Raises:
             ValueError: if `x` is not finite, or its shape is not the encoder's.
         """
-        rows = [self._check_inputs(x)]
+        rows = [self.check_inputs(x)]
         return self.map_rows("encode", lambda i: self.encode_codes(i)["latents"], rows, batch_size)
 
     def classify(self, x: Any, batch_size: int = 1024) -> np.ndarray:
@@ -178,7 +179,7 @@ class BaseAAE(BaseModel):
             raise NotImplementedError(
                 f"{type(self).__name__} has no classifier: it learns no probabilities of classes."
             )
-        rows = [self._check_inputs(x)]
+        rows = [self.check_inputs(x)]
         return self.map_rows(
             "classify", lambda i: self.encode_codes(i)["class_probabilities"], rows, batch_size
         )
@@ -186,7 +187,7 @@ class BaseAAE(BaseModel):
     # Whether `encode_codes` gives class probabilities.
     classifies: bool = False
 
-    def reconstruct(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+    def reconstruct(self, x: Any, batch_size: int = 1024) -> Any:
         """Encodes inputs to the mean of their codes, and decodes these.
 
         Args:
@@ -194,12 +195,15 @@ class BaseAAE(BaseModel):
             batch_size: rows at a time.
 
         Returns:
-            float32 [n, ...].
+            float32 [n, ...]; of a table a dict of columns, as `decode` gives them.
 
         Raises:
             ValueError: if `x` is not finite, or its shape is not the encoder's.
         """
-        return self.map_rows("reconstruct", self._reconstruct, [self._check_inputs(x)], batch_size)
+        rows = [self.check_inputs(x)]
+        return self.map_rows(
+            "reconstruct", lambda i: self._answer(self._reconstruct(i)), rows, batch_size
+        )
 
     def score(self, x: Any, batch_size: int = 1024) -> dict[str, np.ndarray]:
         """Scores inputs: what is unlike the training data has a large error or a rare code.
@@ -210,7 +214,8 @@ class BaseAAE(BaseModel):
 
         Returns:
             What the exported signature `score` gives. `reconstruction_error`, float32 [n]: half
-            the squared distance |x - x'|^2 to the reconstruction. `prior_log_prob`, float32 [n]:
+            the squared distance |x - x'|^2 to the reconstruction; of a table the sum of its
+            `losses.ColumnLosses`. `prior_log_prob`, float32 [n]:
             the log density of the code under the prior, nats; left out where the prior has no
             density.
 
@@ -227,7 +232,7 @@ class BaseAAE(BaseModel):
         >>> {name: values.shape for name, values in scores.items()}
         {'reconstruction_error': (5,), 'prior_log_prob': (5,)}
         """
-        return self.map_rows("score", self._score, [self._check_inputs(x)], batch_size)
+        return self.map_rows("score", self._score, [self.check_inputs(x)], batch_size)
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -262,7 +267,7 @@ class BaseAAE(BaseModel):
         >>> model.column_names, model.column_errors(x).shape
         (('0', '1', '2', '3'), (5, 4))
         """
-        rows = [self._check_inputs(x)]
+        rows = [self.check_inputs(x)]
         return self.map_rows("score_terms", self.score_terms, rows, batch_size)["column_errors"]
 
     def score_terms(self, inputs: tf.Tensor) -> Tensors:
@@ -279,11 +284,16 @@ class BaseAAE(BaseModel):
         outputs, loss = self.decode_codes(codes), self._column_loss()
         error = 0.5 * tf.math.squared_difference(inputs, outputs)
         axes = tuple(range(1, len(error.shape)))
-        terms = {**codes, "reconstruction_error": tf.reduce_sum(error, axis=axes)}
         if loss is None:
-            terms["column_errors"] = tf.reshape(error, [-1, math.prod(error.shape[1:])])
+            columns = tf.reshape(error, [-1, math.prod(error.shape[1:])])
         else:
-            terms["column_errors"] = tf.cast(loss.per_column(inputs, outputs), tf.float32)
+            columns = tf.cast(loss.per_column(inputs, outputs), tf.float32)
+        if self.table is None:
+            error = tf.reduce_sum(error, axis=axes)
+        else:
+            # Outputs are means and logits, whose distance to features tells nothing.
+            error = tf.reduce_sum(columns, axis=1)
+        terms = {**codes, "column_errors": columns, "reconstruction_error": error}
         if self._has_density():
             terms["prior_log_prob"] = tf.cast(self.prior_log_prob(codes), tf.float32)
         return terms
@@ -291,7 +301,7 @@ class BaseAAE(BaseModel):
     def _column_loss(self) -> Any:
         """Returns the reconstruction loss if it tells columns apart, else None."""
         loss = self._compile_arguments.get("reconstruction_loss")
-        return loss if hasattr(loss, "per_column") else None
+        return loss if hasattr(loss, "per_column") else self.column_losses
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the functions that an export serves, by name, `reconstruct` first.
@@ -301,22 +311,38 @@ class BaseAAE(BaseModel):
         """
 
         def reconstruct(inputs: tf.Tensor) -> Tensors:
-            return {"outputs": self._reconstruct(inputs)}
+            return self.named_outputs(self._reconstruct(inputs))
 
         def classify(inputs: tf.Tensor) -> Tensors:
             probabilities = self.encode_codes(inputs)["class_probabilities"]
             class_id = tf.argmax(probabilities, axis=1, output_type=tf.int64)
             return {"class_probabilities": probabilities, "class_id": class_id}
 
-        shape = [None, *self.encoder.input_shape[1:]]
-        inputs = {"inputs": tf.TensorSpec(shape, tf.float32, "inputs")}
         signatures = {
-            "reconstruct": Signature(reconstruct, inputs),
-            "encode": Signature(lambda inputs: self.encode_codes(inputs), inputs),
+            "reconstruct": self.input_signature(reconstruct),
+            "encode": self.input_signature(lambda inputs: self.encode_codes(inputs)),
         }
         if self.classifies:
-            signatures["classify"] = Signature(classify, inputs)
-        return {**signatures, **super().signatures(), "score": Signature(self._score, inputs)}
+            signatures["classify"] = self.input_signature(classify)
+        return {**signatures, **super().signatures(), "score": self.input_signature(self._score)}
+
+    def input_signature(self, function: Callable[[tf.Tensor], Tensors]) -> Signature:
+        """Makes a signature of a function of `inputs`; of a table its inputs are the columns."""
+        table = self.table_inputs
+        if table is None:
+            shape = [None, *self.encoder.input_shape[1:]]
+            return Signature(function, {"inputs": tf.TensorSpec(shape, tf.float32, "inputs")})
+        return Signature(
+            lambda **columns: function(self.features_of(columns)),
+            table.specs(),
+            examples=table.examples(),
+        )
+
+    def features_of(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Gives what networks take from the inputs of a signature: `inputs`, or columns."""
+        if self.table_inputs is None:
+            return inputs["inputs"]
+        return self.table_inputs.layer({name: inputs[name] for name in self.table_inputs.names})
 
     def _reconstruct(self, inputs: tf.Tensor) -> tf.Tensor:
         return self.decode_codes(self.complete_codes(inputs))
@@ -338,5 +364,8 @@ class BaseAAE(BaseModel):
         """Gives the encoder's features, which the heads of all codes share."""
         return self.encoder(inputs, training=training)
 
-    def _check_inputs(self, x: Any) -> np.ndarray:
+    def check_inputs(self, x: Any) -> np.ndarray:
+        """Checks inputs in any form that `fit` takes, and gives what networks take of them."""
+        if self.table_inputs is not None:
+            x = self.table_inputs.features(x)
         return data.check_array(x, "x", self.encoder.input_shape[1:])

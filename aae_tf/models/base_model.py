@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf import replicas
-from aae_tf.losses import LossTerm
+from aae_tf.losses import ColumnLosses, LossTerm
 from aae_tf.losses.weights import Weight
 from aae_tf.models.arguments import serialize_argument
 from aae_tf.models.generative_model import GenerativeModel
@@ -98,6 +98,11 @@ class BaseModel(GenerativeModel):
         **kwargs: Any,
     ) -> None:
         loss_terms = check_terms(extra_terms)
+        if kwargs.get("table") is not None and not self.reconstructs:
+            raise ValueError(
+                "Expected no `table`: it describes the columns of inputs that are reconstructed. "
+                f"Received: table with model={type(self).__name__}."
+            )
         super().__init__(decoder, num_classes=num_classes, seed=seed, name=name, **kwargs)
         self.loss_terms = loss_terms
         if self.labels == "none" and asks_for(loss_terms, "labels"):
@@ -113,6 +118,14 @@ class BaseModel(GenerativeModel):
         self._divergences = divergences_of(self)
         self._compile_arguments: dict[str, Any] = {}
         self.built = True
+
+    @property
+    def column_losses(self) -> ColumnLosses | None:
+        """The losses of a table's columns, as `compile` got them; None without a table."""
+        if self.table is None:
+            return None
+        compiled = self._compile_arguments.get("reconstruction_loss")
+        return compiled if isinstance(compiled, ColumnLosses) else ColumnLosses(self.table)
 
     # The hooks.
 
@@ -151,7 +164,7 @@ class BaseModel(GenerativeModel):
         self,
         optimizer: str | keras.optimizers.Optimizer = "adam",
         discriminator_optimizer: OptimizerIdentifier = None,
-        reconstruction_loss: Identifier = "half_squared_error",
+        reconstruction_loss: Identifier | None = None,
         schedule: str = "joint",
         reconstruction_weight: Weight = 1.0,
         regularization_optimizer: OptimizerIdentifier = None,
@@ -178,9 +191,10 @@ class BaseModel(GenerativeModel):
             discriminator_optimizer: the same for the discriminators; None takes a copy of
                 `optimizer`. Not used where no code has a discriminator, so that a model compiles
                 alike whatever its divergence.
-            reconstruction_loss: "half_squared_error" (0.5 |x - x'|^2), "bernoulli" (both in nats,
-                summed over features, averaged over the batch), or a callable of (inputs, outputs)
-                that returns [batch, ...], summed likewise; register it with
+            reconstruction_loss: None is "half_squared_error", or of a table
+                `losses.ColumnLosses(table)`. "half_squared_error" (0.5 |x - x'|^2), "bernoulli"
+                (both in nats, summed over features, averaged over the batch), or a callable of
+                (inputs, outputs) that returns [batch, ...], summed likewise; register it with
                 `keras.saving.register_keras_serializable`, or a saved model will not load. Or a
                 loss of Keras, by name ("mse", "mae"), class or instance, whose number is that of
                 Keras: averaged over features and batch, unless its `reduction` is "sum" or None,
@@ -224,6 +238,9 @@ class BaseModel(GenerativeModel):
             UserWarning: if the class overrides `call`, which training does not go through.
         """
         check_unknown(unknown)
+        if reconstruction_loss is None:
+            default = "half_squared_error"
+            reconstruction_loss = default if self.table is None else ColumnLosses(self.table)
         has_metrics = bool(metrics or weighted_metrics)
         if has_metrics and not self.reconstructs:
             raise ValueError(
@@ -294,7 +311,8 @@ class BaseModel(GenerativeModel):
         Args:
             x: inputs [n, ...] as an array, frame or tensor of any library, or a tf.data.Dataset,
                 PyDataset or generator of batches: `inputs`, `(inputs, y)` or
-                `(inputs, y, sample_weight)`.
+                `(inputs, y, sample_weight)`. Of a model with a table, inputs are a frame or a dict
+                of columns [n], or the features that `networks.TableFeatures` makes of them.
             y: labels where the model uses them: integers [n], -1 where unknown. On models that
                 reconstruct, also targets [n, ...] of the inputs' shape, which outputs are compared
                 with in place of the inputs (denoising); beside labels, as a dict of "targets" and
@@ -534,4 +552,5 @@ class BaseModel(GenerativeModel):
             rescaling=rescaling[0] if rescaling else None,
             skips_non_finite=fitting and self.trainer is not None and self.trainer.is_guarded,
             check_rows=functools.partial(check_rows, divergences_of(self)),
+            table=self.table_inputs,
         )

@@ -18,12 +18,16 @@ from aae_tf.export.saved_model import full_precision
 from aae_tf.export.signature_file import FORMATS, export_signature
 from aae_tf.models.arguments import (
     check_network,
+    check_table,
     constructor_arguments,
     deserialize_argument,
     row_labels,
     row_seeds,
     serialize_argument,
 )
+from aae_tf.models.table_inputs import TableInputs
+from aae_tf.networks import TableColumns
+from aae_tf.tables.schema import TableSchema
 from aae_tf.training.terms import Tensors
 
 # Folded into the seeds of rows, so that a row's class and its style are independent.
@@ -47,10 +51,13 @@ class GenerativeModel(keras.Model):
         num_classes: how many classes or clusters the model knows; None if it knows none.
         seed: non-negative integer for all randomness of the model; None draws anew.
         name: name of the model.
+        table: the `data.TableSchema` of inputs that are columns; the outputs of the decoder are
+            those of `networks.tabular_decoder` then. Every model that reconstructs takes it by
+            this name: its methods take columns, and `decode`, `sample` and `reconstruct` give them.
 
     Raises:
-        TypeError: if the decoder is not a Keras model, or the seed no integer.
-        ValueError: if the decoder is not built.
+        TypeError: if the decoder is not a Keras model, the seed no integer, or the table no schema.
+        ValueError: if the decoder is not built, or its outputs are not those of the table.
     """
 
     decoder_codes: tuple[str, ...] = ("latents",)
@@ -62,6 +69,7 @@ class GenerativeModel(keras.Model):
         num_classes: int | None = None,
         seed: int | None = None,
         name: str | None = None,
+        table: TableSchema | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
@@ -69,6 +77,9 @@ class GenerativeModel(keras.Model):
             seed = check_integer("seed", seed)
         check_network("decoder", decoder)
         self.decoder = decoder
+        self.table = check_table(table, decoder)
+        self.table_inputs = None if table is None else TableInputs(table)
+        self._table_columns = None if table is None else TableColumns(table)
         if num_classes is not None:
             self.num_classes = num_classes
         self.seed = seed
@@ -98,9 +109,17 @@ class GenerativeModel(keras.Model):
         """Decodes codes to outputs, float32 [batch, ...]."""
         return tf.cast(self.decoder(self.decoder_inputs(codes), training=False), tf.float32)
 
+    def named_outputs(self, outputs: tf.Tensor) -> Tensors:
+        """Names outputs of the decoder as signatures do: "outputs", or the columns of a table."""
+        return {"outputs": outputs} if self._table_columns is None else self._table_columns(outputs)
+
+    def _answer(self, outputs: tf.Tensor) -> Any:
+        """Gives what `decode`, `sample` and `reconstruct` answer: outputs, or columns by name."""
+        return outputs if self.table is None else self.named_outputs(outputs)
+
     # What users call.
 
-    def decode(self, z: Any, class_probabilities: Any = None, batch_size: int = 1024) -> np.ndarray:
+    def decode(self, z: Any, class_probabilities: Any = None, batch_size: int = 1024) -> Any:
         """Decodes codes.
 
         Args:
@@ -110,7 +129,8 @@ class GenerativeModel(keras.Model):
             batch_size: rows decoded at a time.
 
         Returns:
-            float32 [n, ...], of the decoder's output shape.
+            float32 [n, ...], of the decoder's output shape; of a table a dict of columns, see
+            `networks.TableColumns`, text as str.
 
         Raises:
             ValueError: if an argument is not finite or not of its width, or class probabilities
@@ -136,7 +156,9 @@ class GenerativeModel(keras.Model):
             )
         return self.map_rows(
             "decode",
-            lambda *codes: self.decode_codes(dict(zip(self.decoder_codes, codes, strict=True))),
+            lambda *codes: self._answer(
+                self.decode_codes(dict(zip(self.decoder_codes, codes, strict=True)))
+            ),
             rows,
             batch_size,
         )
@@ -147,7 +169,7 @@ class GenerativeModel(keras.Model):
         labels: Any = None,
         seed: Any = None,
         batch_size: int = 1024,
-    ) -> np.ndarray:
+    ) -> Any:
         """Draws codes from the prior and decodes them.
 
         Args:
@@ -161,7 +183,8 @@ class GenerativeModel(keras.Model):
             batch_size: rows decoded at a time.
 
         Returns:
-            float32 [n, ...], of the decoder's output shape.
+            float32 [n, ...], of the decoder's output shape; of a table a dict of columns, as
+            `decode` gives them.
 
         Raises:
             TypeError: if labels are no integers.
@@ -193,7 +216,10 @@ class GenerativeModel(keras.Model):
         else:
             rows = [seeds, row_labels(labels, len(seeds), self.num_classes)]
         return self.map_rows(
-            "sample", lambda *row: self.decode_codes(self.seed_codes(*row)), rows, batch_size
+            "sample",
+            lambda *row: self._answer(self.decode_codes(self.seed_codes(*row))),
+            rows,
+            batch_size,
         )
 
     def export(
@@ -228,7 +254,8 @@ class GenerativeModel(keras.Model):
         Raises:
             FileExistsError: if `filepath` exists, for "tf_saved_model".
             ImportError: if the packages of the extra `onnx` are not installed.
-            ValueError: if there is no such signature, or one is named for a format that has none.
+            ValueError: if there is no such signature, or one is named for a format that has none;
+                for a model of a table, if `format` is not "tf_saved_model".
             aae_tf.export.ExportError: if the export does not verify, or the format has no operation
                 for one of the signature's: of `sample` and `score` ONNX and LiteRT have those
                 of some priors alone.
@@ -244,6 +271,11 @@ class GenerativeModel(keras.Model):
         ValueError: Expected `signature` to be one of 'reconstruct', 'encode', 'decode', 'sample',
         'score'. Received: signature='classify'.
         """
+        if self.table is not None and format != "tf_saved_model":
+            raise ValueError(
+                "Expected format='tf_saved_model' for a model of a table: the others have no "
+                f"operations on text. Received: format={format!r}."
+            )
         of_signature = format in FORMATS and "input_signature" not in kwargs
         if signature is not None and not of_signature:
             raise ValueError(
@@ -271,7 +303,7 @@ class GenerativeModel(keras.Model):
 
         def sample(seed: tf.Tensor, label: tf.Tensor | None = None) -> Tensors:
             codes = self.seed_codes(seed, label)
-            return {"outputs": self.decode_codes(codes), **codes}
+            return {**self.named_outputs(self.decode_codes(codes)), **codes}
 
         rows = {"seed": tf.TensorSpec([None], tf.int64, "seed")}
         if self.num_classes is not None:
@@ -281,7 +313,9 @@ class GenerativeModel(keras.Model):
             for name, width in self.code_widths().items()
         }
         return {
-            "decode": Signature(lambda **codes: {"outputs": self.decode_codes(codes)}, codes),
+            "decode": Signature(
+                lambda **codes: self.named_outputs(self.decode_codes(codes)), codes
+            ),
             "sample": Signature(sample, rows),
         }
 
@@ -314,13 +348,16 @@ class GenerativeModel(keras.Model):
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            **{name: serialize_argument(value) for name, value in arguments.items()},
+            **{n: serialize_argument(value) for n, value in arguments.items() if n != "table"},
+            "table": None if self.table is None else self.table.to_json(),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "GenerativeModel":
         """Builds the model from what `get_config` returned."""
-        return cls(**{name: deserialize_argument(value) for name, value in config.items()})
+        table = config.get("table")
+        arguments = {name: deserialize_argument(value) for name, value in config.items()}
+        return cls(**arguments | {"table": None if table is None else TableSchema.from_json(table)})
 
     def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
         """Saves as `keras.Model.save` does; refuses what cannot be saved before it writes.
@@ -396,7 +433,15 @@ class GenerativeModel(keras.Model):
         starts = range(0, max(len(rows[0]), 1), batch_size)
         slices = [slice(start, start + batch_size) for start in starts]
         parts = [run(*(array[part] for array in rows)) for part in slices]
-        return tf.nest.map_structure(lambda *tensors: np.concatenate(tensors), *parts)
+        return tf.nest.map_structure(_join_rows, *parts)
+
+
+def _join_rows(*tensors: tf.Tensor) -> np.ndarray:
+    """Puts rows together; text becomes str."""
+    rows = np.concatenate([tensor.numpy() for tensor in tensors])
+    if rows.dtype == object:
+        rows[:] = [text.decode() for text in rows.tolist()]
+    return rows
 
 
 def draw_classes(

@@ -20,6 +20,7 @@ import tensorflow as tf
 from aae_tf import data
 from aae_tf.checks import check_dimension
 from aae_tf.data.check_arrays import describe_non_finite
+from aae_tf.data.check_labels import label_argument
 from aae_tf.data.conversions import is_pipeline, is_py_dataset
 from aae_tf.models.inputs import (
     InputRules,
@@ -75,6 +76,9 @@ class InputCheck:
             )
         if isinstance(x, tf.distribute.DistributedDataset):
             return x, y, sample_weight
+        if self._rules.table is not None:
+            x = self._rules.table.features(x, argument, training=True)
+            y = self._rules.table.targets(y, label_argument(argument))
         if is_pipeline(x):
             return self._check_pipeline(argument, x), y, sample_weight
         return check_arrays(argument, x, y, sample_weight, self._rules)
@@ -184,6 +188,8 @@ def check_call(x: Any, rules: InputRules) -> Any:
         TypeError: if inputs are no floats.
         ValueError: if they have another shape.
     """
+    if rules.table is not None:
+        x = rules.table.features(x)
     if not is_pipeline(x):
         return data.check_array(x, "x", rules.shape, finite=False)
     if isinstance(x, tf.data.Dataset):

@@ -15,6 +15,7 @@ from aae_tf.data.check_arrays import (
 )
 from aae_tf.data.check_labels import describe_range, label_argument
 from aae_tf.data.conversions import name_dtype, to_numpy
+from aae_tf.models.table_inputs import TableInputs
 from aae_tf.training.terms import Batch
 
 _NEEDS = {"some": "some of them known (-1: unknown)", "all": "all of them known"}
@@ -66,6 +67,7 @@ class InputRules(NamedTuple):
         skips_non_finite: whether a batch that is not finite is skipped, as the guard does, and so
             does not end what is under way.
         check_rows: raises ValueError where a batch has too few rows for a divergence.
+        table: turns the columns of a table into features; None where inputs are arrays.
     """
 
     model: str
@@ -77,6 +79,7 @@ class InputRules(NamedTuple):
     rescaling: str | None = None
     skips_non_finite: bool = False
     check_rows: Callable[[int], None] | None = None
+    table: TableInputs | None = None
 
 
 def check_arrays(argument: str, x: Any, y: Any, sample_weight: Any, rules: InputRules) -> tuple:

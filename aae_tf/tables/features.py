@@ -1,0 +1,181 @@
+"""Keras layers between the columns of a table and the features that networks take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from aae_tf.tables import dates
+from aae_tf.tables.column import Column
+from aae_tf.tables.schema import TableSchema
+
+# An infinite number becomes this many standard deviations: an anomaly whose answers are finite.
+_LARGEST = 1e6
+# log(1 + count) beyond which the exponential is cut off.
+LARGEST_LOG_COUNT = 40.0
+_BUCKETS = 2**63 - 1
+
+
+class _TableLayer(keras.layers.Layer):
+    """A layer without weights that knows a schema; it computes in float32 under any policy."""
+
+    def __init__(self, schema: TableSchema, name: str | None = None, **kwargs: Any) -> None:
+        # A schema comes back from a config as its JSON.
+        self.schema = TableSchema.from_json(schema) if isinstance(schema, str) else schema
+        super().__init__(name=name, **{**kwargs, "dtype": "float32", "trainable": False})
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, the schema as JSON."""
+        config = super().get_config()
+        return {"name": self.name, "dtype": config["dtype"], "schema": self.schema.to_json()}
+
+
+@keras.saving.register_keras_serializable(package="aae_tf")
+class TableFeatures(_TableLayer):
+    """Turns the columns of a table into features.
+
+    A number, count, boolean or date becomes two features: its value and a flag that is 1 where it
+    is missing. Numbers and dates are standardized, counts as log(1 + count); a missing value is
+    replaced by the mean. A categorical column becomes a one-hot vector: an entry for values that
+    the vocabulary lacks, one for each of the vocabulary, and one for missing.
+
+    The vocabulary is searched by a hash of the text, and the text found is compared with the one
+    that is looked for. No table of `tf.lookup` is needed: such a table is a resource that a server
+    has to initialise, by operations that hold state, and Keras' StringLookup and FeatureSpace are
+    made of them.
+
+    Args:
+        schema: the `TableSchema`, or its JSON.
+        name: name of the layer.
+
+    Inputs:
+        dict of columns by name: float32 [batch], NaN where missing; string [batch] for dates and
+        text, "" where missing. A date that does not parse is missing.
+
+    Returns:
+        float32 [batch, schema.width].
+
+    Example:
+
+    >>> schema = TableSchema.infer({"size": [1.5, 3.5], "color": ["red", "blue"]})
+    >>> TableFeatures(schema)({"size": tf.constant([3.5, np.nan]),
+    ...                        "color": tf.constant(["red", "?"])}).numpy()
+    array([[1., 0., 0., 0., 1., 0.],
+           [0., 1., 1., 0., 0., 0.]], dtype=float32)
+    """
+
+    def call(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns features [batch, width]."""
+        parts = [_features(column, inputs[column.name]) for column in self.schema.columns]
+        return tf.ensure_shape(tf.concat(parts, axis=1), [None, self.schema.width])
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        """Returns the shape of the features."""
+        return (None, self.schema.width)
+
+
+@keras.saving.register_keras_serializable(package="aae_tf")
+class TableColumns(_TableLayer):
+    """Turns the outputs of a decoder of tables into columns.
+
+    The outputs are laid out like the features of `TableFeatures`: standardized means of numbers
+    and dates, standardized logarithms of the means of counts, logits of booleans, flags and
+    categories. A value is missing where that is the more probable.
+
+    Args:
+        schema: the `TableSchema`, or its JSON.
+        name: name of the layer.
+
+    Inputs:
+        float32 [batch, schema.width].
+
+    Returns:
+        dict of columns by name: float32 [batch] in the units of the column, the mean of a count, 0
+        or 1 for a boolean, NaN where missing; string [batch]: the most probable category, a date in
+        the form "2024-05-31T23:59:59", "" where missing.
+
+    Example:
+
+    >>> schema = TableSchema.infer({"size": [1.5, 3.5], "color": ["red", "blue"]})
+    >>> outputs = tf.constant([[1.0, -9.0, -9.0, 0.5, 2.0, -9.0]])
+    >>> {name: column.numpy() for name, column in TableColumns(schema)(outputs).items()}
+    {'size': array([3.5], dtype=float32), 'color': array([b'red'], dtype=object)}
+    """
+
+    def call(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns columns by name."""
+        slices = self.schema.slices
+        return {
+            column.name: _value(column, inputs[:, slices[column.name]])
+            for column in self.schema.columns
+        }
+
+
+def _features(column: Column, values: tf.Tensor) -> tf.Tensor:
+    if column.kind == "categorical":
+        return _one_hot(column, values)
+    if column.kind == "date":
+        seconds, missing = dates.parse(values)
+        mean = round(column.mean)
+        # Whole seconds are subtracted before they are rounded to float32.
+        scaled = tf.cast(seconds - mean, tf.float32) / np.float32(column.deviation)
+    else:
+        missing = tf.math.is_nan(values)
+        if column.kind == "count":
+            values = tf.math.log1p(tf.maximum(values, 0.0))
+        shift = 0.0 if column.kind == "boolean" else column.mean
+        scaled = (values - np.float32(shift)) / np.float32(column.deviation)
+    filler = np.float32(column.mean if column.kind == "boolean" else 0.0)
+    scaled = tf.where(missing, filler, tf.clip_by_value(scaled, -_LARGEST, _LARGEST))
+    return tf.stack([scaled, tf.cast(missing, tf.float32)], axis=1)
+
+
+def _one_hot(column: Column, values: tf.Tensor) -> tf.Tensor:
+    """Gives [unknown, *vocabulary, missing]."""
+    count = len(column.vocabulary)
+    if column.dtype == "string":
+        vocabulary = np.array(column.vocabulary, object)
+        with tf.init_scope():  # The hashes are sorted in NumPy, and become a constant of a graph.
+            keys = tf.strings.to_hash_bucket_fast(vocabulary, _BUCKETS).numpy()
+        searched = tf.strings.to_hash_bucket_fast(values, _BUCKETS)
+        missing = tf.equal(values, "")
+    else:
+        vocabulary = np.array(column.vocabulary, np.float32)
+        keys, searched, missing = vocabulary, values, tf.math.is_nan(values)
+    order = np.argsort(keys, kind="stable")
+    place = tf.minimum(tf.searchsorted(tf.constant(keys[order]), searched), count - 1)
+    is_known = tf.equal(tf.gather(tf.constant(vocabulary[order]), place), values)
+    index = tf.where(is_known, tf.gather(tf.constant(1 + order.astype(np.int32)), place), 0)
+    return tf.one_hot(tf.where(missing, count + 1, index), count + 2)
+
+
+def _value(column: Column, outputs: tf.Tensor) -> tf.Tensor:
+    if column.kind == "categorical":
+        is_text = column.dtype == "string"
+        missing = b"" if is_text else np.float32(np.nan)
+        values = [v.encode() if isinstance(v, str) else v for v in column.vocabulary]
+        dtype = tf.string if is_text else tf.float32
+        # Values that are not known were not in the data: the first logit is left out.
+        return tf.gather(tf.constant([*values, missing], dtype), tf.argmax(outputs[:, 1:], axis=1))
+    value, missing = outputs[:, 0], outputs[:, 1] > 0.0
+    if column.kind == "date":
+        offset = tf.cast(tf.round(tf.cast(value, tf.float64) * column.deviation), tf.int64)
+        return tf.where(missing, "", dates.write(offset + round(column.mean)))
+    if column.kind == "boolean":
+        value = tf.cast(value > 0.0, tf.float32)
+    elif column.kind == "count":
+        value = tf.exp(log_mean(column, value))
+    else:
+        value = value * np.float32(column.deviation) + np.float32(column.mean)
+    return tf.where(missing, np.float32(np.nan), value)
+
+
+def log_mean(column: Column, outputs: tf.Tensor) -> tf.Tensor:
+    """Gives the logarithm of the mean of a count from a decoder's output."""
+    scaled = outputs * np.float32(column.deviation) + np.float32(column.mean)
+    return tf.clip_by_value(scaled, -LARGEST_LOG_COUNT, LARGEST_LOG_COUNT)
