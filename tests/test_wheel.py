@@ -134,10 +134,11 @@ def _needed(extras: tuple[str, ...], metadata: importlib.metadata.PackageMetadat
 def wheel(tmp_path_factory):
     """The wheel, built from a copy of what git tracks."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, source)
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(CHECKOUT / "aae_tf", source / "aae_tf", ignore=ignored)
+    for name in ("aae_tf", "serving"):
+        shutil.copytree(CHECKOUT / name, source / name, ignore=ignored)
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet"]
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", *options, "-w", target, source], check=True
@@ -199,7 +200,16 @@ def test_wheel_carries_the_package_and_nothing_else(wheel):
         for path in (CHECKOUT / "aae_tf").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert files == expected
+    # The deployment files, byte for byte those of the repository.
+    deployment = {
+        f"aae_tf/deployment/{path.relative_to(CHECKOUT / 'serving')}": path
+        for path in (CHECKOUT / "serving").rglob("*")
+        if path.is_file()
+    }
+    assert files == expected | set(deployment)
+    with zipfile.ZipFile(wheel) as file:
+        for name, path in deployment.items():
+            assert file.read(name) == path.read_bytes(), name
     assert "aae_tf/py.typed" in files
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     for extra in ("all", "cli", "data", "dev", "docs", "figures", "serving"):
@@ -225,3 +235,7 @@ def test_command_line(run, installed):
     assert missing.stderr.count("\n") == 1 and "aae_tf[cli]" in missing.stderr, missing.stderr
     used = run([sys.executable, script, "recipes"], "cli")
     assert used.returncode == 0 and "semi-supervised" in used.stdout, used.stderr
+    written = run([sys.executable, script, "deploy", "--to", "ops"], "cli")
+    assert written.returncode == 0 and written.stdout == "Next: read ops/README.md\n", (
+        written.stderr
+    )

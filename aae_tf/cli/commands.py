@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import aae_tf
+from aae_tf.cli.deploy import deploy
 from aae_tf.cli.drift import drift
 from aae_tf.cli.encode import encode
 from aae_tf.cli.evaluate import evaluate
@@ -86,6 +87,7 @@ for command in (
     sample,
     encode,
     export,
+    deploy,
     query,
     drift,
     loadtest,

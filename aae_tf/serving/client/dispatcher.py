@@ -32,6 +32,8 @@ _NOT_READY = (
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.DEADLINE_EXCEEDED,
 )
+# Signatures that neither encoder nor decoder has.
+_COMBINED = ("reconstruct", "score")
 
 
 class Dispatcher:
@@ -71,7 +73,18 @@ class Dispatcher:
         if batch_size is None:
             batch_size = default_batch_size(signature_call.inputs)
         call = PredictCall(make_target(model, version, label), *signature_call[:2])
-        return signature_call.read(await self.predict(call, timeout, batch_size))
+        try:
+            return signature_call.read(await self.predict(call, timeout, batch_size))
+        except ServingError as error:
+            name = call.signature_name
+            is_absent = error.code is grpc.StatusCode.NOT_FOUND and version is None is label
+            if not is_absent or name not in _COMBINED:
+                raise
+            raise ServingError(
+                error.code,
+                f"{error.message}. Only the model that `aae-tf export --combined` writes has "
+                f"`{name}`: the server must serve it as {model!r}.",
+            ) from error
 
     async def predict(
         self, call: PredictCall, timeout: float | None, batch_size: int | None

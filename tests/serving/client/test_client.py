@@ -88,6 +88,28 @@ def test_a_model_without_a_classifier_is_not_asked_for_classes(client):
         client.classify(np.zeros([1, 2, 2]))
 
 
+@pytest.mark.parametrize("method", ["score", "reconstruct"])
+def test_what_only_the_combined_export_has_is_said(client, method):
+    x = np.zeros((3, *client_shape(client)), np.float32)
+    with pytest.raises(ServingError) as raised:
+        getattr(client, method)(x)
+    assert raised.value.code is grpc.StatusCode.NOT_FOUND
+    message = raised.value.message
+    assert message.startswith("Servable not found for request: Latest(autoencoder). Only the ")
+    assert message.endswith(
+        f"`aae-tf export --combined` writes has `{method}`: the server must serve it as "
+        "'autoencoder'."
+    )
+    # A version that is asked for may be missing for another reason.
+    with pytest.raises(ServingError) as raised:
+        getattr(client, method)(x, version=7)
+    assert raised.value.message == "Servable not found for request: Specific(autoencoder, 7)"
+
+
+def client_shape(client):
+    return client.metadata("encoder")["encode"]["inputs"]["inputs"]["shape"][1:]
+
+
 def test_both_protocols_give_the_same_arrays(aae_server):
     images = np.random.default_rng(1).normal(size=[7, 2, 2])
     with (

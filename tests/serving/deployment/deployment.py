@@ -1,5 +1,9 @@
 """What the tests of the deployment files share."""
 
+import re
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +11,12 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[3]
 FOLDER = REPOSITORY / "serving"
-MODELS = ["encoder", "decoder"]
+# The models of each file for --model_config_file, in order.
+MODELS = {
+    "models.config": ["encoder", "decoder"],
+    "models.canary.config": ["encoder", "decoder"],
+    "models.combined.config": ["encoder", "decoder", "autoencoder"],
+}
 
 # Options of tensorflow_model_server 2.20 that somebody may want here, and the type of each.
 SERVER_OPTIONS: dict[str, type] = {
@@ -64,6 +73,26 @@ def read(name: str) -> str:
 def load_yaml(name: str) -> Any:
     """The one document of a file; a key that occurs twice is an error, as `kubectl` has it."""
     return yaml.load(read(name), _UniqueKeyLoader)
+
+
+def substitute(text: str, **variables: str) -> str:
+    """Replaces each ${NAME:-DEFAULT} as compose does."""
+    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: variables.get(*found.groups()), text)
+
+
+def render(*components: str) -> dict[str, Any]:
+    """What `kubectl kustomize` makes of a copy of the folder with components, by kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        # As `aae-tf deploy` writes it, beside the operator's own kustomization.
+        shutil.copytree(FOLDER, Path(folder, "ops", "copy"))
+        overlay = Path(folder, "ops", "mine")
+        overlay.mkdir()
+        paths = [f"../copy/kubernetes/{name}" for name in components]
+        text = yaml.dump({"resources": ["../copy"], "components": paths})
+        (overlay / "kustomization.yaml").write_text(text)
+        command = ["kubectl", "kustomize", str(overlay)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {document["kind"]: document for document in yaml.safe_load_all(done.stdout)}
 
 
 def server_options(command: list[str]) -> dict[str, Any]:

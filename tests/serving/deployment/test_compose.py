@@ -11,6 +11,7 @@ from tests.serving.deployment.deployment import (
     check_server_options,
     load_yaml,
     server_options,
+    substitute,
 )
 
 VARIANTS = ("serving", "serving-cpu")
@@ -22,8 +23,9 @@ def compose():
     return load_yaml("compose.yaml")
 
 
-def options_of(service):
-    return server_options([*service["entrypoint"], *service["command"]])
+def options_of(service, **variables):
+    command = [*service["entrypoint"], *service["command"]]
+    return server_options([substitute(argument, **variables) for argument in command])
 
 
 def mounts(service):
@@ -113,13 +115,17 @@ def test_server_is_no_root_and_reads_the_models_of_the_caller(compose, name):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_health_is_asked_of_every_model(compose, name):
+@pytest.mark.parametrize("config", MODELS)
+def test_health_is_asked_of_every_model(compose, name, config):
     service = compose["services"][name]
     kind, shell, script, *arguments = service["healthcheck"]["test"]
     assert (kind, shell) == ("CMD", "bash")
     assert script == "/config/available.sh"
     assert (FOLDER / "available.sh").is_file()
-    assert arguments == [str(options_of(service)["rest_api_port"]), *MODELS]
+    options = options_of(service, MODELS_CONFIG=config)
+    assert options["model_config_file"] == Path("/config", config)
+    found = [substitute(argument, MODELS_CONFIG=config) for argument in arguments]
+    assert found == [str(options["rest_api_port"]), str(options["model_config_file"])]
 
 
 def test_prometheus_finds_either_variant(compose):

@@ -32,17 +32,18 @@ def session_bundle_config():
     return message.legacy_config
 
 
-@pytest.mark.parametrize("file", ["models.config", "models.canary.config"])
+@pytest.mark.parametrize("file", MODELS)
 def test_models_are_named_like_their_folders(file):
     models = parse_text("ModelServerConfig", read(file)).model_config_list.config
-    assert [model.name for model in models] == MODELS
+    assert [model.name for model in models] == MODELS[file]
     for model in models:
         assert model.base_path == f"/models/{model.name}"
         assert model.model_platform == "tensorflow"
 
 
-def test_models_serve_the_highest_version_and_have_no_label_that_would_go_stale():
-    for model in parse_text("ModelServerConfig", read("models.config")).model_config_list.config:
+@pytest.mark.parametrize("file", ["models.config", "models.combined.config"])
+def test_models_serve_the_highest_version_and_have_no_label_that_would_go_stale(file):
+    for model in parse_text("ModelServerConfig", read(file)).model_config_list.config:
         assert model.model_version_policy.WhichOneof("policy_choice") == "latest"
         assert model.model_version_policy.latest.num_versions == 1
         assert not model.version_labels
@@ -99,6 +100,8 @@ def test_guide_names_files_that_exist(guide):
     assert linked
     for link in linked:
         assert (guide.parent / link).exists(), link
+        # The folder is copied to elsewhere, with its guide.
+        assert guide.parent != FOLDER or ".." not in link
     for name in re.findall(r"`((?:serving/)?[a-z_./]+\.(?:config|ya?ml|sh))`", text):
         assert (FOLDER / name.removeprefix("serving/")).exists(), name
 

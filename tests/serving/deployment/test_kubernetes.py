@@ -16,7 +16,9 @@ from tests.serving.deployment.deployment import (
     check_server_options,
     load_yaml,
     read,
+    render,
     server_options,
+    substitute,
 )
 
 NAME = "aae-serving"
@@ -103,14 +105,15 @@ def test_server_runs_the_binary_with_options_that_it_has(container):
     (generator,) = load_yaml("kustomization.yaml")["configMapGenerator"]
     needed = {value.name for value in options.values() if isinstance(value, Path)}
     needed |= {Path(container["readinessProbe"]["exec"]["command"][1]).name}
-    # batching.config is for the variant without a GPU, out of the same ConfigMap.
-    assert set(generator["files"]) == needed | {"batching.config"}
+    # The others are for the components, out of the same ConfigMap.
+    components = {"batching.config", "models.combined.config", "fill.sh"}
+    assert set(generator["files"]) == needed | components
 
 
 def test_both_kinds_of_deployment_start_the_server_alike(container):
     service = load_yaml("compose.yaml")["services"]["serving"]
     here = server_options([*container["command"], *container["args"]])
-    there = server_options([*service["entrypoint"], *service["command"]])
+    there = server_options([*map(substitute, service["entrypoint"]), *service["command"]])
     # A ConfigMap with a hash in its name never changes; only Kubernetes has other pods to go to.
     assert there.pop("model_config_file_poll_wait_seconds") > 0
     assert here.pop("grpc_channel_arguments").startswith("grpc.max_connection_age_ms=")
@@ -160,12 +163,24 @@ def test_ports_match(container):
 @pytest.mark.parametrize("probe", ["startupProbe", "readinessProbe"])
 def test_probes_read_the_state_of_every_model(container, probe):
     command = container[probe]["exec"]["command"]
-    assert command == ["bash", "/config/available.sh", "8501", *MODELS]
+    options = server_options([*container["command"], *container["args"]])
+    config = str(options["model_config_file"])
+    assert command == ["bash", "/config/available.sh", "8501", config]
     # The script gives each model 3 s.
-    assert container[probe]["timeoutSeconds"] > 3 * len(MODELS)
-    assert (
-        command[1:] == load_yaml("compose.yaml")["services"]["serving"]["healthcheck"]["test"][2:]
-    )
+    assert container[probe]["timeoutSeconds"] > 3 * max(map(len, MODELS.values()))
+    service = load_yaml("compose.yaml")["services"]["serving"]
+    assert command[1:] == list(map(substitute, service["healthcheck"]["test"][2:]))
+
+
+def test_the_server_starts_when_every_model_is_there(pod, container):
+    (wait,) = pod["initContainers"]
+    options = server_options([*container["command"], *container["args"]])
+    config = str(options["model_config_file"])
+    assert wait["command"] == ["bash", "/config/available.sh", "--wait", config]
+    assert wait["image"] == container["image"]
+    assert wait["securityContext"] == container["securityContext"]
+    mounts = {mount["mountPath"]: mount["readOnly"] for mount in wait["volumeMounts"]}
+    assert mounts == {"/models": True, "/config": True}
 
 
 def test_a_pod_may_start_slowly_but_leaves_service_at_once(container):
@@ -264,7 +279,12 @@ def apply_json_patch(document, operation):
         del document[last]
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+needs_kubectl = pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="kubectl is not installed"
+)
+
+
+@needs_kubectl
 @pytest.mark.parametrize("variant", ["gpu", "cpu"])
 def test_kustomize_renders_the_files(tmp_path, variant):
     # The variant without a GPU is the example of the operator's guide.
@@ -286,3 +306,80 @@ def test_kustomize_renders_the_files(tmp_path, variant):
     names = [v["configMap"]["name"] for v in pod["volumes"] if "configMap" in v]
     assert names == [documents["ConfigMap"]["metadata"]["name"]]
     check_server_options(server_options([*container["command"], *container["args"]]))
+
+
+@needs_kubectl
+@pytest.mark.parametrize("components", [[], ["cpu"]])
+def test_combined_serves_and_asks_for_the_third_model(components):
+    pod = render("combined", *components)["Deployment"]["spec"]["template"]["spec"]
+    (container,), (wait,) = pod["containers"], pod["initContainers"]
+    options = server_options([*container["command"], *container["args"]])
+    check_server_options(options)
+    assert options["model_config_file"] == Path("/config/models.combined.config")
+    for probe in ("startupProbe", "readinessProbe"):
+        assert container[probe]["exec"]["command"][2:] == ["8501", "/config/models.combined.config"]
+    assert wait["command"][2:] == ["--wait", "/config/models.combined.config"]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("component", ["fill", "fill_from_bucket"])
+def test_fill_publishes_into_the_volume_of_the_server(component):
+    documents = render(component)
+    pod = documents["Job"]["spec"]["template"]["spec"]
+    server = documents["Deployment"]["spec"]["template"]["spec"]
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in (*pod["volumes"], *server["volumes"])
+        if "persistentVolumeClaim" in volume
+    ]
+    assert claims == ["aae-models", "aae-models"]
+    (fetch,), (publish,) = pod["initContainers"], pod["containers"]
+    assert publish["command"] == ["sh", "/config/fill.sh", "/fetched", "/models"]
+    mounts = {mount["mountPath"]: mount for mount in publish["volumeMounts"]}
+    assert set(mounts) == {"/fetched", "/models", "/config"}
+    assert not mounts["/models"].get("readOnly")
+    assert [mount["mountPath"] for mount in fetch["volumeMounts"]] == ["/fetched"]
+    assert fetch["command"][-1].endswith("/fetched" if "bucket" in component else " /fetched/")
+    for container in (fetch, publish):
+        assert container["securityContext"] == server["containers"][0]["securityContext"]
+        assert container["resources"]["limits"]["memory"]
+    # The server's group reads what the Job writes, and only the server is shut in.
+    assert pod["securityContext"]["fsGroup"] == server["securityContext"]["runAsGroup"]
+    labels = documents["Job"]["spec"]["template"]["metadata"]["labels"]
+    assert labels != LABELS
+    if "bucket" in component:
+        assert fetch["envFrom"] == [{"secretRef": {"name": "aae-bucket"}}]
+        assert "$(BUCKET)" in fetch["command"]
+
+
+class TestFill:
+    @pytest.fixture
+    def source(self, tmp_path):
+        for name in ("encoder/7", "decoder/7", "decoder/notes", "other/1"):
+            (tmp_path / "source" / name).mkdir(parents=True)
+        for name in ("encoder/7", "decoder/7", "other/1"):
+            (tmp_path / "source" / name / "saved_model.pb").write_text(name)
+        return tmp_path / "source"
+
+    def run(self, source, target):
+        command = ["sh", str(FOLDER / "fill.sh"), str(source), str(target)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def test_publishes_what_the_volume_lacks(self, source, tmp_path):
+        target = tmp_path / "volume"
+        (target / "encoder" / "tmp-fill-7").mkdir(parents=True)
+        (target / "encoder" / "tmp-fill-7" / "half").touch()
+        printed = self.run(source, target)
+        assert printed.splitlines() == ["decoder/7 is published.", "encoder/7 is published."]
+        found = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+        assert found == {"encoder/7/saved_model.pb", "decoder/7/saved_model.pb"}
+
+    def test_leaves_what_is_there(self, source, tmp_path):
+        target = tmp_path / "volume"
+        self.run(source, target)
+        (source / "encoder" / "7" / "saved_model.pb").write_text("other")
+        assert self.run(source, target).splitlines() == [
+            "decoder/7 is there.",
+            "encoder/7 is there.",
+        ]
+        assert (target / "encoder" / "7" / "saved_model.pb").read_text() == "encoder/7"

@@ -1,16 +1,18 @@
 """available.sh: the commands of the probes, run against made-up answers and a real server."""
 
 import json
+import re
 import socket
 import subprocess
 import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from tests.serving.deployment.deployment import FOLDER, MODELS, load_yaml
+from tests.serving.deployment.deployment import FOLDER, MODELS, load_yaml, read, substitute
 
 pytestmark = pytest.mark.integration
 
@@ -45,9 +47,10 @@ def commands():
 
 def probe(port, command=None):
     """Runs a command of the files, with the paths and the port of the container replaced."""
-    command = command or commands()["readiness"]
-    replaced = {"/config/available.sh": str(FOLDER / "available.sh"), "8501": str(port)}
-    assert set(replaced) < set(command)
+    command = [substitute(part) for part in command or commands()["readiness"]]
+    files = ("/config/available.sh", "/config/models.config")
+    replaced = {file: str(FOLDER / Path(file).name) for file in files} | {"8501": str(port)}
+    assert set(replaced) <= set(command)
     return subprocess.run(
         [replaced.get(part, part) for part in command],
         capture_output=True,
@@ -120,9 +123,9 @@ def test_ready(body):
         pytest.param("", id="empty"),
     ],
 )
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS["models.config"])
 def test_not_ready(model, body):
-    bodies = {name: body if name == model else AVAILABLE for name in MODELS}
+    bodies = {name: body if name == model else AVAILABLE for name in MODELS["models.config"]}
     with answering(of_models(bodies["encoder"], bodies["decoder"])) as port:
         result = probe(port)
     assert result.returncode == 1
@@ -154,11 +157,38 @@ def test_not_ready_when_no_answer_comes():
     assert seconds >= PROBE_SECONDS  # and below the timeout of `probe`
 
 
-def test_a_probe_of_no_model_is_refused():
-    script = ["bash", str(FOLDER / "available.sh"), "8501"]
-    result = subprocess.run(script, capture_output=True, text=True)
+def script(*arguments, **kwargs):
+    command = ["bash", str(FOLDER / "available.sh"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={}, **kwargs)
+
+
+def test_arguments_that_are_missing():
+    result = script("8501")
     assert result.returncode == 1
     assert "usage" in result.stderr
+
+
+def test_a_file_without_a_model(tmp_path):
+    (tmp_path / "a.config").write_text('# name: "encoder"\nmodel_config_list { }\n')
+    for first in ("8501", "--wait"):
+        result = script(first, tmp_path / "a.config")
+        assert result.returncode == 1
+        assert result.stderr == f"There is no model in {tmp_path}/a.config.\n"
+
+
+def test_waits_for_a_version_of_every_model(tmp_path):
+    text = read("models.combined.config").replace("/models/", f"{tmp_path}/")
+    # As it might be written on one line, too.
+    (tmp_path / "a.config").write_text(" ".join(re.sub("#.*", "", text).split()))
+    (tmp_path / "encoder" / "1").mkdir(parents=True)
+    (tmp_path / "decoder" / "tmp-fill-1").mkdir(parents=True)
+    with pytest.raises(subprocess.TimeoutExpired) as raised:
+        script("--wait", tmp_path / "a.config", timeout=1.0)
+    assert raised.value.stdout.decode() == f"Waiting for a version in {tmp_path}/decoder.\n"
+    for name in ("decoder", "autoencoder"):
+        (tmp_path / name / "1").mkdir(parents=True)
+    result = script("--wait", tmp_path / "a.config", timeout=30.0)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("where", commands())
@@ -168,6 +198,6 @@ def test_every_probe_finds_the_embedded_server_ready(aae_server, where):
 
 
 def test_a_model_that_the_embedded_server_lacks_is_not_ready(aae_server):
-    result = probe(aae_server.rest_port, [*commands()["readiness"], "third"])
+    result = script(aae_server.rest_port, FOLDER / "models.combined.config")
     assert result.returncode == 1
-    assert result.stderr == "No version of third is AVAILABLE.\n"
+    assert result.stderr == "No version of autoencoder is AVAILABLE.\n"
