@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aae_tf.files import write_atomically
+from aae_tf.runs.detection import keep_normal
 from aae_tf.runs.errors import as_user_error
 from aae_tf.runs.recipe import Recipe
 
@@ -45,6 +46,8 @@ def import_quietly() -> None:
 def load_data(recipe: Recipe) -> Dataset:
     """Imports TensorFlow, and loads the data of a recipe with the labels that it keeps.
 
+    Of the task "anomaly", the training and validation splits have normal rows alone.
+
     Raises:
         UserError: if the data are not on this machine or cannot be used.
     """
@@ -52,7 +55,8 @@ def load_data(recipe: Recipe) -> Dataset:
     from aae_tf import data
 
     with as_user_error(ValueError, FileNotFoundError):
-        return data.load(recipe.data, labels=recipe.labels, seed=recipe.seed)
+        dataset = data.load(recipe.data, labels=recipe.labels, seed=recipe.seed)
+    return keep_normal(dataset) if recipe.task == "anomaly" else dataset
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from aae_tf.cli.common import load_data, write_file
+from aae_tf.runs.detection import load_detector, measure_detector
 from aae_tf.runs.run_directory import Run, open_run
 
 if TYPE_CHECKING:
@@ -43,6 +46,12 @@ _MEANINGS = {
     "consistency_loss": "nats",
     "information_loss": "nats",
     "head_loss": "heads too near",
+    "auroc": "anomalies above normal rows",
+    "average_precision": "precision over recall",
+    "f1": "of the alarms",
+    "recall": "share of anomalies found",
+    "false_alarm_rate": "share of normal rows",
+    "false_alarm_rate_interval": "95%",
 }
 # Meanings of logs whose name begins with that of a code.
 _CODE_MEANINGS = {
@@ -74,7 +83,16 @@ def report(run: Run, model: BaseModel, dataset: Dataset) -> None:
         model: model to evaluate.
         dataset: data set of the recipe.
     """
+    detection = {}
+    if run.recipe.task == "anomaly":
+        detection = measure_detector(load_detector(run.path), dataset)
+        normal = np.isin(dataset.y_test, [-1, dataset.y_train[0]])
+        dataset = dataclasses.replace(
+            dataset, x_test=dataset.x_test[normal], y_test=dataset.y_test[normal]
+        )
     numbers = {"images": len(dataset.x_test), **_measure(run.recipe, model, dataset)}
+    if detection:
+        numbers["anomalies"] = detection
     path = run.path / _FILE
     write_file(path, (json.dumps(numbers, indent=2) + "\n").encode())
     Console().print(_table(numbers, f"{len(dataset.x_test)} test images of {run.recipe.data}"))
@@ -84,11 +102,13 @@ def report(run: Run, model: BaseModel, dataset: Dataset) -> None:
 def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset) -> dict[str, Any]:
     from aae_tf import evaluation
 
+    # Normal rows are of one class, of which there is nothing to tell.
+    has_classes = recipe.task != "anomaly"
     return evaluation.evaluate_model(
         model,
         dataset.x_test,
-        dataset.y_test,
-        validation=(dataset.x_validation, dataset.y_validation),
+        dataset.y_test if has_classes else None,
+        validation=(dataset.x_validation, dataset.y_validation if has_classes else None),
         # The clusters of an embedding without labels are in no order of classes.
         clusters=True if recipe.model == "embedding" and recipe.labels == 0 else None,
         batch_size=recipe.batch_size,

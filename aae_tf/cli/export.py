@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aae_tf.cli.common import import_quietly
+from aae_tf.runs.detection import load_detector
 from aae_tf.runs.errors import UserError, as_user_error
 from aae_tf.runs.run_directory import Run, open_run
 
@@ -48,7 +49,7 @@ def export(
         typer.Option(
             "--combined",
             help="Write autoencoder/VERSION as well, with every signature in one model: only it "
-            "has `reconstruct`, and `score`, which detects anomalies.",
+            "has `reconstruct`, and `score`, which detects anomalies. Always for --task anomaly.",
         ),
     ] = False,
     batch_sizes: Annotated[
@@ -89,7 +90,8 @@ def export(
     with as_user_error(OSError, ValueError):
         batching = _read_batching(batch_sizes, batching_parameters_file)
     data, metrics = _describe(opened)
-    model = opened.load_model()
+    is_detector = opened.recipe.task == "anomaly"
+    model = load_detector(run) if is_detector else opened.load_model()
     try:
         with as_user_error(FileExistsError, NotADirectoryError, PermissionError, ValueError):
             paths = export_servables(
@@ -101,7 +103,7 @@ def export(
                 data=data,
                 metrics=metrics,
                 verify=verify,
-                combined=combined,
+                combined=combined or is_detector,
             )
     except ExportError as error:
         raise UserError(str(error), exit_code=1) from error

@@ -358,6 +358,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         path.mkdir(parents=True, exist_ok=True)
         (path / DETECTOR_FILE).unlink(missing_ok=True)
         self.model.save(path / MODEL_FILE)
+        self.write_calibration(path)
+
+    def write_calibration(self, folder: str | os.PathLike[str]) -> None:
+        """Writes `detector.json` alone, into a folder that has the model as `model.keras`.
+
+        Raises:
+            sklearn.exceptions.NotFittedError: if `fit` was not called.
+        """
+        check_is_fitted(self, "calibration_")
         names = getattr(self, "feature_names_in_", None)
         config = {
             "arguments": {n: v for n, v in self.get_params(deep=False).items() if n != "model"},
@@ -366,7 +375,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             "feature_names": None if names is None else list(names),
             "drift": self._describe_drift(),
         }
-        write_atomically(path / DETECTOR_FILE, json.dumps(config).encode())
+        write_atomically(Path(folder) / DETECTOR_FILE, json.dumps(config).encode())
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> AnomalyDetector:

@@ -45,6 +45,11 @@ _seed = functools.partial(check_integer, maximum=2**32 - 1)
 _clusters = functools.partial(check_integer, minimum=2)
 
 
+def _share(argument: str, value: Any) -> float:
+    """Returns `value` if it lies in (0, 1)."""
+    return check_rate(argument, check_positive(argument, value))
+
+
 def setting(
     default: Any,
     help: str,
@@ -126,6 +131,21 @@ class Recipe:
         panel=DATA,
     )
     model: str = setting("aae", "the variant of the family", choices=tuple(VARIANTS), panel=MODEL)
+    task: str | None = setting(
+        None,
+        "anomaly: rows of the largest class train, and a detector is calibrated on those of the "
+        "validation split",
+        choices=("anomaly",),
+        models=WITH_ENCODER,
+        panel=MODEL,
+    )
+    false_alarm_rate: float = setting(
+        0.01,
+        "share of normal rows that the detector of task anomaly may call anomalies, in (0, 1)",
+        _share,
+        models=WITH_ENCODER,
+        panel=MODEL,
+    )
     prior: str = setting("gaussian", "what codes are drawn to", choices=PRIORS, panel=MODEL)
     prior_scale: float = setting(
         1.0,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.runs.builders import build_model
+from aae_tf.runs.detection import write_detector
 from aae_tf.runs.errors import UserError, as_user_error, refused_write
 from aae_tf.runs.figures import figure_callbacks, write_figures
 from aae_tf.runs.recipe import Recipe
@@ -124,6 +125,8 @@ def train_run(
             )
             if cluster.is_chief:
                 write_run(unfinished.run, model, recipe, backup.progress.history)
+                if recipe.task == "anomaly":
+                    write_detector(unfinished.run, model, recipe, dataset)
                 write_figures(unfinished.run / "figures", model, recipe, dataset)
         except FloatingPointError as error:
             # The same command would fail again.
