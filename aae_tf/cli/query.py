@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 import typer
 
+from aae_tf.checks import check_positive
 from aae_tf.cli.common import import_quietly, write_file
 from aae_tf.runs.errors import UserError, as_user_error
 
@@ -50,6 +51,13 @@ def query(
         typer.Option(
             help="Rows of numbers [rows, ...]: latents for decode, the model's inputs otherwise.",
             metavar="FILE.npy",
+        ),
+    ] = None,
+    divide_by: Annotated[
+        float | None,
+        typer.Option(
+            help="What the numbers of --input are divided by; needed where they are 8-bit. "
+            "255 turns pixels into [0, 1]."
         ),
     ] = None,
     seeds: Annotated[
@@ -103,6 +111,7 @@ def query(
     """
     given = {
         "input": input,
+        "divide_by": divide_by,
         "seeds": seeds,
         "label": label,
         "class_probabilities": class_probabilities,
@@ -110,7 +119,7 @@ def query(
     }
     called = _METHODS.get(method)
     _check_options(method, called, {name for name, value in given.items() if value is not None})
-    arguments = _read_arguments(input, seeds, label, class_probabilities)
+    arguments = _read_arguments(input, divide_by, seeds, label, class_probabilities)
     if output is not None:
         _check_output(output, len(arguments[0]))
     import_quietly()
@@ -146,6 +155,8 @@ def _check_options(name: str, method: _Method | None, given: set[str]) -> None:
     """Checks that the options that a method requires are given, and none that it ignores."""
     required = () if method is None else method.required
     optional = () if method is None else (*method.optional, "output")
+    if "input" in required:
+        optional += ("divide_by",)
     for option in required:
         if option not in given:
             raise UserError(f"Expected {_option(option)} to be given for {name}.")
@@ -158,17 +169,28 @@ def _option(name: str) -> str:
 
 
 def _read_arguments(
-    input: Path | None, seeds: str | None, label: int | None, class_probabilities: Path | None
+    input: Path | None,
+    divide_by: float | None,
+    seeds: str | None,
+    label: int | None,
+    class_probabilities: Path | None,
 ) -> list[Any]:
     arguments: list[Any] = []
     if input is not None:
-        arguments.append(_read_array("--input", input))
+        rows = _read_array("--input", input)
+        if divide_by is not None:
+            with as_user_error(ValueError):
+                rows = rows / check_positive("divide_by", divide_by)
+        advice = "; --divide-by 255 turns 8-bit pixels into [0, 1], and 1 leaves them as they are"
+        arguments.append(_check_values("--input", rows, input, advice))
     if seeds is not None:
         arguments.append(parse_seeds(seeds))
     if label is not None:
         arguments.append(label)
     if class_probabilities is not None:
-        arguments.append(_read_array("--class-probabilities", class_probabilities))
+        option = "--class-probabilities"
+        rows = _read_array(option, class_probabilities)
+        arguments.append(_check_values(option, rows, class_probabilities))
     return arguments
 
 
@@ -240,6 +262,32 @@ def _read_array(option: str, path: Path) -> np.ndarray:
         raise UserError(
             f"Expected {option} to hold rows of numbers. Received: {path} of shape {array.shape} "
             f"and dtype {array.dtype}."
+        )
+    return array
+
+
+def _check_values(option: str, array: np.ndarray, path: Path, advice: str = "") -> np.ndarray:
+    """Returns an array that the client sends, whose own messages are about Python.
+
+    Args:
+        option: option that names the file.
+        array: its content.
+        path: path of the file.
+        advice: what to do about 8-bit integers.
+
+    Raises:
+        UserError: if the numbers are 8-bit integers, or not all are finite.
+    """
+    if array.dtype in (np.uint8, np.int8):
+        raise UserError(
+            f"Expected {option} to hold floats{advice}. Received: {path} of dtype {array.dtype}."
+        )
+    with np.errstate(over="ignore"):  # What overflows float32 is reported as infinite.
+        finite = np.isfinite(array.astype(np.float32)).reshape(len(array), -1).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"Expected {option} to have finite values. Received: {path}, whose row "
+            f"{finite.argmin()}, counted from 0, has NaN or infinite values."
         )
     return array
 

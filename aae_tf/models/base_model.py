@@ -377,6 +377,8 @@ class BaseModel(GenerativeModel):
         # `fit` has checked its validation data, and hands them over in every epoch.
         if not arguments.get("_use_cached_eval_dataset"):
             arguments = check.check_arguments(arguments)
+            if self.trainer is not None and len(self.trainer.optimizers) > 1:
+                check_callbacks(arguments.get("callbacks"))
         with check.readable_errors():
             return super().evaluate(**arguments)
 

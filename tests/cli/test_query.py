@@ -71,6 +71,14 @@ def test_encode(query, model, inputs, tmp_path):
     assert [path.name for path in out.parent.iterdir()] == ["latents.npy"]
 
 
+def test_pixels_are_divided(query, model, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, INPUTS[:5].shape, np.uint8)
+    np.save(tmp_path / "x.npy", pixels)
+    out = tmp_path / "latents.npy"
+    query("encode", "--input", tmp_path / "x.npy", "--divide-by", 255, "--output", out)
+    np.testing.assert_allclose(np.load(out), model.encode(pixels / 255.0), atol=1e-6)
+
+
 def test_decode_the_latents_again(query, model, inputs, tmp_path):
     latents, classes = model.encode(INPUTS[:5]), np.eye(NUM_CLASSES)[[0, 1, 2, 0, 1]]
     np.save(tmp_path / "latents.npy", latents)
@@ -233,6 +241,12 @@ class TestBadInput:
             (_npy(np.array(["a"])), "Expected --input to hold rows of numbers. Received: "),
             (_npy(np.ones([])), "Expected --input to hold rows of numbers."),
             (_npy(np.ones([0, 2])), "Expected --input to hold rows of numbers."),
+            (
+                _npy(np.ones([2, 2], np.uint8)),
+                "Expected --input to hold floats; --divide-by 255 turns 8-bit pixels into [0, 1], ",
+            ),
+            (_npy(np.array([[1.0], [np.nan]])), "Expected --input to have finite values. Receiv"),
+            (_npy(np.array([[1.0], [1e300]])), "Expected --input to have finite values. Receiv"),
         ],
     )
     def test_files(self, invoke, tmp_path, content, message):
@@ -240,6 +254,22 @@ class TestBadInput:
         if content is not None:
             path.write_bytes(content)
         assert line(invoke("query", "encode", "--input", path, code=2)).startswith(message)
+
+    def test_classes_of_8_bit(self, invoke, tmp_path):
+        np.save(tmp_path / "z.npy", np.ones([2, 2], np.float32))
+        np.save(tmp_path / "a.npy", np.eye(2, dtype=np.uint8))
+        args = ("--input", tmp_path / "z.npy", "--class-probabilities", tmp_path / "a.npy")
+        message = line(invoke("query", "decode", *args, code=2))
+        assert message == (
+            f"Expected --class-probabilities to hold floats. Received: {tmp_path}/a.npy of dtype "
+            "uint8."
+        )
+
+    def test_divisors(self, invoke, inputs):
+        args = ("query", "encode", "--input", inputs, "--divide-by", "0")
+        assert line(invoke(*args, code=2)).startswith("Expected `divide_by` to be positive in fl")
+        message = line(invoke("query", "sample", "--seeds", "1", "--divide-by", "255", code=2))
+        assert message == "Expected --divide-by to be left out: sample does not take it."
 
     def test_what_is_no_image_is_not_drawn(self, query, tmp_path):
         args = ("sample", "--seeds", "1", "--label", "0", "--output", tmp_path / "a.png")

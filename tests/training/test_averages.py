@@ -147,6 +147,8 @@ def test_what_cannot_be_swapped_is_refused():
     model = _compiled()
     with pytest.raises(ValueError, match=r"aae_tf.callbacks.SwapEMAWeights.*all optimizers"):
         _fit(model, keras.callbacks.SwapEMAWeights())
+    with pytest.raises(ValueError, match=r"aae_tf.callbacks.SwapEMAWeights.*all optimizers"):
+        model.evaluate(INPUTS[:9], callbacks=[keras.callbacks.SwapEMAWeights()], verbose=0)
     model.compile()
     with pytest.raises(ValueError, match=r"optimizer to average weights.*none with use_ema=True"):
         _fit(model, SwapEMAWeights())
