@@ -20,7 +20,14 @@ from aae_tf.export.exportable import ExportError
 from aae_tf.export.saved_model import callable_signatures, check_call
 
 # The dtypes of an export's signatures.
-_DTYPES = {tf.float32.as_datatype_enum: np.float32, tf.int64.as_datatype_enum: np.int64}
+_DTYPES = {
+    tf.float32.as_datatype_enum: np.float32,
+    tf.int64.as_datatype_enum: np.int64,
+    tf.string.as_datatype_enum: np.object_,
+}
+_STRING = tf.string.as_datatype_enum
+# sizeof(TF_TString), in which short text lies as well.
+_STRING_BYTES = 24
 _ENUMS = {np.dtype(dtype): enum for enum, dtype in _DTYPES.items()}
 
 
@@ -84,6 +91,11 @@ _FUNCTIONS = {
     "TF_Dim": (c_int64, c_void_p, c_int),
     "TF_TensorByteSize": (c_size_t, c_void_p),
     "TF_TensorData": (c_void_p, c_void_p),
+    "TF_StringInit": (None, c_void_p),
+    "TF_StringCopy": (None, c_void_p, c_char_p, c_size_t),
+    "TF_StringGetSize": (c_size_t, c_void_p),
+    "TF_StringGetDataPointer": (c_void_p, c_void_p),
+    "TF_StringDealloc": (None, c_void_p),
 }
 
 
@@ -148,16 +160,16 @@ class CApiSession:
 
         Args:
             signature_name: A key of `signatures`.
-            inputs: float32 or int64 arrays by input name. The graph checks their shapes and
-                that none is missing.
+            inputs: arrays of float32, int64, or objects that are bytes or str, by input name. The
+                graph checks their shapes and that none is missing.
             outputs: Names of the outputs to compute. Defaults to all of the signature.
 
         Returns:
-            float32 or int64 arrays by output name.
+            float32 or int64 arrays by output name; text as objects that are bytes.
 
         Raises:
             ValueError: unknown signature, input or output.
-            TypeError: an input or output that is neither float32 nor int64.
+            TypeError: an input or output that is neither float32 nor int64 nor text.
             tf.errors.OpError: what the runtime reports, with its own code and text;
                 tf.errors.CancelledError after `close`.
         """
@@ -266,6 +278,10 @@ class CApiSession:
                 )
             return [self._to_array(tensor) for tensor in fetched if tensor is not None]
         finally:
+            for tensor in fed:
+                # The runtime frees the text of its own tensors, and not that of these.
+                for place in self._strings(tensor):
+                    library.TF_StringDealloc(place)
             for tensor in (*fed, *fetched):
                 if tensor is not None:
                     library.TF_DeleteTensor(tensor)
@@ -273,15 +289,38 @@ class CApiSession:
     def _new_tensor(self, value: np.ndarray) -> int:
         value = np.asarray(value, order="C")
         shape = (ctypes.c_int64 * value.ndim)(*value.shape)
-        tensor = self._library.TF_AllocateTensor(
-            _ENUMS[value.dtype], shape, value.ndim, value.nbytes
-        )
-        ctypes.memmove(self._library.TF_TensorData(tensor), value.ctypes.data, value.nbytes)
+        is_text = value.dtype == object
+        size = _STRING_BYTES * value.size if is_text else value.nbytes
+        tensor = self._library.TF_AllocateTensor(_ENUMS[value.dtype], shape, value.ndim, size)
+        if not is_text:
+            ctypes.memmove(self._library.TF_TensorData(tensor), value.ctypes.data, size)
+            return tensor
+        for place, text in zip(self._strings(tensor), value.ravel().tolist(), strict=True):
+            content = text.encode() if isinstance(text, str) else text
+            self._library.TF_StringInit(place)
+            self._library.TF_StringCopy(place, content, len(content))
         return tensor
+
+    def _strings(self, tensor: int | None) -> range:
+        """Gives the address of each text of a tensor; none where it holds numbers."""
+        library = self._library
+        if tensor is None or library.TF_TensorType(tensor) != _STRING:
+            return range(0)
+        start = library.TF_TensorData(tensor) or 0
+        return range(start, start + library.TF_TensorByteSize(tensor), _STRING_BYTES)
 
     def _to_array(self, tensor: int) -> np.ndarray:
         library = self._library
         shape = [library.TF_Dim(tensor, i) for i in range(library.TF_NumDims(tensor))]
+        if library.TF_TensorType(tensor) == _STRING:
+            text = np.empty(shape, object)
+            text.ravel()[:] = [
+                ctypes.string_at(
+                    library.TF_StringGetDataPointer(place), library.TF_StringGetSize(place)
+                )
+                for place in self._strings(tensor)
+            ]
+            return text
         content = ctypes.string_at(library.TF_TensorData(tensor), library.TF_TensorByteSize(tensor))
         # Copied, because an array over bytes is read-only.
         return np.frombuffer(content, _DTYPES[library.TF_TensorType(tensor)]).reshape(shape).copy()
@@ -290,7 +329,7 @@ class CApiSession:
 def _check_dtype(argument: str, accepted: bool, value: object) -> None:
     if not accepted:
         received = getattr(value, "dtype", value)
-        raise TypeError(f"Expected float32 or int64. Received: {argument} of {received}.")
+        raise TypeError(f"Expected float32, int64 or text. Received: {argument} of {received}.")
 
 
 @functools.cache

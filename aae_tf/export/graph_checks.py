@@ -12,11 +12,11 @@ from aae_tf.export.exportable import ExportError
 from aae_tf.export.operations import OPERATIONS
 from aae_tf.export.saved_model import all_nodes, callable_signatures, read_meta_graph
 
-_DTYPES = (tf.float32, tf.int64)
+_DTYPES = (tf.float32, tf.int64, tf.string)
 
 
 def check_graph(path: str | os.PathLike[str]) -> None:
-    """Checks that signatures are float32 and int64, and all operations in `OPERATIONS`.
+    """Checks that signatures are float32, int64 and text, and all operations in `OPERATIONS`.
 
     Args:
         path: directory of the SavedModel.
@@ -68,8 +68,8 @@ def _check_dtypes(graph: MetaGraphDef) -> None:
             dtype = tf.as_dtype(info.dtype)
             if dtype not in _DTYPES:
                 raise ExportError(
-                    f"Expected the signatures to take and give float32 and int64, which JSON can "
-                    f"carry. Received: {tensor!r} of signature {name!r} is {dtype.name}."
+                    f"Expected the signatures to take and give float32, int64 and text, which JSON "
+                    f"can carry. Received: {tensor!r} of signature {name!r} is {dtype.name}."
                 )
 
 

@@ -30,6 +30,8 @@ _SINCE_2_2 = {
         IsInf IsNan LeftShift Lgamma Log Log1p Maximum Minimum Mod Mul MulNoNan Ndtri Neg Polygamma
         Pow RealDiv Reciprocal RightShift Rint Round Rsqrt SelectV2 Sign Sin Sinh Sqrt Square
         SquaredDifference Sub Tan Xdivy Xlog1py Xlogy Zeta""",
+    "text, dates, and the vocabularies of tables": """
+        AsString DecodePaddedRaw LowerBound StringToHashBucketFast""",
     "comparisons": """
         ApproximateEqual Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalNot LogicalOr
         LowerBound NotEqual UpperBound""",

@@ -29,7 +29,8 @@ def write_warmup_requests(
     Args:
         path: directory of the SavedModel.
         signatures: what it serves, by name; the first is the default.
-        batch_sizes: rows of the requests; each is written as one zero that stands for all values.
+        batch_sizes: rows of the requests; each is written as one zero, or empty text, that stands for
+            all values.
 
     Raises:
         ValueError: if there would be more requests than a server accepts.
@@ -68,7 +69,8 @@ def _make_log(name: str, signature: Signature, rows: int) -> Message:
     request = log.predict_log.request
     request.model_spec.signature_name = name
     for key, spec in signature.inputs.items():
-        zeros = tf.make_tensor_proto(0, spec.dtype, (rows, *spec.shape[1:]))
+        zero = "" if spec.dtype == tf.string else 0
+        zeros = tf.make_tensor_proto(zero, spec.dtype, (rows, *spec.shape[1:]))
         # As bytes: the message of the other descriptor pool is of another class.
         request.inputs[key].ParseFromString(zeros.SerializeToString())
     return log

@@ -1,5 +1,6 @@
 """The base class of every model with a decoder and priors: decode, sample, export, save."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -323,7 +324,8 @@ class GenerativeModel(keras.Model):
         """Describes the model for the `MODEL_CARD.json` of an export.
 
         Returns:
-            `variant`, `priors` by argument, `num_classes` and `seed`, in JSON types.
+            `variant`, `priors` by argument, `num_classes` and `seed`, and the `table` where there
+            is one, in JSON types.
         """
         arguments = {name: getattr(self, name) for name in constructor_arguments(type(self))}
         described = {
@@ -331,11 +333,13 @@ class GenerativeModel(keras.Model):
             for name, value in arguments.items()
             if isinstance(value, tfp.distributions.Distribution)
         }
+        table = {} if self.table is None else {"table": json.loads(self.table.to_json())}
         return {
             "variant": type(self).__name__,
             "priors": described,
             "num_classes": self.num_classes,
             "seed": self.seed,
+            **table,
         }
 
     def get_config(self) -> dict[str, Any]:

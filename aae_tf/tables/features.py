@@ -72,7 +72,7 @@ class TableFeatures(_TableLayer):
     def call(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns features [batch, width]."""
         parts = [_features(column, inputs[column.name]) for column in self.schema.columns]
-        return tf.ensure_shape(tf.concat(parts, axis=1), [None, self.schema.width])
+        return tf.concat(parts, axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns the shape of the features."""

@@ -38,3 +38,16 @@ def test_the_typical_row_is_columns(detector):
     found = detector.explain(small.rows(0, 2))
     assert set(found) == {"column_scores", "code_score", *small.schema().names}
     assert set(found["Länd"]) <= {"de", "fr", "straße", ""}
+
+
+def test_export(detector, tmp_path):
+    from aae_tf.export import SavedModelSession
+    from aae_tf.tables import to_columns
+
+    detector.export(tmp_path / "1")
+    rows = {**small.rows(0, 3), "packets": [np.inf, np.nan, 2.0]}
+    expected = detector.score(rows)
+    with SavedModelSession(tmp_path / "1") as session:
+        served = session.run("score", to_columns(rows, small.schema()))
+    for name, values in expected.items():
+        np.testing.assert_allclose(served[name], values, rtol=1e-5, atol=1e-6)
