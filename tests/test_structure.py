@@ -32,7 +32,7 @@ LAYERS = [
     {"networks", "posteriors", "priors", "losses", "data"},
     {"tables"},
     {"replicas"},
-    {"checks", "files", "registered_classes"},
+    {"checks", "column_arrays", "files", "registered_classes"},
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 

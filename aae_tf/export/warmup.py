@@ -29,8 +29,8 @@ def write_warmup_requests(
     Args:
         path: directory of the SavedModel.
         signatures: what it serves, by name; the first is the default.
-        batch_sizes: rows of the requests; each is written as one zero, or empty text, that stands for
-            all values.
+        batch_sizes: rows of the requests; each is written as one zero, or empty text, that stands
+            for all values.
 
     Raises:
         ValueError: if there would be more requests than a server accepts.

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from aae_tf.column_arrays import columns_of
 from aae_tf.data.conversions import is_pipeline, is_py_dataset
 from aae_tf.networks import TableFeatures
-from aae_tf.tables.columns import columns_of, to_columns
+from aae_tf.tables.columns import to_columns
 from aae_tf.tables.schema import TableSchema
 
 # Rows turned into features at a time.

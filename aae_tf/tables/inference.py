@@ -10,16 +10,9 @@ from typing import Any
 import numpy as np
 
 from aae_tf.checks import check_choice, check_dimension
+from aae_tf.column_arrays import as_column, columns_of, is_missing, numbers_of, strings_of
 from aae_tf.tables.column import KINDS, Column
-from aae_tf.tables.columns import (
-    as_column,
-    columns_of,
-    is_missing,
-    looks_like_date,
-    numbers_of,
-    seconds_of,
-    strings_of,
-)
+from aae_tf.tables.columns import looks_like_date, seconds_of
 
 # Whole numbers up to here are exact in float32.
 _LARGEST_EXACT = 2**24

@@ -18,6 +18,7 @@ NAMES = {
     "aae_tf.serving.client": "aae_tf_client",
     "aae_tf.serving.errors": "aae_tf_client.errors",
     "aae_tf.checks": "aae_tf_client.checks",
+    "aae_tf.column_arrays": "aae_tf_client.column_arrays",
 }
 
 
@@ -30,6 +31,7 @@ def write_package() -> None:
         *SOURCE.glob("serving/client/*.py"),
         SOURCE / "serving/errors.py",
         SOURCE / "checks.py",
+        SOURCE / "column_arrays.py",
     ):
         text = path.read_text(encoding="utf-8")
         (TARGET / path.name).write_text(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from aae_tf.serving.client import calls
 from aae_tf.serving.client.base_client import BaseClient
-from aae_tf.serving.client.calls import PredictCall, make_target
+from aae_tf.serving.client.calls import Inputs, PredictCall, make_target
 from aae_tf.serving.client.executors import AsyncioExecutor, AsyncTransport, ThreadedTransport
 from aae_tf.serving.client.grpc_transport import AsyncGrpcTransport
 from aae_tf.serving.client.protocol import Signatures
@@ -58,12 +58,12 @@ class AsyncClient(BaseClient):
         [array([[2.]], dtype=float32), array([[3.]], dtype=float32)]
     """
 
-    async def encode(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
+    async def encode(self, inputs: Inputs, **options: Unpack[CallOptions]) -> np.ndarray:
         """Encodes inputs; see `Client.encode`."""
         return await self._call(self.encoder, calls.encode(inputs, self.check_values), options)
 
     async def classify(
-        self, inputs: ArrayLike, **options: Unpack[CallOptions]
+        self, inputs: Inputs, **options: Unpack[CallOptions]
     ) -> dict[str, np.ndarray]:
         """Classifies inputs; see `Client.classify`."""
         return await self._call(self.encoder, calls.classify(inputs, self.check_values), options)
@@ -73,7 +73,7 @@ class AsyncClient(BaseClient):
         latents: ArrayLike,
         class_probabilities: ArrayLike | None = None,
         **options: Unpack[CallOptions],
-    ) -> np.ndarray:
+    ) -> Any:
         """Decodes latents; see `Client.decode`."""
         signature_call = calls.decode(latents, class_probabilities, self.check_values)
         return await self._call(self.decoder, signature_call, options)
@@ -87,15 +87,13 @@ class AsyncClient(BaseClient):
         """Samples, one row per seed; see `Client.sample`."""
         return await self._call(self.decoder, calls.sample(seeds, labels), options)
 
-    async def reconstruct(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
+    async def reconstruct(self, inputs: Inputs, **options: Unpack[CallOptions]) -> Any:
         """Encodes inputs and decodes their codes; see `Client.reconstruct`."""
         return await self._call(
             self.autoencoder, calls.reconstruct(inputs, self.check_values), options
         )
 
-    async def score(
-        self, inputs: ArrayLike, **options: Unpack[CallOptions]
-    ) -> dict[str, np.ndarray]:
+    async def score(self, inputs: Inputs, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
         """Scores inputs; see `Client.score`."""
         return await self._call(self.autoencoder, calls.score(inputs, self.check_values), options)
 

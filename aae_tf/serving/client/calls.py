@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from aae_tf.checks import check_integer
+from aae_tf.column_arrays import columns_of, to_array
 
 Arrays: TypeAlias = dict[str, np.ndarray]
+# An array [batch, ...]; of a table a frame, or a dict of columns [batch].
+Inputs: TypeAlias = ArrayLike | Mapping[str, Any]
 
 
 class Target(NamedTuple):
@@ -111,33 +114,34 @@ class SignatureCall(NamedTuple):
         signature_name: The signature.
         inputs: Arrays [batch, ...] by input name, at least one row.
         read: Makes what the caller gets from the outputs.
+        array: Makes one array of the columns of a frame, for a model of no table; None where
+            inputs are no frame.
     """
 
     signature_name: str
     inputs: Arrays
     read: Callable[[Arrays], Any] = dict
+    array: Callable[[], np.ndarray] | None = None
 
 
-def encode(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
+def encode(inputs: Inputs, check_values: bool = True) -> SignatureCall:
     """Returns the call for latents; see `Client.encode`."""
-    rows = {"inputs": _floats("inputs", inputs, check_values)}
-    return SignatureCall("encode", rows, itemgetter("latents"))
+    return _call_on_inputs("encode", inputs, check_values, itemgetter("latents"))
 
 
-def classify(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
+def classify(inputs: Inputs, check_values: bool = True) -> SignatureCall:
     """Returns the call for classes; see `Client.classify`."""
-    return SignatureCall("classify", {"inputs": _floats("inputs", inputs, check_values)})
+    return _call_on_inputs("classify", inputs, check_values, _texts)
 
 
-def reconstruct(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
+def reconstruct(inputs: Inputs, check_values: bool = True) -> SignatureCall:
     """Returns the call for reconstructions; see `Client.reconstruct`."""
-    rows = {"inputs": _floats("inputs", inputs, check_values)}
-    return SignatureCall("reconstruct", rows, itemgetter("outputs"))
+    return _call_on_inputs("reconstruct", inputs, check_values, _outputs)
 
 
-def score(inputs: ArrayLike, check_values: bool = True) -> SignatureCall:
+def score(inputs: Inputs, check_values: bool = True) -> SignatureCall:
     """Returns the call for scores of anomaly; see `Client.score`."""
-    return SignatureCall("score", {"inputs": _floats("inputs", inputs, check_values)})
+    return _call_on_inputs("score", inputs, check_values, dict)
 
 
 def decode(
@@ -152,7 +156,7 @@ def decode(
         for name, array in given.items()
         if array is not None
     }
-    return SignatureCall("decode", rows, itemgetter("outputs"))
+    return SignatureCall("decode", rows, _outputs)
 
 
 def sample(seeds: ArrayLike, labels: ArrayLike | None = None) -> SignatureCall:
@@ -161,7 +165,46 @@ def sample(seeds: ArrayLike, labels: ArrayLike | None = None) -> SignatureCall:
     if labels is not None:
         labels = np.full(len(rows["seed"]), labels) if np.ndim(labels) == 0 else labels
         rows["label"] = _integers("labels", labels)
-    return SignatureCall("sample", rows)
+    return SignatureCall("sample", rows, _texts)
+
+
+def _call_on_inputs(
+    name: str, inputs: Inputs, check_values: bool, read: Callable[[Arrays], Any]
+) -> SignatureCall:
+    """Returns the call of a signature on an array, or on the columns of a table as they are."""
+    columns = columns_of(inputs)
+    if columns is None:
+        return SignatureCall(name, {"inputs": _floats("inputs", inputs, check_values)}, read)
+    arrays = {
+        name: to_array(values, f"column {name!r} of `inputs`") for name, values in columns.items()
+    }
+    if len({len(array) for array in arrays.values()} - {0}) != 1:
+        sizes = {name: len(array) for name, array in arrays.items()}
+        raise ValueError(
+            "Expected `inputs` to have columns of one length, at least one row. "
+            f"Received: inputs of lengths {sizes}."
+        )
+    if isinstance(inputs, Mapping):
+        return SignatureCall(name, arrays, read)
+    return SignatureCall(name, arrays, read, lambda: _floats("inputs", inputs, check_values))
+
+
+def _texts(outputs: Arrays) -> Arrays:
+    """Returns outputs with text as str."""
+
+    def decode(array: np.ndarray) -> np.ndarray:
+        if array.dtype != object:
+            return array
+        texts = np.empty(array.shape, object)
+        texts.ravel()[:] = [text.decode("utf-8", "replace") for text in array.ravel().tolist()]
+        return texts
+
+    return {name: decode(array) for name, array in outputs.items()}
+
+
+def _outputs(outputs: Arrays) -> Any:
+    """Returns the output "outputs", or the columns of a table by name."""
+    return outputs["outputs"] if "outputs" in outputs else _texts(outputs)
 
 
 def _floats(argument: str, value: ArrayLike, check_values: bool) -> np.ndarray:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from aae_tf.serving.client import calls
 from aae_tf.serving.client.base_client import BaseClient
-from aae_tf.serving.client.calls import PredictCall, make_target
+from aae_tf.serving.client.calls import Inputs, PredictCall, make_target
 from aae_tf.serving.client.executors import ThreadExecutor, run_blocking
 from aae_tf.serving.client.grpc_transport import GrpcTransport
 from aae_tf.serving.client.protocol import Signatures
@@ -39,6 +39,10 @@ class Client(BaseClient):
     requests, `max_in_flight` at a time, and put the answers together in order. If one fails, the
     others are cancelled, and the error names its rows. A server that changes versions meanwhile
     may answer rows of one call by either: give `version` where that matters.
+
+    Of a model of a table, inputs are a frame of pandas or polars, or a dict of columns [batch]:
+    numbers and booleans are sent as float32, NaN where one is missing; text as it is, "" where it
+    is missing; dates as text. A missing or an infinite number is answered as the model does.
 
     These methods take by keyword, for one call:
 
@@ -91,11 +95,11 @@ class Client(BaseClient):
         ({1: 'AVAILABLE'}, array([[11.]], dtype=float32))
     """
 
-    def encode(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
+    def encode(self, inputs: Inputs, **options: Unpack[CallOptions]) -> np.ndarray:
         """Encodes inputs.
 
         Args:
-            inputs: Array [batch, ...], cast to float32.
+            inputs: Array [batch, ...], cast to float32; of a table its columns.
             **options: See `Client`.
 
         Returns:
@@ -103,11 +107,11 @@ class Client(BaseClient):
         """
         return self._call(self.encoder, calls.encode(inputs, self.check_values), options)
 
-    def classify(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
+    def classify(self, inputs: Inputs, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
         """Classifies inputs, for models with a classifier.
 
         Args:
-            inputs: Array [batch, ...], cast to float32.
+            inputs: Array [batch, ...], cast to float32; of a table its columns.
             **options: See `Client`.
 
         Returns:
@@ -121,7 +125,7 @@ class Client(BaseClient):
         latents: ArrayLike,
         class_probabilities: ArrayLike | None = None,
         **options: Unpack[CallOptions],
-    ) -> np.ndarray:
+    ) -> Any:
         """Decodes latents.
 
         Args:
@@ -131,7 +135,7 @@ class Client(BaseClient):
             **options: See `Client`.
 
         Returns:
-            Outputs [batch, ...], float32.
+            Outputs [batch, ...], float32; of a table its columns by name, text as str.
         """
         return self._call(
             self.decoder, calls.decode(latents, class_probabilities, self.check_values), options
@@ -152,31 +156,31 @@ class Client(BaseClient):
             **options: See `Client`.
 
         Returns:
-            `outputs` [batch, ...] and `latents` [batch, d], float32; `class_probabilities`
-            [batch, classes] where the decoder receives them.
+            `outputs` [batch, ...], or of a table its columns, and `latents` [batch, d], float32;
+            `class_probabilities` [batch, classes] where the decoder receives them.
 
         Raises:
             TypeError: seeds or labels are no integers.
         """
         return self._call(self.decoder, calls.sample(seeds, labels), options)
 
-    def reconstruct(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> np.ndarray:
+    def reconstruct(self, inputs: Inputs, **options: Unpack[CallOptions]) -> Any:
         """Encodes inputs and decodes their codes.
 
         Args:
-            inputs: Array [batch, ...], cast to float32.
+            inputs: Array [batch, ...], cast to float32; of a table its columns.
             **options: See `Client`.
 
         Returns:
-            Outputs [batch, ...], float32, of the shape of the inputs.
+            Outputs [batch, ...], float32, of the shape of the inputs; of a table its columns.
         """
         return self._call(self.autoencoder, calls.reconstruct(inputs, self.check_values), options)
 
-    def score(self, inputs: ArrayLike, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
+    def score(self, inputs: Inputs, **options: Unpack[CallOptions]) -> dict[str, np.ndarray]:
         """Scores inputs: what is unlike the training data has a large error or a rare code.
 
         Args:
-            inputs: Array [batch, ...], cast to float32.
+            inputs: Array [batch, ...], cast to float32; of a table its columns.
             **options: See `Client`.
 
         Returns:

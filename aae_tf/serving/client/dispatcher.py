@@ -68,6 +68,12 @@ class Dispatcher:
         batch_size: int | None = None,
     ) -> Any:
         """Runs a signature of a model in batches, and returns what the call reads of it."""
+        if signature_call.array is not None:
+            # A frame is an array to models of arrays, and columns to those of tables.
+            signatures = await self.metadata(make_target(model, version, label), timeout)
+            expected = signatures.get(signature_call.signature_name, {}).get("inputs", {})
+            if set(expected) == {"inputs"} and "inputs" not in signature_call.inputs:
+                signature_call = signature_call._replace(inputs={"inputs": signature_call.array()})
         if batch_size is None:
             batch_size = self._batch_size
         if batch_size is None:
