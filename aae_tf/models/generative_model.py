@@ -16,6 +16,7 @@ from aae_tf.export.export_model import export_model
 from aae_tf.export.exportable import Signature
 from aae_tf.export.nan_rows import nan_rows
 from aae_tf.export.saved_model import full_precision
+from aae_tf.export.saved_model_session import check_threads
 from aae_tf.export.signature_file import FORMATS, export_signature
 from aae_tf.models.arguments import (
     check_network,
@@ -425,7 +426,11 @@ class GenerativeModel(keras.Model):
 
         Returns:
             An array [n, ...], or a dict of such; NaN where a row of any array is not finite.
+
+        Raises:
+            RuntimeError: if the process was forked from one in which TensorFlow had run.
         """
+        check_threads()
         if name not in self._functions:
             specs = [tf.TensorSpec([None, *array.shape[1:]], array.dtype) for array in rows]
             self._functions[name] = tf.function(

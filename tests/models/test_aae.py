@@ -1,3 +1,5 @@
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import tensorflow_probability as tfp
 
 from aae_tf import AAE, data, mmd, networks, posteriors, priors
 from aae_tf.divergences import MMD, Adversarial
+from tests.forks import in_child
 
 pytestmark = pytest.mark.usefixtures("eager_steps")
 
@@ -248,7 +251,7 @@ def test_bad_inputs_are_refused_before_training(make_aae, images):
             lambda w=weight: model.evaluate(images, sample_weight=w),
         ):
             with pytest.raises(ValueError, match="to be 64 finite numbers, zero or more"):
-                call()
+                call(images)
     for size in (0, -1, 1.5):
         with pytest.raises(ValueError, match="`batch_size` to be a positive integer"):
             model.encode(images, batch_size=size)
@@ -285,3 +288,15 @@ def test_the_base_class_names_what_a_variant_lacks(make_aae, method, arguments):
     model = BaseModel(make_aae().decoder, codes={})
     with pytest.raises(NotImplementedError, match=f"BaseModel does not implement `{method}`"):
         getattr(model, method)(*arguments)
+
+
+def test_a_fork_without_tensorflows_threads_is_refused(make_aae, images):
+    model = make_aae()
+    model.encode(images)
+
+    def refused():
+        for call in (model.encode, model.reconstruct):
+            with pytest.raises(RuntimeError, match=r"^Expected a process in which TensorFlow can"):
+                call(images)
+
+    assert os.waitpid(in_child(refused), 0)[1] == 0
