@@ -99,17 +99,12 @@ def test_takes_any_layout_of_memory_and_no_rows(session):
         (
             TypeError,
             ("serving_default", {"x": X.astype(np.float64)}),
-            "Expected float32 or int64. Received: inputs['x'] of float64.",
+            "Expected float32, int64 or text. Received: inputs['x'] of float64.",
         ),
         (
             TypeError,
             ("double", {}, ["x"]),
-            "Expected float32 or int64. Received: outputs['x'] of float64.",
-        ),
-        (
-            TypeError,
-            ("double", {}, ["name"]),
-            "Expected float32 or int64. Received: outputs['name'] of string.",
+            "Expected float32, int64 or text. Received: outputs['x'] of float64.",
         ),
         (
             tf.errors.InvalidArgumentError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -172,9 +172,9 @@ def _call_on_inputs(
     name: str, inputs: Inputs, check_values: bool, read: Callable[[Arrays], Any]
 ) -> SignatureCall:
     """Returns the call of a signature on an array, or on the columns of a table as they are."""
-    columns = columns_of(inputs)
+    columns, array = columns_of(inputs), cast("ArrayLike", inputs)
     if columns is None:
-        return SignatureCall(name, {"inputs": _floats("inputs", inputs, check_values)}, read)
+        return SignatureCall(name, {"inputs": _floats("inputs", array, check_values)}, read)
     arrays = {
         name: to_array(values, f"column {name!r} of `inputs`") for name, values in columns.items()
     }
@@ -186,7 +186,7 @@ def _call_on_inputs(
         )
     if isinstance(inputs, Mapping):
         return SignatureCall(name, arrays, read)
-    return SignatureCall(name, arrays, read, lambda: _floats("inputs", inputs, check_values))
+    return SignatureCall(name, arrays, read, lambda: _floats("inputs", array, check_values))
 
 
 def _texts(outputs: Arrays) -> Arrays:
