@@ -19,7 +19,7 @@ def codes(count, seed, shift=0.1, scale=1.15):
 
 @functools.cache
 def fitted(num_features=None):
-    return DriftMonitor(PRIOR, 0.05, num_features=num_features, seed=1).fit(codes(20000, 0))
+    return DriftMonitor(PRIOR, 0.05, num_features=num_features, seed=1).fit(codes(6000, 0))
 
 
 @pytest.mark.parametrize("num_features", [None, 64])
