@@ -81,14 +81,37 @@ def test_extreme_logits_give_finite_losses_and_gradients():
     assert np.isfinite(total) and np.isfinite(tape.gradient(total, codes)).all()
 
 
-def test_gradient_penalty_of_a_linear_critic_is_known():
-    # A critic w'z + b has the gradient w everywhere.
+SLOPE = np.float32([3.0, 4.0])
+
+
+def _linear_critic(**kwargs):
+    """A critic w'z, whose gradient is w everywhere."""
     inputs = keras.Input((2,))
     critic = keras.Model(inputs, keras.layers.Dense(1)(inputs))
-    divergence = Adversarial(critic, objective="wasserstein", gradient_penalty=10.0)
+    divergence = Adversarial(critic, **kwargs)
     divergence.connect(priors.gaussian(2), seed=0)
-    slope = np.float32([[3.0], [4.0]])
-    divergence.set_weights([slope, np.zeros(1, "float32")])
+    divergence.set_weights([SLOPE[:, None], np.zeros(1, "float32")])
+    return divergence
+
+
+@pytest.mark.parametrize("objective", ["non_saturating", "least_squares", "wasserstein"])
+def test_encoder_loss_moves_the_codes_as_its_derivative_says(objective):
+    codes = tf.constant(0.1 * CODES)
+    with tf.GradientTape() as tape:
+        tape.watch(codes)
+        loss = _linear_critic(objective=objective).compare(codes, SEED).encoder_loss
+    logits = codes.numpy() @ SLOPE
+    derivatives = {
+        "non_saturating": -expit(-logits),
+        "least_squares": logits - 1.0,
+        "wasserstein": np.full_like(logits, -1.0),
+    }
+    expected = derivatives[objective][:, None] * SLOPE / len(logits)
+    np.testing.assert_allclose(tape.gradient(loss, codes), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_gradient_penalty_of_a_linear_critic_is_known():
+    divergence = _linear_critic(objective="wasserstein", gradient_penalty=10.0)
     without = divergence.compare(CODES, SEED, training=False).discriminator_loss
     with_penalty = divergence.compare(CODES, SEED, training=True).discriminator_loss
     np.testing.assert_allclose(with_penalty - without, 10.0 * (5.0 - 1.0) ** 2, rtol=1e-4)

@@ -132,7 +132,6 @@ def test_metrics_need_outputs_and_names_of_their_own():
         model.fit(INPUTS, verbose=0)
 
 
-@pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize("loss", ["half_squared_error", "bernoulli"])
 def test_metrics_compare_outputs_with_inputs(loss, tmp_path):
     model = _aae()

@@ -294,10 +294,13 @@ class TestTargets:
 
     @pytest.mark.parametrize("schedule", ["joint", "alternating"])
     def test_targets_are_learned(self, schedule):
-        model = _aae(TABLE, optimizer=keras.optimizers.Adam(0.02), schedule=schedule)
+        model = _aae(TABLE, optimizer=keras.optimizers.Adam(0.05), schedule=schedule)
         far = np.full_like(TABLE, 0.9)
-        model.fit(TABLE, far, epochs=30, validation_data=(TABLE, far), verbose=0)
-        assert np.abs(model.reconstruct(TABLE) - far).mean() < 0.1
+        before = np.abs(model.reconstruct(TABLE) - far).mean()
+        model.fit(
+            TABLE, far, epochs=12, validation_data=(TABLE, far), validation_freq=12, verbose=0
+        )
+        assert np.abs(model.reconstruct(TABLE) - far).mean() < 0.5 * before
 
     def test_targets_come_beside_labels(self):
         model = _supervised()
