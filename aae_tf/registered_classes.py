@@ -37,6 +37,7 @@ REGISTERED = {
         "Adversarial",
         "BlockProduct",
         "CoordinateProduct",
+        "Energy",
         "FourierFeatures",
         "MMD",
     ),

@@ -1,18 +1,26 @@
 """Divergences by name."""
 
+from collections.abc import Callable
+
 from aae_tf.checks import resolve
 from aae_tf.divergences.adversarial import Adversarial
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.mmd import MMD
+from aae_tf.mmd import Energy
 
-_BY_NAME = {"adversarial": Adversarial, "mmd": MMD}
+_BY_NAME: dict[str, Callable[[], Divergence]] = {
+    "adversarial": Adversarial,
+    "mmd": MMD,
+    "energy": lambda: MMD(kernel=Energy()),
+}
 
 
 def get(identifier: str | Divergence, argument: str = "divergence") -> Divergence:
     """Returns the divergence of a name, or the instance itself.
 
     Args:
-        identifier: "adversarial", "mmd", or a `Divergence`.
+        identifier: "adversarial", "mmd", "energy" for `MMD(kernel=mmd.Energy())`, or a
+            `Divergence`.
         argument: name of the argument, for messages.
 
     Returns:

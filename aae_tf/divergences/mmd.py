@@ -16,7 +16,7 @@ from aae_tf.mmd.null_distribution import inverse_noise
 _TERMS = ("closed_form", "sampled")
 
 # Keras loads saved kernels by these names; `aae_tf.mmd` itself does not import Keras.
-for _kernel_class in (mmd.BlockProduct, mmd.CoordinateProduct, mmd.FourierFeatures):
+for _kernel_class in (mmd.BlockProduct, mmd.CoordinateProduct, mmd.Energy, mmd.FourierFeatures):
     keras.saving.register_keras_serializable(package="aae_tf")(_kernel_class)
 
 
@@ -32,7 +32,8 @@ class MMD(Divergence):
 
     Args:
         kernel: kernel of `tfp.math.psd_kernels`; None takes `mmd.default_kernel` of the prior, a
-            sum of Gaussian kernels whose widths follow the prior's scale.
+            sum of Gaussian kernels whose widths follow the prior's scale. `mmd.Energy()` makes
+            the energy distance, for codes that start far from the prior.
         estimator: "unbiased" (mean zero when q = p, so that batches may have negative values),
             "biased" (never negative), or "linear" (unbiased, over disjoint pairs of codes alone:
             for very large batches, with more noise).
@@ -126,8 +127,13 @@ class MMD(Divergence):
         self.num_features = num_features
 
     def default_weight(self, num_features: int) -> float:
-        """Gives 100 for up to 1,000 features, and for more a tenth of their number."""
-        return 100.0 * max(1.0, num_features / FEW_FEATURES)
+        """Gives 100 for up to 1,000 features, and for more a tenth of their number.
+
+        A tenth of this for `mmd.Energy`, whose values are about ten times as large where codes
+        differ little from a prior of scale 1, and grow with its scale.
+        """
+        most = 10.0 if isinstance(self.kernel, mmd.Energy) else 100.0
+        return most * max(1.0, num_features / FEW_FEATURES)
 
     @property
     def uses_posterior(self) -> bool:

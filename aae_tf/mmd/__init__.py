@@ -1,6 +1,7 @@
 """Maximum mean discrepancy whose expectations under the prior are exact."""
 
 from aae_tf.mmd import rules as _rules  # noqa: F401  (registers the closed forms)
+from aae_tf.mmd.energy import Energy
 from aae_tf.mmd.estimators import squared_mmd, squared_mmd_two_samples
 from aae_tf.mmd.fourier_features import FourierFeatures
 from aae_tf.mmd.gaussian_posteriors import squared_mmd_of_gaussians
@@ -15,6 +16,7 @@ from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, has_mean_e
 __all__ = [
     "BlockProduct",
     "CoordinateProduct",
+    "Energy",
     "FourierFeatures",
     "MMDTestResult",
     "MeanEmbedding",

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from aae_tf.mmd.arguments import Kernel, check_weights
+from aae_tf.mmd.energy import Energy
 from aae_tf.mmd.gaussian_kernels import heights_and_widths, stack_gaussians, terms_of
 from aae_tf.mmd.registry import constant, lift
 
 
 def kernel_matrix(kernel: Kernel, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Computes k(x_i, y_j) for all pairs; the Gaussian terms of a sum share the distances.
+    """Computes k(x_i, y_j) for all pairs; terms of a sum share the distances.
 
     Args:
         kernel: kernel of batch shape [].
@@ -21,10 +22,13 @@ def kernel_matrix(kernel: Kernel, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         Tensor [n, m] of the same dtype.
     """
     gaussians, others = lift(lambda: stack_gaussians(terms_of(kernel)), kernel)
-    values = [other.matrix(x, y) for other in others]
+    distances = squared_distances(x, y)
+    values = [
+        other.of_squared_distances(distances) if isinstance(other, Energy) else other.matrix(x, y)
+        for other in others
+    ]
     if gaussians is not None:
         log_heights, squared_widths = lift(lambda: heights_and_widths(gaussians), gaussians)
-        distances = squared_distances(x, y)
         # One pass per width is faster than a [width, n, m] stack, which exceeds the cache.
         values += [
             tf.exp(log_height - distances / (2.0 * squared_width))

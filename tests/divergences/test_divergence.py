@@ -17,7 +17,7 @@ def test_names_stand_for_new_instances():
 @pytest.mark.parametrize(
     ("identifier", "error", "message"),
     [
-        ("kl", ValueError, "one of 'adversarial', 'mmd', or an instance"),
+        ("kl", ValueError, "one of 'adversarial', 'mmd', 'energy', or an instance"),
         (3, TypeError, "`divergence` to be a name"),
     ],
 )
@@ -49,7 +49,7 @@ def test_a_weight_is_a_number_or_a_schedule_and_both_are_saved():
     ],
 )
 def test_default_weights_follow_the_features_that_the_loss_is_summed_over(shape, loss, factor):
-    for name, base in (("adversarial", 1.0), ("mmd", 100.0)):
+    for name, base in (("adversarial", 1.0), ("mmd", 100.0), ("energy", 10.0)):
         model = build(models.AAE, shape=shape, prior=priors.gaussian(2), divergence=name)
         model.compile(reconstruction_loss=loss)
         assert model.trainer.objective.weights == {"latent": factor * base}

@@ -1,0 +1,138 @@
+"""Distributions with a Gaussian rule and a variance under the kernel of the energy distance."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from aae_tf.mmd.arguments import Distribution
+from aae_tf.mmd.energy import Energy, expand_energy
+from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, constant, embed
+
+tfd = tfp.distributions
+psd_kernels = tfp.math.psd_kernels
+
+
+class EnergyEmbedding(MeanEmbedding):
+    """Mean embedding under k(x, y) = -|x - y|^b, by Gaussian kernels of m widths.
+
+    With the expansion of `expand_energy`, mu_i and c_i the mean embedding and its norm under the
+    Gaussian kernel of precision p_i,
+
+        mu(z)   = -(constant + curvature E|z - X|^2 + sum_i w_i (1 - mu_i(z)))
+        norm_kl = -(constant + curvature E|X_k - X_l|^2 + sum_i w_i (1 - c_i,kl))
+
+    Distances are in units of the distribution's root-mean-square deviation.
+
+    Args:
+        distribution: distribution, possibly a batch.
+        kernel: `Energy`.
+    """
+
+    def __init__(self, distribution: Distribution, kernel: Energy) -> None:
+        self._batch_shape = distribution.batch_shape
+        shape = distribution.batch_shape + distribution.event_shape
+        dimension = shape[-1]
+        mean, variance = (
+            tf.reshape(tf.broadcast_to(tf.cast(value, tf.float64), shape), [-1, dimension])
+            for value in (distribution.mean(), distribution.variance())
+        )
+        self._mean, self._trace = mean, tf.reduce_sum(variance, axis=-1)
+        known = tf.get_static_value(self._trace)
+        if known is not None and not np.isfinite(known).all():
+            raise NotImplementedError(
+                "Expected `distribution` to have a finite variance under `mmd.Energy`. "
+                f"Received: distribution={distribution!r}."
+            )
+        spread = tf.reduce_sum(tf.math.reduce_variance(mean, axis=0))
+        squared_scale = tf.reduce_mean(self._trace) + spread
+        expansion = expand_energy(kernel.exponent)
+        height = squared_scale ** (0.5 * kernel.exponent)
+        self._weights = height * expansion.weights
+        self._curvature = height * expansion.curvature / squared_scale
+        self._constant = height * expansion.constant
+        self._precisions = expansion.precisions / squared_scale
+        gaussians = psd_kernels.ExponentiatedQuadratic(
+            inverse_length_scale=tf.sqrt(self._precisions)
+        )
+        self._gaussians = embed(distribution, gaussians)
+        squares = tf.reduce_sum(tf.math.squared_difference(mean[:, tf.newaxis], mean), axis=-1)
+        squares += self._trace[:, tf.newaxis] + self._trace
+        twice = self._batch_shape + self._batch_shape
+        terms = tf.tensordot(self._weights, 1.0 - self._gaussians.norm(), 1)
+        self._norm = -(self._constant + self._curvature * tf.reshape(squares, twice) + terms)
+
+    def evaluate(self, points: tf.Tensor) -> tf.Tensor:
+        """Returns mu at `points`."""
+        dtype = points.dtype
+        values = self._sum_of_deficits(points)
+        points64 = tf.cast(points, tf.float64)
+        offsets = points64[:, tf.newaxis] - constant(self._mean, tf.float64)
+        squares = tf.reduce_sum(tf.square(offsets), axis=-1) + constant(self._trace, tf.float64)
+        squares = tf.reshape(squares, [tf.shape(points)[0], *self._batch_shape])
+        rest = (
+            constant(self._constant, tf.float64) + constant(self._curvature, tf.float64) * squares
+        )
+        return -(values + tf.cast(rest, dtype))
+
+    def norm(self) -> tf.Tensor:
+        """Returns E k(X, Y)."""
+        return self._norm
+
+    def _sum_of_deficits(self, points: tf.Tensor) -> tf.Tensor:
+        """Returns sum_i w_i (1 - mu_i) at `points`, [n] + batch_shape."""
+        # The widest kernels are close to 1: float32 would lose the difference.
+        deficits = 1.0 - self._gaussians.evaluate(tf.cast(points, tf.float64))
+        weights = constant(self._weights, tf.float64)
+        return tf.cast(tf.tensordot(deficits, weights, [[1], [0]]), points.dtype)
+
+
+class GaussianEnergyEmbedding(EnergyEmbedding):
+    """The same for multivariate normals whose parameters are constants.
+
+    The covariances' eigenvectors diagonalise the quadratic forms of all widths at once: for a
+    point z = m + Q y and eigenvalues v_j,
+
+        1 - mu_i(z) = -expm1(-sum_j [log(1 + p_i v_j) + p_i y_j^2 / (1 + p_i v_j)] / 2)
+    """
+
+    def __init__(self, distribution: Distribution, kernel: Energy) -> None:
+        super().__init__(distribution, kernel)
+        dimension = distribution.event_shape[0]
+        scale = tf.cast(distribution.scale.to_dense(), tf.float64)
+        covariance = tf.matmul(scale, scale, transpose_b=True)
+        shape = [*distribution.batch_shape, dimension, dimension]
+        covariance = tf.reshape(tf.broadcast_to(covariance, shape), [-1, dimension, dimension])
+        variances, vectors = tf.linalg.eigh(covariance)
+        # [B, d, m] and [B, m].
+        stretches = 1.0 + tf.maximum(variances, 0.0)[..., tf.newaxis] * self._precisions
+        self._forms = self._precisions / stretches
+        self._log_volumes = tf.reduce_sum(tf.math.log(stretches), axis=1)
+        self._vectors = vectors
+        self._centres = tf.linalg.matvec(vectors, self._mean, transpose_a=True)
+
+    def _sum_of_deficits(self, points: tf.Tensor) -> tf.Tensor:
+        """Returns sum_i w_i (1 - mu_i) at `points`, [n] + batch_shape."""
+        dtype = points.dtype
+        vectors, centres = (constant(x, tf.float64) for x in (self._vectors, self._centres))
+        forms, log_volumes, weights = (
+            constant(x, dtype) for x in (self._forms, self._log_volumes, self._weights)
+        )
+        # Shapes [B, n, d], [B, n, m] and [B, n].
+        offsets = tf.matmul(tf.cast(points, tf.float64), vectors) - centres[:, tf.newaxis]
+        squares = tf.square(tf.cast(offsets, dtype))
+        exponents = log_volumes[:, tf.newaxis] + tf.matmul(squares, forms)
+        sums = tf.linalg.matvec(-tf.math.expm1(-0.5 * exponents), weights)
+        return tf.reshape(tf.transpose(sums), [tf.shape(points)[0], *self._batch_shape])
+
+
+@RegisterMeanEmbedding(tfd.Distribution, Energy)
+def _any(distribution: Distribution, kernel: Energy) -> EnergyEmbedding:
+    return EnergyEmbedding(distribution, kernel)
+
+
+@RegisterMeanEmbedding(tfd.MultivariateNormalLinearOperator, Energy)
+def _multivariate_normal(distribution: Distribution, kernel: Energy) -> EnergyEmbedding:
+    # In eager mode gradients reach the parameters, and eigenvectors of equal eigenvalues have none.
+    # Constants of a graph are made eagerly while it is built.
+    is_constant = tf.executing_eagerly() and tf.inside_function()
+    return (GaussianEnergyEmbedding if is_constant else EnergyEmbedding)(distribution, kernel)
