@@ -194,7 +194,7 @@ def main() -> None:
     faults = [f for f in FAULTS if not arguments.only or any(o in f.name for o in arguments.only)]
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder, "checkout")
-        ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "runs", ".*_cache")
+        ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache")
         shutil.copytree(arguments.checkout, checkout, ignore=ignored, symlinks=True)
         caught = 0
         print("| fault | file | caught | seconds |\n|---|---|---|---|")

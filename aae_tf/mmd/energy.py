@@ -111,9 +111,10 @@ def expand_energy(exponent: float) -> EnergyExpansion:
 
     The step is the largest one for which this bound is 3e-7, in any dimension and at any distance.
     The nodes that are left out are summed in closed form: above the highest, exp(-u r^2) is zero
-    but for r below 3e-5, and below the lowest, 1 - exp(-u r^2) is u r^2 up to (u r^2)^2 / 2. For
-    b = 1 the latter makes an error of 2e-6 at r = 1000 and 2e-3 at r = 10,000. For b > 1 the largest
-    weight, 1e7 for b = 1.6, magnifies the rounding of the Gaussian kernels' own means.
+    but for r below 3e-5, and below the lowest, 1 - exp(-u r^2) is u r^2 up to (u r^2)^2 / 2. The
+    latter makes an error of 2e-6 for b = 1 at r = 1000, of 1e-5 for larger b, and of up to 3e-3 at
+    r = 10,000. For b > 1 the largest weight, 2e6 for b = 1.6, magnifies the rounding of the
+    Gaussian kernels' own means.
 
     Args:
         exponent: b, from 0.1 to 1.9.
