@@ -114,9 +114,9 @@ FAULTS = (
         ("test_shuffled_batches.py", "test_batches.py"),
     ),
     Fault(
-        "a request that fills a batch starts another",
+        "a request that does not fit joins the batch",
         ("if 0 < request.rows <= space:",),
-        "if 0 < request.rows < space:",
+        "if 0 < request.rows <= space + 1:",
         ("test_batching_session.py", "test_batch_thread_pool.py"),
     ),
     Fault(
