@@ -20,10 +20,10 @@ PUBLIC = {
     "detector": "AnomalyDetector DriftMonitor DriftResult",
     "divergences": "Adversarial Divergence DivergenceTerms MMD get",
     "evaluation": "anomaly_metrics class_frequency_test classification_scores cluster_grid "
-    "clustering_scores column_chart "
-    "evaluate_model "
-    "latent_panels latent_scatter linear_probe manifold model_latents parzen parzen_bandwidth "
-    "parzen_log_likelihood reconstructions sample_grid style_grid witness_plot",
+    "clustering_scores column_chart evaluate_model frechet_distance interpolate kid kid_interval "
+    "latent_panels latent_scatter linear_probe manifold model_latents nearest parzen "
+    "parzen_bandwidth parzen_log_likelihood prdc reconstructions sample_grid style_grid traverse "
+    "witness_plot",
     "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "
     "export_servables read_model_card verify_files verify_saved_model",
     "losses": "ColumnLosses HeadDistance KullbackLeibler LossTerm MutualInformation "

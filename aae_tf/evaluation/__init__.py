@@ -12,10 +12,12 @@ from aae_tf.evaluation.class_scores import (
 )
 from aae_tf.evaluation.evaluate_model import evaluate_model
 from aae_tf.evaluation.image_grids import cluster_grid, reconstructions, sample_grid, style_grid
+from aae_tf.evaluation.latent_paths import interpolate, nearest, traverse
 from aae_tf.evaluation.latent_scatter import latent_panels, latent_scatter, model_latents
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.manifold import manifold
 from aae_tf.evaluation.parzen import parzen, parzen_bandwidth, parzen_log_likelihood
+from aae_tf.evaluation.sample_quality import frechet_distance, kid, kid_interval, prdc
 from aae_tf.evaluation.witness_plot import witness_plot
 
 __all__ = [
@@ -26,16 +28,23 @@ __all__ = [
     "clustering_scores",
     "column_chart",
     "evaluate_model",
+    "frechet_distance",
+    "interpolate",
+    "kid",
+    "kid_interval",
     "latent_panels",
     "latent_scatter",
     "linear_probe",
     "manifold",
     "model_latents",
+    "nearest",
     "parzen",
     "parzen_bandwidth",
     "parzen_log_likelihood",
+    "prdc",
     "reconstructions",
     "sample_grid",
     "style_grid",
+    "traverse",
     "witness_plot",
 ]
