@@ -147,7 +147,7 @@ FAULTS = (
         "the clients' chunks overlap by a row",
         ("stop = min(start + batch_size, rows)",),
         "stop = min(start + batch_size + 1, rows)",
-        ("test_client_chunks.py", "test_calls.py"),
+        ("test_client_chunks.py", "test_dispatcher.py"),
     ),
     Fault(
         "the reconstruction error is not halved",

@@ -121,10 +121,11 @@ def kid_interval(
     size = check_integer("size", max(2, rows // 2) if size is None else size, 2, rows)
     check_dimension("degree", degree)
     rng = np.random.default_rng(seed)
-    values = [
-        _kid(*(x[rng.choice(len(x), size, replace=False)] for x in (a, b)), degree)
-        for _ in range(subsets)
-    ]
+
+    def draw(x: np.ndarray) -> np.ndarray:
+        return x[rng.choice(len(x), size, replace=False)]
+
+    values = [_kid(draw(a), draw(b), degree) for _ in range(subsets)]
     return float(np.mean(values)), float(np.std(values, ddof=1) / (rows / size) ** 0.5)
 
 
