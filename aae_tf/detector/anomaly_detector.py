@@ -42,7 +42,7 @@ MODEL_FILE = "model.keras"
 DETECTOR_FILE = "detector.json"
 # Of the held-out rows, the share that scales are measured on; the others calibrate.
 _SCALE_SHARE = 1 / 3
-_FEWEST_ROWS = 20
+_FEWEST_ROWS = 10
 _EXAMPLE_RATES = np.array([0.001, 0.1], np.float32)
 
 
@@ -137,7 +137,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """Trains the model on a part of the rows, and calibrates on the others.
 
         Args:
-            x: float [n, ...], finite, at least 20 rows, in any form that the model's `fit` takes.
+            x: float [n, ...], finite, at least 10 rows, in any form that the model's `fit` takes.
             y: labels [n] for a model that looks at labels; None elsewhere.
             **fit_arguments: further arguments of the model's `fit`, such as `callbacks`.
 
@@ -183,7 +183,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """Calibrates a trained model, and leaves it as it is.
 
         Args:
-            x: float [n, ...], finite, at least 20 rows, none of which was trained on.
+            x: float [n, ...], finite, at least 10 rows, none of which was trained on.
 
         Returns:
             The detector.

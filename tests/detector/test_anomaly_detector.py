@@ -231,7 +231,7 @@ def test_bad_rows_are_refused():
     detector = AnomalyDetector(trained(), 0.1)
     with pytest.raises(NotFittedError):
         detector.predict(ROWS)
-    with pytest.raises(ValueError, match=r"at least 20 rows\. Received: 19"):
-        detector.fit(ROWS[:19])
+    with pytest.raises(ValueError, match=r"at least 10 rows\. Received: 9"):
+        detector.fit(ROWS[:9])
     with pytest.raises(ValueError, match="Expected `x` to have finite values"):
         calibrated().predict(np.full((2, 4), np.nan))

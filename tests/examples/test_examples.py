@@ -2,15 +2,18 @@ import dataclasses
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aae_tf import data
+from aae_tf.export import SavedModelSession
 
 pytestmark = pytest.mark.integration
 
 FOLDER = Path(__file__).parents[2] / "examples"
-# `beam_encode.py` has a test of its own.
-EXAMPLES = sorted({*FOLDER.glob("*.py")} - {FOLDER / "beam_encode.py"})
+# These have tests of their own.
+OTHERS = {FOLDER / "beam_encode.py", FOLDER / "anomalies_in_a_table.py"}
+EXAMPLES = sorted({*FOLDER.glob("*.py")} - OTHERS)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -24,3 +27,17 @@ def test_example_runs_on_some_of_the_bundled_digits(path, tmp_path, monkeypatch)
     main("digits", epochs=1, out=str(tmp_path / "out"))
     written = {file.name for file in (tmp_path / "out").rglob("*") if file.is_file()}
     assert {"model.keras", "latent.png", "saved_model.pb"} <= written
+
+
+def test_anomalies_in_a_table(tmp_path, capsys):
+    main = runpy.run_path(str(FOLDER / "anomalies_in_a_table.py"))["main"]
+    main(epochs=1, out=str(tmp_path))
+    assert "'auroc'" in capsys.readouterr().out
+    written = {file.name for file in tmp_path.rglob("*") if file.is_file()}
+    assert {"detector.json", "why.png", "saved_model.pb"} <= written
+    # What the curl that it prints sends.
+    with SavedModelSession(tmp_path / "saved_models" / "autoencoder" / "1") as session:
+        flow = {"bytes": 900.0, "seconds": 0.2, "packets": 9.0}
+        inputs = {name: np.array([value], np.float32) for name, value in flow.items()}
+        text = {"protocol": np.array([b"udp"]), "service": np.array([b"backup"])}
+        assert 0.0 < session.run("score", {**inputs, **text})["p_value"][0] <= 1.0
