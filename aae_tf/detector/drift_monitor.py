@@ -224,6 +224,10 @@ class DriftMonitor:
             "moments": self.moments,
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Neither distributions nor graphs can be pickled.
+        return type(self).from_config, (self.get_config(),)
+
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DriftMonitor:
         """Makes the monitor from what `get_config` returned."""
