@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aae_tf.files import write_atomically
 from aae_tf.runs.detection import keep_normal
@@ -54,9 +54,35 @@ def load_data(recipe: Recipe) -> Dataset:
     import_quietly()
     from aae_tf import data
 
-    with as_user_error(ValueError, FileNotFoundError):
-        dataset = data.load(recipe.data, labels=recipe.labels, seed=recipe.seed)
+    given = {"validation": recipe.validation, "test": recipe.test}
+    shares: dict[str, Any] = {name: share for name, share in given.items() if share is not None}
+    with as_user_error(ValueError, TypeError, OSError):
+        dataset = data.load(
+            recipe.data,
+            labels=recipe.labels,
+            seed=recipe.seed,
+            label_column=recipe.label_column,
+            kinds=_parse_kinds(recipe.column_kinds),
+            exclude=[] if recipe.exclude_columns is None else recipe.exclude_columns.split(","),
+            **shares,
+        )
     return keep_normal(dataset) if recipe.task == "anomaly" else dataset
+
+
+def _parse_kinds(text: str | None) -> dict[str, str]:
+    """Parses "NAME=KIND,NAME=KIND".
+
+    Raises:
+        ValueError: if a part has no "=".
+    """
+    parts = [] if text is None else text.split(",")
+    for part in parts:
+        if "=" not in part:
+            raise ValueError(
+                "Expected `column_kinds` to be NAME=KIND with commas between them. "
+                f"Received: column_kinds={text!r}."
+            )
+    return dict(part.rsplit("=", 1) for part in parts)
 
 
 def write_file(path: Path, content: bytes) -> None:

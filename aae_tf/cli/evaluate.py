@@ -103,7 +103,9 @@ def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset) -> dict[str, An
     from aae_tf import evaluation
 
     # Normal rows are of one class, of which there is nothing to tell.
-    has_classes = recipe.task != "anomaly"
+    has_classes = recipe.task != "anomaly" and bool(
+        (dataset.y_test >= 0).all() and (dataset.y_validation >= 0).all()
+    )
     return evaluation.evaluate_model(
         model,
         dataset.x_test,

@@ -14,6 +14,7 @@ import typer
 
 from aae_tf.checks import check_positive
 from aae_tf.cli.common import import_quietly, write_file
+from aae_tf.cli.query_table import read_csv, type_columns, write_csv
 from aae_tf.runs.errors import UserError, as_user_error
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _METHODS = {
     "reconstruct": _Method(["input"], "outputs"),
     "score": _Method(["input"], "reconstruction_error"),
 }
+# Methods that need encoder and decoder.
+_OF_BOTH = ("reconstruct", "score")
 _Name = Literal[
     "status", "metadata", "encode", "classify", "decode", "sample", "reconstruct", "score"
 ]
@@ -49,8 +52,9 @@ def query(
     input: Annotated[
         Path | None,
         typer.Option(
-            help="Rows of numbers [rows, ...]: latents for decode, the model's inputs otherwise.",
-            metavar="FILE.npy",
+            help="Rows of numbers [rows, ...]: latents for decode, the model's inputs otherwise; "
+            "or the rows of a table, of which columns that the model has not are left out.",
+            metavar="FILE.npy|FILE.csv",
         ),
     ] = None,
     divide_by: Annotated[
@@ -77,7 +81,8 @@ def query(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="FILE.npy gets the main array, FILE.npz all of them, FILE.png a grid of images. "
+            help="FILE.npy gets the main array, FILE.npz all of them, FILE.csv all as columns, "
+            "FILE.png a grid of images. "
             "By default there is only a summary.",
             metavar="FILE",
         ),
@@ -119,9 +124,18 @@ def query(
     }
     called = _METHODS.get(method)
     _check_options(method, called, {name for name, value in given.items() if value is not None})
+    table = None
+    if input is not None and input.suffix == ".csv":
+        if divide_by is not None or method == "decode":
+            raise UserError(
+                "Expected --input to be a .npy file for decode and with --divide-by. "
+                f"Received: {input}."
+            )
+        table, input = (input, read_csv(input)), None
     arguments = _read_arguments(input, divide_by, seeds, label, class_probabilities)
     if output is not None:
-        _check_output(output, len(arguments[0]))
+        rows = arguments[0] if table is None else next(iter(table[1].values()))
+        _check_output(output, len(rows))
     import_quietly()
     from aae_tf.serving import Client
 
@@ -141,6 +155,15 @@ def query(
             if called is None:
                 _describe(client, method, version, version_label)
                 return
+            if table is not None:
+                servable = client.autoencoder if method in _OF_BOTH else client.encoder
+                known = client.metadata(servable, version, label=version_label)
+                if method not in known or set(known[method]["inputs"]) == {"inputs"}:
+                    raise UserError(
+                        f"Expected --input to be a .npy file: {method} of {servable} takes no "
+                        f"columns. Received: {table[0]}."
+                    )
+                arguments = [type_columns(table[1], known[method]["inputs"], table[0])]
             call: Callable[..., Any] = getattr(client, method)
             answer = call(*arguments, version=version, label=version_label)
     arrays = answer if isinstance(answer, dict) else {called.main: answer}
@@ -232,6 +255,8 @@ def _describe(client: Client, method: str, version: int | None, version_label: s
 
 
 def _summary(name: str, array: np.ndarray) -> str:
+    if array.dtype == object:
+        return f"{name}: text {list(array.shape)}, {len(set(array.ravel().tolist()))} values"
     text = f"{name}: {array.dtype} {list(array.shape)}"
     if array.size:
         text += f", from {array.min():.4g} to {array.max():.4g}, mean {array.mean():.4g}"
@@ -327,11 +352,11 @@ def _check_output(path: Path, count: int) -> None:
         count: number of rows of the answer.
 
     Raises:
-        UserError: if the suffix is none of .npy, .npz and .png, or if there are too many rows for a
-            picture.
+        UserError: if the suffix is none of .npy, .npz, .csv and .png, or if there are too many rows
+            for a picture.
     """
-    if path.suffix not in (".npy", ".npz", ".png"):
-        raise UserError(f"Expected --output to end in .npy, .npz or .png. Received: {path}.")
+    if path.suffix not in (".npy", ".npz", ".csv", ".png"):
+        raise UserError(f"Expected --output to end in .npy, .npz, .csv or .png. Received: {path}.")
     if path.suffix == ".png" and count > _MAX_DRAWN:
         raise UserError(
             f"Expected at most {_MAX_DRAWN} rows for a picture. Received: {count} rows."
@@ -342,8 +367,8 @@ def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray], main: str) -> No
     """Writes the arrays of an answer to a file, atomically.
 
     Args:
-        path: FILE.npz gets every array by its name, FILE.npy the main array, and FILE.png a grid of
-            the images in the main array.
+        path: FILE.npz gets every array by its name, FILE.csv every array as columns, FILE.npy the
+            main array, and FILE.png a grid of the images in the main array.
         arrays: arrays of the answer, by name.
         main: name of the main array.
 
@@ -351,8 +376,14 @@ def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray], main: str) -> No
         UserError: if the file cannot be written, or if images are to be drawn and there are none.
     """
     buffer = io.BytesIO()
-    if path.suffix == ".npz":
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    if path.suffix in (".npy", ".png") and main not in arrays:
+        raise UserError(f"Expected --output to end in .csv or .npz for columns. Received: {path}.")
+    if path.suffix == ".csv":
+        buffer.write(write_csv(arrays))
+    elif path.suffix == ".npz":
+        # Text as such, lest NumPy pickles it.
+        texts = {n: a.astype(str) if a.dtype == object else a for n, a in arrays.items()}
+        np.savez(buffer, **texts)  # type: ignore[arg-type]
     elif path.suffix == ".npy":
         np.save(buffer, arrays[main])
     else:

@@ -86,6 +86,8 @@ def train(
     import_quietly()
     cluster = Cluster(strategy)
     dataset = load_data(made)
+    if dataset.table is not None and cluster.is_chief:
+        typer.echo(dataset.table)
     train_run(
         made,
         dataset,

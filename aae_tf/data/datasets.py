@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from aae_tf.checks import check_integer, import_extra
+from aae_tf.data.check_arrays import check_array
 from aae_tf.data.check_labels import check_labels
+from aae_tf.data.files import infer_schema, is_path, read_rows
 from aae_tf.data.sources import find_prepared, read_digits, read_prepared
+from aae_tf.tables.columns import to_columns
+from aae_tf.tables.schema import TableSchema
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Images and labels for training, validation and test.
+    """Images, arrays or rows of a table, with labels, for training, validation and test.
 
     Attributes:
         name: str, the name given to `load`.
-        x_train, x_validation, x_test: float32 [n, height, width, channels] in [0, 1].
+        x_train, x_validation, x_test: float32 [n, height, width, channels] in [0, 1]; of an array
+            that is no image, float32 [n, ...] as it is; of a table its features, float32
+            [n, table.width], which models with `table=dataset.table` take like the columns.
         y_train, y_validation, y_test: int64 [n], classes 0 ... num_classes - 1; in `y_train`, -1
             where the label is unknown.
         num_classes: int.
-        class_names: tuple of str, the name of each class.
+        class_names: tuple of str, the name of each class; empty where there are no labels.
+        table: the columns of a table, with statistics of the training split; None for arrays.
 
     Example:
 
@@ -42,6 +50,7 @@ class Dataset:
     y_test: np.ndarray
     num_classes: int
     class_names: tuple[str, ...]
+    table: TableSchema | None = None
 
 
 def load(
@@ -50,8 +59,17 @@ def load(
     validation: float | int = 1 / 6,
     seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
+    *,
+    test: float | int = 1 / 6,
+    label_column: str | None = None,
+    kinds: Mapping[str, str] | None = None,
+    exclude: Sequence[str] = (),
 ) -> Dataset:
-    """Loads a data set of images and class labels, with images scaled to [0, 1].
+    """Loads data: a known data set of images by its name, or your own from files.
+
+    A path or a pattern of files is read as `aae_tf.data.files.read_rows` describes: tables from
+    CSV and Parquet files, arrays of NumPy, folders of images. Without a test split of their own,
+    one is taken at random, which depends on `seed`.
 
     `"digits"` are the 1,797 images of 8x8 pixels that scikit-learn bundles. Any other name is one
     of TensorFlow Datasets, such as `"mnist"` or `"emnist/letters"`, which must have been prepared
@@ -70,6 +88,11 @@ def load(
             split, or int, its size. The default is 10,000 of MNIST's 60,000 images.
         seed: int, seed of both random choices, 0 ... 2^32 - 1.
         data_dir: directory of prepared data sets, searched first.
+        test: like `validation`, the test split of files without one of their own.
+        label_column: name of the column of a table that holds labels, of any type; empty ones are
+            unknown.
+        kinds: kinds of columns of a table, in place of those inferred, see `TableSchema.infer`.
+        exclude: names of columns of a table that are left out.
 
     Returns:
         `Dataset`.
@@ -90,12 +113,14 @@ def load(
     check_integer("seed", seed, maximum=2**32 - 1)
     if labels is not None:
         check_integer("labels", labels)
-    if not isinstance(validation, float):
-        check_integer("validation", validation)
-    elif not 0 <= validation < 1:
+    _check_share("validation", validation)
+    _check_share("test", test)
+    if is_path(name):
+        return _load_files(name, labels, validation, test, seed, label_column, kinds, exclude)
+    if label_column is not None or kinds or exclude:
         raise ValueError(
-            "Expected `validation` to be a fraction in [0, 1), or a number of images. "
-            f"Received: validation={validation}."
+            "Expected `label_column`, `kinds` and `exclude` to be left out but for a table, in a "
+            f"CSV or Parquet file. Received: name={name!r}."
         )
     source = (
         read_digits() if name == "digits" else read_prepared(name, find_prepared(name, data_dir))
@@ -160,7 +185,9 @@ def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
     return subset
 
 
-def _split(y: np.ndarray, validation: float | int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _split(
+    y: np.ndarray, validation: float | int, seed: int, name: str = "validation"
+) -> tuple[np.ndarray, np.ndarray]:
     """Divides the rows of the train split into training and validation, stratified by class."""
     train_test_split = import_extra("sklearn.model_selection", "data", "data.load").train_test_split
     rows = np.arange(len(y))
@@ -170,11 +197,67 @@ def _split(y: np.ndarray, validation: float | int, seed: int) -> tuple[np.ndarra
     num_classes = len(np.unique(y))
     if not num_classes <= size <= len(y) - num_classes:
         raise ValueError(
-            f"Expected `validation` to leave each of {num_classes} classes an image of {len(y)} on "
-            f"both sides, or to be 0. Received: validation={validation}, which is {size} images."
+            f"Expected `{name}` to leave each of {num_classes} classes an image of {len(y)} on "
+            f"both sides, or to be 0. Received: {name}={validation}, which is {size} images."
         )
     train, held_out = train_test_split(rows, test_size=size, random_state=seed, stratify=y)
     return train, held_out
+
+
+def _load_files(
+    name: str,
+    labels: int | None,
+    validation: float | int,
+    test: float | int,
+    seed: int,
+    label_column: str | None,
+    kinds: Mapping[str, str] | None,
+    exclude: Sequence[str],
+) -> Dataset:
+    rows = read_rows(name, label_column)
+    order = np.arange(len(rows.y))
+    if rows.test:
+        rest, tested = order[: -rows.test], order[-rows.test :]
+    else:
+        rest, tested = _split(rows.y, test, seed, "test")
+    train, held_out = (rest[part] for part in _split(rows.y[rest], validation, seed))
+    table = None
+    if isinstance(rows.x, Mapping):
+        from aae_tf.tables.features import compute_features
+
+        table = infer_schema(rows.x, train, kinds or {}, exclude, name)
+        columns = {column: rows.x[column] for column in table.names}
+        x = compute_features(table, to_columns(columns, table, name))
+    elif kinds or exclude:
+        raise ValueError(
+            "Expected `kinds` and `exclude` to be left out but for a table, in a CSV or Parquet "
+            f"file. Received: name={name!r}."
+        )
+    else:
+        x = check_array(rows.x, name)
+    y_train = rows.y[train]
+    return Dataset(
+        name=name,
+        x_train=x[train],
+        y_train=y_train if labels is None else labelled_subset(y_train, labels, seed),
+        x_validation=x[held_out],
+        y_validation=rows.y[held_out],
+        x_test=x[tested],
+        y_test=rows.y[tested],
+        num_classes=len(rows.class_names),
+        class_names=rows.class_names,
+        table=table,
+    )
+
+
+def _check_share(argument: str, value: float | int) -> None:
+    if not isinstance(value, float):
+        check_integer(argument, value)
+    elif not 0 <= value < 1:
+        raise ValueError(
+            f"Expected `{argument}` to be a fraction in [0, 1), or a number of images. "
+            f"Received: {argument}={value}."
+        )
 
 
 def _scale(images: np.ndarray, largest: int) -> np.ndarray:

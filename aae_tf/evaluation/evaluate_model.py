@@ -37,7 +37,8 @@ def evaluate_model(
 
     - `losses`: what `model.evaluate` gives, by the names of the logs. With an adversarial
       divergence, `<code>_discriminator_accuracy` is the discriminator's on the codes of `x`;
-    - `half_squared_error`: 0.5 |x - x'|^2 per example, nats, x' decoded from the mean codes;
+    - `half_squared_error`: 0.5 |x - x'|^2 per example, nats, x' decoded from the mean codes; of a
+      table in its place `columns`, the mean `losses.ColumnLosses` by column;
     - `codes`, for each code, from one sample of its posterior per input: `mmd_squared`, the
       unbiased estimate of the squared maximum mean discrepancy to the prior under
       `mmd.default_kernel`, from at most 2,000 codes, near zero and of either sign where both
@@ -46,7 +47,8 @@ def evaluate_model(
     - `class_frequencies`: `aggregated_posterior`, the mean q(y) of q(y|x) over `x`, against
       `class_prior`: their `total_variation`, and `chi_square` (None if infinite) with its
       `p_value`, see `class_frequency_test`; on models with a class prior;
-    - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`;
+    - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`,
+      and not of a table;
     - `classification`: see `classification_scores`; with `y`, on models that classify;
     - `clustering`: see `clustering_scores`; with `y` and `validation`, on models of clusters;
     - `label_probe_accuracy`: of a logistic regression that predicts the label from the latents,
@@ -93,7 +95,7 @@ def evaluate_model(
         Gretton et al. 2012, lemma 6; Makhzani et al. 2016, sections 3, 5 and 6.
     """
     check_dimension("batch_size", batch_size)
-    x, y = collect_pairs(x, y)
+    x, y = collect_pairs(*_features(model, x, y))
     x = data.check_array(x, "x", model.decoder.output_shape[1:])
     if len(x) < 2:
         raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}.")
@@ -101,20 +103,24 @@ def evaluate_model(
     validation_y: Any = None
     if validation is not None:
         if is_pipeline(validation):
-            validation = collect_pairs(validation, name="validation")
-        validation_x, validation_y = validation
+            validation = collect_pairs(*_features(model, validation), name="validation")
+        validation_x, validation_y = _features(model, *validation)
         validation_x = data.check_array(validation_x, "validation", x.shape[1:])
     if y is not None and validation_y is not None:
         import_extra("sklearn", "data", "scores of labels")
     logs = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
     numbers: dict[str, Any] = {"losses": {key: float(value) for key, value in logs.items()}}
     if isinstance(model, BaseAAE):
-        errors = np.square(x - model.reconstruct(x), dtype=np.float64)
-        numbers["half_squared_error"] = 0.5 * float(errors.sum()) / len(x)
+        if model.table is None:
+            errors = np.square(x - model.reconstruct(x), dtype=np.float64)
+            numbers["half_squared_error"] = 0.5 * float(errors.sum()) / len(x)
+        else:
+            means = model.column_errors(x).mean(axis=0, dtype=np.float64)
+            numbers["columns"] = dict(zip(model.column_names, means.tolist(), strict=True))
         numbers["codes"] = _code_numbers(model, x, y, seed)
     if isinstance(model, ClassStyleAAE):
         numbers["class_frequencies"] = _frequency_numbers(model, x)
-    if validation is not None:
+    if validation is not None and model.table is None:
         numbers["parzen"] = parzen(
             lambda n, seed: model.sample(n, seed=seed),
             validation_x[:_BANDWIDTH_ROWS],
@@ -125,6 +131,11 @@ def evaluate_model(
     if y is not None and isinstance(model, BaseAAE):
         numbers |= _label_numbers(model, x, y, validation_x, validation_y, clusters)
     return numbers
+
+
+def _features(model: BaseModel, x: Any, y: Any = None) -> tuple[Any, Any]:
+    """Turns the columns of a table into features; other inputs are returned as they are."""
+    return x if model.table_inputs is None else model.table_inputs.features(x), y
 
 
 def _label_numbers(

@@ -11,10 +11,8 @@ from aae_tf.column_arrays import columns_of
 from aae_tf.data.conversions import is_pipeline, is_py_dataset
 from aae_tf.networks import TableFeatures
 from aae_tf.tables.columns import to_columns
+from aae_tf.tables.features import compute_features, features_function
 from aae_tf.tables.schema import TableSchema
-
-# Rows turned into features at a time.
-_ROWS = 8192
 
 
 class TableInputs:
@@ -80,21 +78,8 @@ class TableInputs:
     def _compute(self, x: Any, name: str, training: bool) -> np.ndarray:
         columns = to_columns(x, self.schema, name, allow_infinite=not training)
         if self._function is None:
-            self._function = tf.function(
-                self.layer,
-                input_signature=[
-                    {key: tf.TensorSpec([None], spec.dtype) for key, spec in self.specs().items()}
-                ],
-                autograph=False,
-            )
-        count = len(next(iter(columns.values())))
-        # Text has no kernels elsewhere.
-        with tf.device("CPU:0"):
-            parts = [
-                self._function({key: tf.constant(c[i : i + _ROWS]) for key, c in columns.items()})
-                for i in range(0, count, _ROWS)
-            ]
-        return np.concatenate([part.numpy() for part in parts])
+            self._function = features_function(self.layer)
+        return compute_features(self.schema, columns, self._function)
 
     def _map_dataset(self, dataset: tf.data.Dataset, name: str) -> tf.data.Dataset:
         spec = dataset.element_spec

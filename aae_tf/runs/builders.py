@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.runs.parts import (
+    TABULAR_UNITS,
     build_decoder,
     build_divergence,
     build_encoder,
@@ -38,13 +39,16 @@ def build_model(recipe: Recipe, data: TrainingData) -> BaseModel:
     """
     import keras
 
+    if data.table is not None:
+        _check_table(recipe)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.precision)
     try:
         model = MODELS[recipe.model](recipe, data)
         model.compile(
             **build_optimizers(recipe, data.steps_per_epoch),
-            reconstruction_loss=recipe.reconstruction_loss,
+            # Columns have losses of their own.
+            reconstruction_loss=None if data.table is not None else recipe.reconstruction_loss,
             reconstruction_weight=recipe.reconstruction_weight,
             schedule=recipe.schedule,
             steps_per_execution=recipe.steps_per_execution,
@@ -52,6 +56,17 @@ def build_model(recipe: Recipe, data: TrainingData) -> BaseModel:
     finally:
         keras.config.set_dtype_policy(before)
     return model
+
+
+def _check_table(recipe: Recipe) -> None:
+    for name, value, expected in (
+        ("network", recipe.network, "mlp"),
+        ("model", recipe.model, "one with an encoder" if recipe.model in ("gan", "gmmn") else None),
+    ):
+        if expected is not None and value != expected:
+            raise ValueError(
+                f"Expected `{name}` to be {expected} for a table. Received: {name}={value!r}."
+            )
 
 
 def _aae(recipe: Recipe, data: TrainingData) -> BaseModel:
@@ -165,8 +180,9 @@ def _gmmn(recipe: Recipe, data: TrainingData) -> BaseModel:
 def _autoencoder(recipe: Recipe, data: TrainingData, decoder_width: int) -> dict[str, Any]:
     encoder_seed, decoder_seed, *_ = _seeds(recipe)
     return {
-        "encoder": build_encoder(recipe, data.shape, encoder_seed),
-        "decoder": build_decoder(recipe, data.shape, decoder_width, decoder_seed),
+        "encoder": build_encoder(recipe, data, encoder_seed),
+        "decoder": build_decoder(recipe, data, decoder_width, decoder_seed),
+        "table": data.table,
         "posterior": build_posterior(recipe),
         "seed": recipe.seed,
     }
@@ -178,11 +194,18 @@ def _latent(recipe: Recipe, data: TrainingData, discriminator_width: int) -> dic
         "divergence": build_divergence(
             recipe.divergence,
             recipe.divergence_weight,
-            recipe.discriminator_units,
+            _discriminator_units(recipe, data),
             discriminator_width,
             _seeds(recipe)[2],
         ),
     }
+
+
+def _discriminator_units(recipe: Recipe, data: TrainingData) -> tuple[int, ...] | None:
+    """Gives the widths of the recipe; of a table by default those of its encoder."""
+    if recipe.discriminator_units is None and data.table is not None:
+        return TABULAR_UNITS
+    return recipe.discriminator_units
 
 
 def _class_style(recipe: Recipe, data: TrainingData, num_classes: int) -> dict[str, Any]:
@@ -204,7 +227,7 @@ def _class_style(recipe: Recipe, data: TrainingData, num_classes: int) -> dict[s
         "class_divergence": build_divergence(
             recipe.class_divergence,
             recipe.class_divergence_weight,
-            recipe.discriminator_units,
+            _discriminator_units(recipe, data),
             num_classes,
             _seeds(recipe)[3],
             round(recipe.class_divergence_start * recipe.epochs * data.steps_per_epoch),
@@ -216,7 +239,7 @@ def _class_style(recipe: Recipe, data: TrainingData, num_classes: int) -> dict[s
 
 def _generator(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     return {
-        "decoder": build_decoder(recipe, data.shape, recipe.code_dim, _seeds(recipe)[1]),
+        "decoder": build_decoder(recipe, data, recipe.code_dim, _seeds(recipe)[1]),
         **_latent(recipe, data, math.prod(data.shape)),
         "seed": recipe.seed,
     }

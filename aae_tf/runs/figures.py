@@ -39,9 +39,12 @@ def figure_callbacks(
 
     pictures: dict[str, Any] = {"log_dir": logs, "every": -(-recipe.epochs // _NUM_DRAWINGS)}
     x, y = dataset.x_validation, dataset.y_validation
-    drawn: list[keras.callbacks.Callback] = [callbacks.SampleGrid(_NUM_SAMPLES, **pictures)]
+    drawn: list[keras.callbacks.Callback] = []
+    if _are_images(dataset):
+        drawn.append(callbacks.SampleGrid(_NUM_SAMPLES, **pictures))
     if VARIANTS[recipe.model].has_encoder:
-        drawn.append(callbacks.Reconstructions(x[:_NUM_RECONSTRUCTIONS], **pictures))
+        if _are_images(dataset):
+            drawn.append(callbacks.Reconstructions(x[:_NUM_RECONSTRUCTIONS], **pictures))
         drawn.append(callbacks.LatentScatter(x[:_NUM_POINTS], y[:_NUM_POINTS], **pictures))
     return drawn
 
@@ -57,11 +60,17 @@ def write_figures(directory: Path, model: Any, recipe: Recipe, dataset: Dataset)
     """
     directory.mkdir()
     for name, draw in _FIGURES[recipe.model].items():
+        if name != "latent" and not _are_images(dataset):
+            continue
         figure = draw(model, dataset)
         if figure is not None:
             buffer = io.BytesIO()
             figure.savefig(buffer)
             write_new(directory / f"{name}.png", buffer.getvalue())
+
+
+def _are_images(dataset: Dataset) -> bool:
+    return dataset.x_train.ndim == 4
 
 
 def _samples(model: Any, dataset: Dataset) -> Figure:

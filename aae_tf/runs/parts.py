@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from aae_tf.divergences import Divergence
     from aae_tf.posteriors import Posterior
     from aae_tf.runs.recipe import Recipe
+    from aae_tf.runs.training_data import TrainingData
 
 Shape = tuple[int, ...]
 
 # Default weights of divergences and widths of discriminators, as the help of a recipe states them.
 WEIGHTS = {"adversarial": 1.0, "mmd": 100.0}
 DISCRIMINATOR_UNITS = (1000, 1000)
+TABULAR_UNITS = (256, 256)
 _LEARNING_RATE_STEPS = (50, 1000)
 
 
-def build_encoder(recipe: Recipe, shape: Shape, seed: int) -> keras.Model:
+def build_encoder(recipe: Recipe, data: TrainingData, seed: int) -> keras.Model:
     """Builds the encoder of a recipe."""
     from aae_tf import networks
 
@@ -36,22 +38,28 @@ def build_encoder(recipe: Recipe, shape: Shape, seed: int) -> keras.Model:
     if recipe.units is not None:
         arguments["units"] = recipe.units
     if recipe.network == "conv":
-        return networks.conv_encoder(shape, **arguments)
-    return networks.mlp_encoder(
-        shape, input_noise=recipe.input_noise, dropout=recipe.dropout, **arguments
-    )
+        return networks.conv_encoder(data.shape, **arguments)
+    arguments |= {"input_noise": recipe.input_noise, "dropout": recipe.dropout}
+    if data.table is not None:
+        return networks.tabular_encoder(data.table, **{"units": TABULAR_UNITS, **arguments})
+    return networks.mlp_encoder(data.shape, **arguments)
 
 
-def build_decoder(recipe: Recipe, shape: Shape, width: int, seed: int) -> keras.Model:
+def build_decoder(recipe: Recipe, data: TrainingData, width: int, seed: int) -> keras.Model:
     """Builds the decoder of a recipe from codes [batch, width]."""
     from aae_tf import networks
 
     arguments: dict[str, Any] = {"activation": recipe.decoder_activation, "seed": seed}
     if recipe.units is not None:
         arguments["units"] = recipe.units[::-1]
+    if not data.in_unit_interval and data.table is None:
+        arguments["output_activation"] = "linear"
     if recipe.network == "conv":
-        return networks.conv_decoder(shape, width, **arguments)
-    return networks.mlp_decoder(shape, width, input_noise=recipe.decoder_input_noise, **arguments)
+        return networks.conv_decoder(data.shape, width, **arguments)
+    arguments["input_noise"] = recipe.decoder_input_noise
+    if data.table is not None:
+        return networks.tabular_decoder(data.table, width, **{"units": TABULAR_UNITS, **arguments})
+    return networks.mlp_decoder(data.shape, width, **arguments)
 
 
 def build_posterior(recipe: Recipe) -> Posterior:

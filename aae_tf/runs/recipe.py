@@ -105,7 +105,32 @@ class Recipe:
     data: str = setting(
         "digits",
         "'digits' (bundled), or a prepared data set of TensorFlow Datasets, such as 'mnist'; "
-        "TFDS_DATA_DIR says where they are",
+        "TFDS_DATA_DIR says where they are; or your own: FILE.csv, FILE.parquet, FILE.npy, "
+        "FILE.npz, a pattern of tables, or a folder of images",
+        panel=DATA,
+    )
+    label_column: str | None = setting(
+        None, "column of a table that holds labels; by default there are none", panel=DATA
+    )
+    exclude_columns: str | None = setting(
+        None, "columns of a table that are left out, with commas between them", panel=DATA
+    )
+    column_kinds: str | None = setting(
+        None,
+        "kinds of columns in place of those inferred: port=categorical,age=numeric; others are "
+        "count, boolean and date",
+        panel=DATA,
+    )
+    validation: float | None = setting(
+        None,
+        "share of the rows, or of the train split, held out in training; by default a sixth",
+        _share,
+        panel=DATA,
+    )
+    test: float | None = setting(
+        None,
+        "share of the rows of files that is the test split; by default a sixth",
+        _share,
         panel=DATA,
     )
     labels: int | None = setting(
@@ -228,7 +253,7 @@ class Recipe:
     )
     discriminator_units: tuple[int, ...] | None = setting(
         None,
-        "widths of the discriminators' layers; by default 1000,1000",
+        "widths of the discriminators' layers; by default 1000,1000, of a table 256,256",
         check_sizes,
         models=WITH_DIVERGENCE,
         panel=MODEL,

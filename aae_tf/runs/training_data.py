@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aae_tf.data import Dataset
     from aae_tf.runs.recipe import Recipe
+    from aae_tf.tables.schema import TableSchema
 
 _DEFAULT_LABELLED = 100
 
@@ -27,6 +28,8 @@ class TrainingData(NamedTuple):
             or if some are unknown.
         steps_per_epoch: number of batches in an epoch.
         fit: arguments of `fit` for validation.
+        table: the columns of a table; None for arrays.
+        in_unit_interval: whether inputs lie in [0, 1], so that a decoder may end in a sigmoid.
     """
 
     shape: tuple[int, ...]
@@ -34,6 +37,8 @@ class TrainingData(NamedTuple):
     class_shares: np.ndarray | None
     steps_per_epoch: int
     fit: dict[str, Any]
+    table: TableSchema | None = None
+    in_unit_interval: bool = True
 
 
 def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
@@ -54,7 +59,16 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
     elif labels is not None:
         shares = np.bincount(labels, minlength=dataset.num_classes) / n
     fit = {"validation_data": validation, "validation_batch_size": recipe.batch_size}
-    return TrainingData(dataset.x_train.shape[1:], dataset.num_classes, shares, steps, fit)
+    x = dataset.x_train
+    return TrainingData(
+        x.shape[1:],
+        dataset.num_classes,
+        shares,
+        steps,
+        fit,
+        dataset.table,
+        dataset.table is None and bool(x.min() >= 0.0 and x.max() <= 1.0),
+    )
 
 
 def training_batches(recipe: Recipe, dataset: Dataset, epoch: int, step: int) -> tf.data.Dataset:

@@ -18,6 +18,8 @@ _LARGEST = 1e6
 # log(1 + count) beyond which the exponential is cut off.
 LARGEST_LOG_COUNT = 40.0
 _BUCKETS = 2**63 - 1
+# Rows turned into features at a time.
+_ROWS = 8192
 
 
 class _TableLayer(keras.layers.Layer):
@@ -114,6 +116,39 @@ class TableColumns(_TableLayer):
             column.name: _value(column, inputs[:, slices[column.name]])
             for column in self.schema.columns
         }
+
+
+def compute_features(
+    schema: TableSchema, columns: Mapping[str, np.ndarray], layer: Any = None
+) -> np.ndarray:
+    """Turns columns into features, some thousands of rows at a time.
+
+    Args:
+        schema: the columns.
+        columns: what `to_columns` gives.
+        layer: a function of `TableFeatures`; None makes one.
+
+    Returns:
+        float32 [n, schema.width].
+    """
+    layer = features_function(TableFeatures(schema)) if layer is None else layer
+    count = len(next(iter(columns.values())))
+    # Text has no kernels elsewhere.
+    with tf.device("CPU:0"):
+        parts = [
+            layer({name: tf.constant(c[i : i + _ROWS]) for name, c in columns.items()}).numpy()
+            for i in range(0, count, _ROWS)
+        ]
+    return np.concatenate(parts)
+
+
+def features_function(layer: TableFeatures) -> Any:
+    """Makes a function of a layer that is traced once, for any number of rows."""
+    specs = {
+        column.name: tf.TensorSpec([None], tf.as_dtype(column.dtype))
+        for column in layer.schema.columns
+    }
+    return tf.function(layer, input_signature=[specs], autograph=False)
 
 
 def _features(column: Column, values: tf.Tensor) -> tf.Tensor:

@@ -21,7 +21,7 @@ class TestParseOptions:
         ("assignment", "message"),
         [
             ("momentum", "Expected --set to be FIELD=VALUE. Received: --set 'momentum'."),
-            ("mass=3", "Expected --set to name a field of a recipe: data, labels, "),
+            ("mass=3", "Expected --set to name a field of a recipe: data, label_column, "),
             ("epochs=4", "Expected `epochs` to be given once. Received: --set 'epochs=4'."),
             ("momentum=x", "Expected `momentum` to be a number. Received: momentum='x'."),
         ],

@@ -1,0 +1,127 @@
+"""From a CSV file to an answering server: three commands and a query."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aae_tf.cli.query_table import read_csv, type_columns, write_csv
+from aae_tf.runs.errors import UserError
+from aae_tf.runs.run_directory import open_run
+from aae_tf.serving import ModelServer
+from tests.cli.conftest import TINY, eager
+from tests.tables import small
+
+FRAME = pd.DataFrame(small.COLUMNS).assign(animal=["cat", "dog", "cow"] * 20)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "my.csv"
+    FRAME.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(invoke, table):
+    run = table.parent / "run"
+    options = ("--label-column", "animal", "--column-kinds", "port=categorical")
+    with eager():
+        result = invoke(
+            "train", "--data", table, "--model", "semi-supervised", *options, "--out", run, *TINY,
+            "--set", "consistency_weight=0",
+        )  # fmt: skip
+    assert "Länd          categorical  string" in result.output
+    return run
+
+
+@pytest.fixture(scope="module")
+def server(invoke, run):
+    root = run.parent / "served"
+    invoke("export", run, "--to", root, "--combined", "--no-verify")
+    with ModelServer(root) as server:
+        yield server
+
+
+def test_the_run_knows_its_table(run):
+    model = open_run(run).load_model()
+    assert model.table.names == tuple(FRAME.columns[:-1])
+    assert model.num_classes == 3
+    assert (run / "figures" / "latent.png").is_file()
+    assert not (run / "figures" / "samples.png").exists()
+
+
+def test_evaluate(invoke, run):
+    with eager():
+        invoke("evaluate", run)
+    numbers = json.loads((run / "evaluation.json").read_text())
+    assert set(numbers["columns"]) == set(FRAME.columns[:-1])
+    assert "classification" in numbers
+
+
+def test_query_a_csv(invoke, run, server, table, tmp_path):
+    ports = ("--grpc-port", server.grpc_port)
+    out = tmp_path / "out.csv"
+    invoke("query", "score", "--input", table, *ports, "--output", out)
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = open_run(run).load_model().score(small.COLUMNS)["reconstruction_error"]
+    found = [float(row["reconstruction_error"]) for row in rows]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    result = invoke("query", "reconstruct", "--input", table, *ports)
+    assert "Länd: text [60]" in result.output
+    invoke("query", "reconstruct", "--input", table, *ports, "--output", out)
+    assert set(pd.read_csv(out).columns) == set(FRAME.columns[:-1])
+    result = invoke("query", "encode", "--input", table, *ports, "--output", tmp_path / "x.npz")
+    assert np.load(tmp_path / "x.npz")["latents"].shape == (60, 2)
+
+
+def test_query_refuses_other_tables(invoke, server, tmp_path):
+    ports = ("--grpc-port", server.grpc_port)
+    path = tmp_path / "x.csv"
+    FRAME.drop(columns="port").to_csv(path, index=False)
+    message = invoke("query", "score", "--input", path, *ports, code=2).output
+    assert "Received: no 'port'" in " ".join(message.split())
+    message = invoke("query", "decode", "--input", path, *ports, code=2).output
+    assert "to be a .npy file" in " ".join(message.split())
+
+
+def test_columns_of_text_are_typed(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("\ufeffa,b\n1,x\n,\nTrue,y\n", encoding="utf-8")
+    columns = read_csv(path)
+    inputs = {"a": {"dtype": "float32"}, "b": {"dtype": "string"}}
+    typed = type_columns(columns, inputs, path)
+    np.testing.assert_array_equal(typed["a"], [1.0, np.nan, 1.0])
+    assert typed["b"] == ["x", "", "y"]
+    with pytest.raises(UserError, match=r"column 'b' of .*x.csv to hold numbers.*'x' in row 0"):
+        type_columns(columns, {"b": {"dtype": "float32"}}, path)
+    path.write_text("a,b\n1\n")
+    with pytest.raises(UserError, match=r"the 2 values of its header. Received: 1 in row 0"):
+        read_csv(path)
+    path.write_text("a,b\n")
+    with pytest.raises(UserError, match="a header and rows"):
+        read_csv(path)
+
+
+def test_arrays_become_columns():
+    text = write_csv({"x": np.float32([1.5, 2.0]), "z": np.zeros((2, 2), np.float32)}).decode()
+    assert text.splitlines() == ["x,z_0,z_1", "1.5,0.0,0.0", "2.0,0.0,0.0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "gan"), "Expected `model` to be one with an encoder for a table"),
+        (("--network", "conv"), "Expected `network` to be mlp for a table"),
+        (("--label-column", "x"), "Received: label_column='x'"),
+        (("--column-kinds", "port"), "Expected `column_kinds` to be NAME=KIND"),
+        (("--exclude-columns", "x,y"), "Expected `exclude` to name columns"),
+    ],
+)
+def test_bad_options_end_in_one_line_and_write_nothing(invoke, table, tmp_path, options, message):
+    result = invoke("train", "--data", table, *options, "--out", tmp_path / "run", code=2)
+    assert message in " ".join(result.output.split())
+    assert not list(tmp_path.iterdir())
