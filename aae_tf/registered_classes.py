@@ -40,6 +40,7 @@ REGISTERED = {
         "Energy",
         "FourierFeatures",
         "MMD",
+        "SlicedGaussian",
     ),
     "aae_tf.losses": (
         "ColumnLosses",

@@ -141,6 +141,7 @@ ROWS = {
         "other", lambda: mmd.BlockProduct([_MATERN, _MATERN], [1, 2], name="blocks")
     ),
     "CoordinateProduct": Row("other", lambda: mmd.CoordinateProduct(_MATERN, name="coordinates")),
+    "SlicedGaussian": Row("other", lambda: mmd.SlicedGaussian(0.7, name="sliced")),
     "Energy": Row("other", lambda: mmd.Energy(0.7, name="energy")),
     "FourierFeatures": Row(
         "other", lambda: mmd.FourierFeatures(_MATERN, 3, 64, seed=5, name="features")

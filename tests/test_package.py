@@ -30,7 +30,7 @@ PUBLIC = {
     "VirtualAdversarial accuracy check_weight cross_entropy deserialize_weight gaussian_kl "
     "serialize_weight weight_at",
     "mmd": "BlockProduct CoordinateProduct Energy FourierFeatures MMDTestResult MeanEmbedding "
-    "RegisterMeanEmbedding default_kernel goodness_of_fit "
+    "RegisterMeanEmbedding SlicedGaussian default_kernel goodness_of_fit "
     "has_mean_embedding mean_embedding "
     "mean_embedding_norm median_kernel null_variance squared_mmd squared_mmd_given_labels "
     "squared_mmd_of_gaussians squared_mmd_two_samples "

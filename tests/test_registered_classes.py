@@ -34,6 +34,7 @@ KERNELS = [
     mmd.BlockProduct([KERNEL, KERNEL], [1, 2]),
     mmd.CoordinateProduct(KERNEL),
     mmd.Energy(0.7),
+    mmd.SlicedGaussian(0.7),
     mmd.FourierFeatures(KERNEL, 3, 64, seed=5),
 ]
 

@@ -6,12 +6,13 @@ from aae_tf.checks import resolve
 from aae_tf.divergences.adversarial import Adversarial
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.mmd import MMD
-from aae_tf.mmd import Energy
+from aae_tf.mmd import Energy, SlicedGaussian
 
 _BY_NAME: dict[str, Callable[[], Divergence]] = {
     "adversarial": Adversarial,
     "mmd": MMD,
     "energy": lambda: MMD(kernel=Energy()),
+    "sliced": lambda: MMD(kernel=SlicedGaussian()),
 }
 
 
@@ -19,8 +20,8 @@ def get(identifier: str | Divergence, argument: str = "divergence") -> Divergenc
     """Returns the divergence of a name, or the instance itself.
 
     Args:
-        identifier: "adversarial", "mmd", "energy" for `MMD(kernel=mmd.Energy())`, or a
-            `Divergence`.
+        identifier: "adversarial", "mmd", "energy" for `MMD(kernel=mmd.Energy())`,
+            "sliced" for `MMD(kernel=mmd.SlicedGaussian())`, or a `Divergence`.
         argument: name of the argument, for messages.
 
     Returns:

@@ -1,8 +1,9 @@
-"""Integrals in one dimension: gamma quadrature, and Matern kernels over a normal distance."""
+"""Integrals in one dimension: kernels as sums of Gaussian ones, Matern kernels over a normal."""
 
 import functools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import scipy.special
@@ -84,6 +85,111 @@ def _longest_step(shape: np.ndarray) -> np.ndarray:
     y = np.geomspace(1e-3, 0.5 * np.pi - 0.01, 400)
     log_bound = np.log(2.0 / _ACCURACY) - shape * np.log(np.cos(y))
     return (2.0 * np.pi * y / log_bound).max(axis=-1, keepdims=True)
+
+
+# The nodes of `expand_energy` span distances from 1e-5 to 3e4 times the unit.
+_LOG_NODES = (math.log(1e-9), math.log(1e10))
+# Error of the trapezoidal rule on the whole line, relative to the distance.
+_ENERGY_ACCURACY = 3e-7
+
+
+class EnergyExpansion(NamedTuple):
+    """|r|^b = constant + curvature r^2 + sum_i weights[i] (1 - exp(-precisions[i] r^2 / 2)).
+
+    Attributes:
+        precisions: float64 [m], for distances in units of a scale.
+        weights: float64 [m], positive.
+        curvature: what the nodes below the lowest would add.
+        constant: what the nodes above the highest would add.
+    """
+
+    precisions: np.ndarray
+    weights: np.ndarray
+    curvature: float
+    constant: float
+
+
+def expand_energy(exponent: float) -> EnergyExpansion:
+    """Expands |r|^b in Gaussian kernels, with a bound on the error.
+
+        |r|^b = (b/2) / Gamma(1 - b/2) int_0^inf (1 - exp(-u r^2)) u^(-1 - b/2) du
+
+    In log u this is an integral over the whole line of an analytic function. The trapezoidal rule
+    of step h multiplies it by 1 + e(log r), where e has the period h / 2 and, as the integral of
+    u^(i w) times the integrand is Gamma(-b/2 + i w) up to a factor,
+
+        |e| <= 2 sum_k |Gamma(-b/2 + 2 pi i k / h) / Gamma(-b/2)|,  k = 1, 2, ...
+
+    The step is the largest one for which this bound is 3e-7, in any dimension and at any distance.
+    The nodes that are left out are summed in closed form: above the highest, exp(-u r^2) is zero
+    but for r below 3e-5, and below the lowest, 1 - exp(-u r^2) is u r^2 up to (u r^2)^2 / 2. The
+    latter makes an error of 2e-6 for b = 1 at r = 1000, of 1e-5 for larger b, and of up to 3e-3 at
+    r = 10,000. For b > 1 the largest weight, 2e6 for b = 1.6, magnifies the rounding of the
+    Gaussian kernels' own means.
+
+    Args:
+        exponent: b, from 0.1 to 1.9.
+
+    Returns:
+        The expansion, with 60 nodes for b = 1.
+    """
+    half = 0.5 * exponent
+    low, high = _LOG_NODES
+    count = math.ceil((high - low) / _longest_energy_step(half)) + 1
+    step = (high - low) / (count - 1)
+    nodes = np.exp(low + step * np.arange(count))
+    factor = step * half / scipy.special.gamma(1.0 - half)
+    return EnergyExpansion(
+        precisions=2.0 * nodes,
+        weights=factor * nodes**-half,
+        # Geometric series.
+        curvature=factor * nodes[0] ** (1.0 - half) / math.expm1(step * (1.0 - half)),
+        constant=factor * nodes[-1] ** -half / math.expm1(step * half),
+    )
+
+
+def _longest_energy_step(half: float) -> float:
+    steps = np.linspace(0.3, 1.2, 181)
+    harmonics = 2j * np.pi * np.arange(1, 4) / steps[:, np.newaxis]
+    sizes = np.exp(scipy.special.loggamma(-half + harmonics).real)
+    bounds = 2.0 * sizes.sum(axis=1) / abs(scipy.special.gamma(-half))
+    return float(steps[bounds <= _ENERGY_ACCURACY].max())
+
+
+def beta_quadrature(dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Computes nodes b_i and weights w_i: sum_i w_i F(b_i) is close to E F(B), B a squared cosine.
+
+    B ~ Beta(1/2, (d - 1)/2) is the squared cosine of the angle between a fixed direction and one
+    that is uniform on the sphere in d dimensions. In v = log(b / (1 - b)) the integrand is analytic
+    in the strip |Im v| < pi/2, where the real part of b is positive. For an F bounded by 1 there,
+    such as exp(-b x) for x > 0, the error of the trapezoidal rule of step h is at most
+
+        2 cos(y / 2)^(-d/2) / (exp(2 pi y / h) - 1)   for every y in (0, pi/2)
+
+    The step is the largest one for which this is 1e-7 for some y; the nodes leave out a mass of
+    1e-8 at each end, which the last node carries. Gauss-Jacobi rules have no such bound: for large
+    x, 64 nodes are off by 3e-3 in two dimensions and by 3e-2 in 64.
+
+    Args:
+        dimension: d, at least two.
+
+    Returns:
+        Nodes and weights that sum to one, float64 [m]: 126 in two dimensions, 81 in 8, 115 in 64.
+    """
+    first, second = 0.5, 0.5 * (dimension - 1)
+    low = scipy.special.logit(scipy.special.betaincinv(first, second, _TAIL_MASS))
+    high = -scipy.special.logit(scipy.special.betaincinv(second, first, _TAIL_MASS))
+    y = np.linspace(0.01, 0.5 * np.pi, 400)
+    log_bound = np.log(2.0 / 1e-7) - 0.5 * dimension * np.log(np.cos(0.5 * y))
+    count = int(np.ceil((high - low) / (2.0 * np.pi * y / log_bound).max())) + 1
+    step = (high - low) / (count - 1)
+    points = low + step * np.arange(count)
+    log_weights = first * scipy.special.log_expit(points)
+    log_weights += second * scipy.special.log_expit(-points) - scipy.special.betaln(first, second)
+    weights = step * np.exp(log_weights)
+    weights[0] += scipy.special.betainc(first, second, scipy.special.expit(low - 0.5 * step))
+    weights[-1] += scipy.special.betainc(second, first, scipy.special.expit(-high - 0.5 * step))
+    return scipy.special.expit(points), weights / weights.sum()
 
 
 # Depth from which the moments of a normal's tail come from their series in 1 / t^2: the exact form

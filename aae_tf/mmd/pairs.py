@@ -5,8 +5,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from aae_tf.mmd.arguments import Kernel, check_weights
-from aae_tf.mmd.energy import Energy
 from aae_tf.mmd.gaussian_kernels import heights_and_widths, stack_gaussians, terms_of
+from aae_tf.mmd.radial_kernels import RadialKernel
 from aae_tf.mmd.registry import constant, lift
 
 
@@ -24,7 +24,9 @@ def kernel_matrix(kernel: Kernel, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     gaussians, others = lift(lambda: stack_gaussians(terms_of(kernel)), kernel)
     distances = squared_distances(x, y)
     values = [
-        other.of_squared_distances(distances) if isinstance(other, Energy) else other.matrix(x, y)
+        other.of_squared_distances(distances, x.shape[1])
+        if isinstance(other, RadialKernel)
+        else other.matrix(x, y)
         for other in others
     ]
     if gaussians is not None:

@@ -21,6 +21,7 @@ KERNELS = {
     "BlockProduct": mmd.BlockProduct([MATERN, MATERN + MATERN], [1, 1]),
     "CoordinateProduct": mmd.CoordinateProduct(MATERN),
     "Energy": mmd.Energy(0.7),
+    "SlicedGaussian": mmd.SlicedGaussian(0.7),
     "FourierFeatures": mmd.FourierFeatures(MATERN, 2, 32, seed=5),
 }
 

@@ -4,7 +4,6 @@ from aae_tf.mmd.rules import (
     bernoulli,
     blocks,
     copies,
-    energy,
     gaussian,
     kernels,
     laplace,
@@ -12,6 +11,7 @@ from aae_tf.mmd.rules import (
     normal,
     points,
     product,
+    radial,
     student_t,
     uniform,
 )
@@ -20,7 +20,6 @@ __all__ = [
     "bernoulli",
     "blocks",
     "copies",
-    "energy",
     "gaussian",
     "kernels",
     "laplace",
@@ -28,6 +27,7 @@ __all__ = [
     "normal",
     "points",
     "product",
+    "radial",
     "student_t",
     "uniform",
 ]

@@ -1,4 +1,4 @@
-"""The energy distance: its expansion, its mean embeddings, and codes far from the prior."""
+"""The energy distance and the sliced Gaussian kernel: expansions, mean embeddings, gradients."""
 
 import itertools
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import divergences, mmd, priors
-from aae_tf.mmd.energy import expand_energy
+from aae_tf.mmd.integrals import beta_quadrature, expand_energy
 
 tfd = tfp.distributions
 
@@ -182,7 +182,7 @@ def test_tests_take_the_kernel():
     assert mmd.goodness_of_fit(codes, prior, kernel, num_bootstrap=99).p_value > 0.05
 
 
-def test_divergence_by_name():
+def test_energy_by_name():
     divergence = divergences.get("energy")
     assert isinstance(divergence.kernel, mmd.Energy)
     assert divergence.default_weight(784) == 10.0
@@ -209,3 +209,97 @@ def test_a_prior_without_a_variance_is_sampled():
     assert not mmd.has_mean_embedding(heavy, mmd.Energy())
     with pytest.raises(NotImplementedError, match="`distribution` to have a finite variance"):
         mmd.mean_embedding(heavy, mmd.Energy(), np.zeros([1, 2], np.float32))
+
+
+# The sliced Gaussian kernel.
+
+FAR = np.concatenate([[0.0], np.geomspace(1e-4, 1e6, 500)])
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 8, 64])
+def test_sliced_kernel_is_kummers_function(dim):
+    kernel, expected = mmd.SlicedGaussian(1.3), scipy.special.hyp1f1(0.5, dim / 2, -FAR)
+    points = np.zeros([len(FAR), dim])
+    points[:, 0] = np.sqrt(2.0 * FAR) * 1.3
+    for dtype, atol in (("float64", 5e-9), ("float32", 1e-6)):
+        x = points.astype(dtype)
+        np.testing.assert_allclose(kernel.apply(x, np.zeros_like(x)), expected, atol=atol)
+        matrix = mmd.squared_mmd_two_samples(x[:2], x[:2] + x[5], kernel, "biased")
+        assert np.isfinite(matrix)
+    if dim > 1:
+        nodes, weights = beta_quadrature(dim)
+        np.testing.assert_allclose(
+            np.exp(-FAR[:, np.newaxis] * nodes) @ weights, expected, atol=1e-7
+        )
+
+
+def test_sliced_kernel_is_the_mean_over_slices():
+    rng = np.random.default_rng(0)
+    slices = rng.normal(size=(400_000, 8))
+    slices /= np.linalg.norm(slices, axis=1, keepdims=True)
+    difference = rng.normal(size=8)
+    values = np.exp(-0.5 * (slices @ difference / 1.3) ** 2)
+    value = mmd.SlicedGaussian(1.3).apply(difference, np.zeros(8))
+    assert abs(value - values.mean()) < 5.0 * values.std() / len(values) ** 0.5
+
+
+@pytest.mark.parametrize("dim", [1, 2, 8, 64])
+def test_sliced_embedding_of_isotropic_gaussians(dim):
+    prior = tfd.MultivariateNormalDiag(np.full(dim, CENTRE), np.full(dim, SCALE))
+    directions = np.random.default_rng(0).normal(size=(5, dim)) / dim**0.5
+    points = CENTRE + directions * np.array([[0.0], [1.0], [5.0], [30.0], [1000.0]])
+    squares, width = ((points - CENTRE) ** 2).sum(axis=1), 0.8**2
+
+    def expected(squares, variance):
+        ratio = squares / (2.0 * (width + variance))
+        return (width / (width + variance)) ** 0.5 * scipy.special.hyp1f1(0.5, dim / 2, -ratio)
+
+    kernel = mmd.SlicedGaussian(0.8)
+    in_graph = tf.function(lambda points: mmd.mean_embedding(prior, kernel, points))
+    for values in (mmd.mean_embedding(prior, kernel, points), in_graph(tf.constant(points))):
+        np.testing.assert_allclose(values, expected(squares, SCALE**2), atol=1e-7)
+    single = in_graph(tf.constant(points, tf.float32))
+    np.testing.assert_allclose(single, expected(squares, SCALE**2), atol=1e-6)
+    norm = mmd.mean_embedding_norm(prior, kernel)
+    np.testing.assert_allclose(norm, expected(0.0, 2.0 * SCALE**2), atol=1e-7)
+
+
+@pytest.mark.parametrize("prior", [priors.ring_mixture(10), _full_mixture(16), priors.uniform(2)])
+def test_sliced_means_over_draws(prior):
+    kernel = mmd.SlicedGaussian(0.8)
+    draws = tf.cast(prior.sample(40_000, seed=[0, 1]), tf.float64).numpy()
+    points = draws[:3].astype(np.float32) * 1.5 - 0.2
+    values = mmd.mean_embedding(prior, kernel, points)
+    samples = kernel.apply(points[:, np.newaxis].astype(np.float64), draws[np.newaxis]).numpy()
+    error = samples.std(axis=1) / len(draws) ** 0.5
+    assert (np.abs(values - samples.mean(axis=1)) < 5.0 * error).all()
+    samples = kernel.apply(draws[::2], draws[1::2]).numpy()
+    error = samples.std() / len(samples) ** 0.5
+    assert abs(mmd.mean_embedding_norm(prior, kernel) - samples.mean()) < 5.0 * error
+
+
+def test_cramer_wold_formula_errs_as_the_docstring_says():
+    x = np.geomspace(1e-3, 1e5, 2000)
+    for dim, error in ((2, 0.22), (8, 2e-2), (128, 1e-3)):
+        exact = scipy.special.hyp1f1(0.5, dim / 2, -x)
+        asymptotic = (1.0 + 4.0 * x / (2.0 * dim - 3.0)) ** -0.5
+        assert np.abs(exact - asymptotic).max() == pytest.approx(error, rel=0.2)
+
+
+def test_sliced_by_name_follows_the_prior():
+    divergence = divergences.get("sliced")
+    prior = priors.gaussian(3, scale=5.0)
+    divergence.connect(prior, seed=0)
+    assert divergence.kernel.length_scale == pytest.approx(5.0, rel=0.05)
+    codes = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
+    expected = mmd.squared_mmd(codes, prior, divergence.kernel)
+    np.testing.assert_allclose(divergence.compare(codes, (0, 1)).encoder_loss, expected, rtol=1e-5)
+    again = divergences.MMD.from_config(divergence.get_config())
+    assert again.kernel.length_scale == divergence.kernel.length_scale
+
+
+def test_a_width_that_is_missing_or_not_positive_is_refused():
+    with pytest.raises(ValueError, match="`length_scale`"):
+        mmd.SlicedGaussian(0.0)
+    with pytest.raises(ValueError, match=r"length_scale but within divergences\.MMD"):
+        mmd.mean_embedding(priors.gaussian(2), mmd.SlicedGaussian(), np.zeros([1, 2], np.float32))

@@ -1,15 +1,28 @@
-"""Distributions with a Gaussian rule and a variance under the kernel of the energy distance."""
+"""Distributions with a Gaussian rule under the energy distance and the sliced Gaussian kernel."""
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.arguments import Distribution
-from aae_tf.mmd.energy import Energy, expand_energy
-from aae_tf.mmd.registry import MeanEmbedding, RegisterMeanEmbedding, constant, embed
+from aae_tf.mmd.integrals import beta_quadrature, expand_energy
+from aae_tf.mmd.radial_kernels import Energy, SlicedGaussian
+from aae_tf.mmd.registry import (
+    MeanEmbedding,
+    RegisterMeanEmbedding,
+    constant,
+    embed,
+    instance_class,
+)
+from aae_tf.mmd.rules.kernels import SumEmbedding
 
 tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels
+
+_MULTIVARIATE_NORMAL: Any = instance_class(tfd.MultivariateNormalLinearOperator)
 
 
 class EnergyEmbedding(MeanEmbedding):
@@ -87,52 +100,118 @@ class EnergyEmbedding(MeanEmbedding):
 
 
 class GaussianEnergyEmbedding(EnergyEmbedding):
-    """The same for multivariate normals whose parameters are constants.
-
-    The covariances' eigenvectors diagonalise the quadratic forms of all widths at once: for a
-    point z = m + Q y and eigenvalues v_j,
-
-        1 - mu_i(z) = -expm1(-sum_j [log(1 + p_i v_j) + p_i y_j^2 / (1 + p_i v_j)] / 2)
-    """
+    """The same for multivariate normals whose parameters are constants; see `SpectralForms`."""
 
     def __init__(self, distribution: Distribution, kernel: Energy) -> None:
         super().__init__(distribution, kernel)
+        self._forms = SpectralForms(distribution, self._precisions)
+
+    def _sum_of_deficits(self, points: tf.Tensor) -> tf.Tensor:
+        return self._forms.weighted_sum(points, self._weights, lambda x: -tf.math.expm1(x))
+
+
+class SpectralForms:
+    """Gaussian kernels of many widths at multivariate normals.
+
+    The eigenvectors of a covariance diagonalise the quadratic forms of all widths at once: for a
+    point z = m + Q y, eigenvalues v_j and precisions p_i,
+
+        log mu_i(z) = -sum_j [log(1 + p_i v_j) + p_i y_j^2 / (1 + p_i v_j)] / 2
+
+    Args:
+        distribution: multivariate normals, a batch or a single one.
+        precisions: float64 [m], p.
+    """
+
+    def __init__(self, distribution: Distribution, precisions: tf.Tensor) -> None:
+        self._batch_shape = distribution.batch_shape
         dimension = distribution.event_shape[0]
         scale = tf.cast(distribution.scale.to_dense(), tf.float64)
         covariance = tf.matmul(scale, scale, transpose_b=True)
-        shape = [*distribution.batch_shape, dimension, dimension]
+        shape = [*self._batch_shape, dimension, dimension]
         covariance = tf.reshape(tf.broadcast_to(covariance, shape), [-1, dimension, dimension])
         variances, vectors = tf.linalg.eigh(covariance)
         # [B, d, m] and [B, m].
-        stretches = 1.0 + tf.maximum(variances, 0.0)[..., tf.newaxis] * self._precisions
-        self._forms = self._precisions / stretches
+        stretches = 1.0 + tf.maximum(variances, 0.0)[..., tf.newaxis] * precisions
+        self._forms = precisions / stretches
         self._log_volumes = tf.reduce_sum(tf.math.log(stretches), axis=1)
         self._vectors = vectors
-        self._centres = tf.linalg.matvec(vectors, self._mean, transpose_a=True)
+        mean = tf.broadcast_to(tf.cast(distribution.mean(), tf.float64), shape[:-1])
+        mean = tf.reshape(mean, [-1, dimension])
+        self._centres = tf.linalg.matvec(vectors, mean, transpose_a=True)
 
-    def _sum_of_deficits(self, points: tf.Tensor) -> tf.Tensor:
-        """Returns sum_i w_i (1 - mu_i) at `points`, [n] + batch_shape."""
+    def weighted_sum(
+        self,
+        points: tf.Tensor,
+        weights: tf.Tensor,
+        function: Callable[[tf.Tensor], tf.Tensor],
+    ) -> tf.Tensor:
+        """Returns sum_i weights[i] function(log mu_i(z)) at every point z.
+
+        Args:
+            points: float32 or float64 [n, d].
+            weights: float64 [m].
+            function: element by element.
+
+        Returns:
+            Tensor [n] + batch_shape of the dtype of `points`.
+        """
         dtype = points.dtype
         vectors, centres = (constant(x, tf.float64) for x in (self._vectors, self._centres))
         forms, log_volumes, weights = (
-            constant(x, dtype) for x in (self._forms, self._log_volumes, self._weights)
+            constant(x, dtype) for x in (self._forms, self._log_volumes, weights)
         )
         # Shapes [B, n, d], [B, n, m] and [B, n].
         offsets = tf.matmul(tf.cast(points, tf.float64), vectors) - centres[:, tf.newaxis]
         squares = tf.square(tf.cast(offsets, dtype))
         exponents = log_volumes[:, tf.newaxis] + tf.matmul(squares, forms)
-        sums = tf.linalg.matvec(-tf.math.expm1(-0.5 * exponents), weights)
+        sums = tf.linalg.matvec(function(-0.5 * exponents), weights)
         return tf.reshape(tf.transpose(sums), [tf.shape(points)[0], *self._batch_shape])
 
 
-@RegisterMeanEmbedding(tfd.Distribution, Energy)
-def _any(distribution: Distribution, kernel: Energy) -> EnergyEmbedding:
-    return EnergyEmbedding(distribution, kernel)
+class SlicedEmbedding(MeanEmbedding):
+    """Mean embedding under `SlicedGaussian`: the sum of those under Gaussian kernels.
+
+    Args:
+        distribution: distribution, possibly a batch.
+        kernel: `SlicedGaussian`.
+    """
+
+    def __init__(self, distribution: Distribution, kernel: SlicedGaussian) -> None:
+        dimension = distribution.event_shape[0]
+        nodes, weights = (np.ones(1), np.ones(1)) if dimension == 1 else beta_quadrature(dimension)
+        precisions = tf.constant(nodes / kernel.squared_width())
+        gaussians = psd_kernels.ExponentiatedQuadratic(
+            tf.sqrt(tf.constant(weights)), inverse_length_scale=tf.sqrt(precisions)
+        )
+        self._sum = SumEmbedding(distribution, gaussians, [])
+        self._weights = tf.constant(weights)
+        self._forms = (
+            SpectralForms(distribution, precisions) if _is_constant_normal(distribution) else None
+        )
+
+    def evaluate(self, points: tf.Tensor) -> tf.Tensor:
+        """Returns mu at `points`."""
+        if self._forms is None:
+            return self._sum.evaluate(points)
+        return self._forms.weighted_sum(points, self._weights, tf.exp)
+
+    def norm(self) -> tf.Tensor:
+        """Returns E k(X, Y)."""
+        return self._sum.norm()
 
 
-@RegisterMeanEmbedding(tfd.MultivariateNormalLinearOperator, Energy)
-def _multivariate_normal(distribution: Distribution, kernel: Energy) -> EnergyEmbedding:
+def _is_constant_normal(distribution: Distribution) -> bool:
     # In eager mode gradients reach the parameters, and eigenvectors of equal eigenvalues have none.
     # Constants of a graph are made eagerly while it is built.
     is_constant = tf.executing_eagerly() and tf.inside_function()
-    return (GaussianEnergyEmbedding if is_constant else EnergyEmbedding)(distribution, kernel)
+    return is_constant and isinstance(distribution, _MULTIVARIATE_NORMAL)
+
+
+@RegisterMeanEmbedding(tfd.Distribution, Energy)
+def _energy(distribution: Distribution, kernel: Energy) -> EnergyEmbedding:
+    is_normal = _is_constant_normal(distribution)
+    return (GaussianEnergyEmbedding if is_normal else EnergyEmbedding)(distribution, kernel)
+
+
+RegisterMeanEmbedding(tfd.Distribution, SlicedGaussian)(SlicedEmbedding)
