@@ -84,9 +84,8 @@ def test_config_says_every_argument_and_builds_an_equal_twin(name):
     cls = type(instance)
     config = instance.get_config()
     # Arguments of a base class that every model takes.
-    inherited = (
-        {"dtype", "extra_terms", "table"} if issubclass(cls, models.BaseModel) else {"dtype"}
-    )
+    of_models = {"extra_terms", "table", "class_names"}
+    inherited = {"dtype", *(of_models if issubclass(cls, models.BaseModel) else ())}
     assert set(config) == {p.name for p in _arguments(cls)} | inherited
     twin = cls.from_config(json.loads(json.dumps(config)))
     assert json.dumps(twin.get_config()) == json.dumps(config)

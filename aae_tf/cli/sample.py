@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from aae_tf.cli.common import import_quietly, write_file
+from aae_tf.cli.query_table import write_csv
 from aae_tf.runs.errors import UserError, as_user_error
 from aae_tf.runs.run_directory import open_run
 from aae_tf.runs.variants import VARIANTS
@@ -22,7 +23,8 @@ def sample(
     out: Annotated[
         Path,
         typer.Option(
-            help="FILE.png draws a grid; FILE.npy holds float32 [count, height, width, channels].",
+            help="FILE.png draws a grid; FILE.npy holds float32 [count, height, width, channels]; "
+            "FILE.csv holds the rows of a table.",
             metavar="FILE",
         ),
     ],
@@ -31,15 +33,15 @@ def sample(
         str | None,
         typer.Option(
             help="Classes or clusters that the samples get in turn; -1 draws one. By default every "
-            "class is drawn.",
-            metavar="N,N",
+            "class is drawn. Classes that have names may be given by them.",
+            metavar="N,N|NAME,NAME",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Fixes the samples.")] = 0,
 ) -> None:
     """Draw codes from the prior and decode them."""
-    if out.suffix not in (".png", ".npy"):
-        raise UserError(f"Expected --out to end in .png or .npy. Received: {out}.")
+    if out.suffix not in (".png", ".npy", ".csv"):
+        raise UserError(f"Expected --out to end in .png, .npy or .csv. Received: {out}.")
     if out.suffix == ".png" and count > _MAX_DRAWN:
         raise UserError(
             f"Expected --count to be at most {_MAX_DRAWN} for a picture. Received: {count}."
@@ -53,10 +55,18 @@ def sample(
         )
     import_quietly()
     model = opened.load_model()
-    with as_user_error(ValueError):
+    with as_user_error(ValueError, TypeError):
         samples = model.sample(count, labels=classes, seed=seed)
+    if isinstance(samples, dict) != (out.suffix == ".csv"):
+        kind = "columns" if isinstance(samples, dict) else "arrays"
+        raise UserError(
+            "Expected --out to end in .csv for a model of a table, and only there. "
+            f"Received: {out}, for samples that are {kind}."
+        )
     buffer = io.BytesIO()
-    if out.suffix == ".npy":
+    if isinstance(samples, dict):
+        buffer.write(write_csv(samples))
+    elif out.suffix == ".npy":
         np.save(buffer, samples)
     else:
         from aae_tf import evaluation
@@ -70,7 +80,4 @@ def _parse_labels(text: str) -> np.ndarray:
     try:
         return np.array([int(label) for label in text.split(",")], np.int64)
     except ValueError:
-        raise UserError(
-            "Expected --labels to be integers with commas between them, such as 0,1,2. "
-            f"Received: {text!r}."
-        ) from None
+        return np.array(text.split(","), object)

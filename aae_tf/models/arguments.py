@@ -1,6 +1,7 @@
 """The arguments of models: checks of what is given, and values for a config."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf import priors
+from aae_tf.column_arrays import is_missing
 from aae_tf.priors.row_families import known_row_family
 from aae_tf.tables.schema import TableSchema
 
@@ -45,6 +47,54 @@ def check_table(table: Any, decoder: keras.Model) -> TableSchema | None:
             f"Received: decoder with output_shape={decoder.output_shape}."
         )
     return table
+
+
+def check_class_names(names: Any, num_classes: int | None) -> tuple[str, ...] | None:
+    """Returns the names of classes as a tuple, or None if that is given.
+
+    Raises:
+        TypeError: if a name is no str.
+        ValueError: if there is not one name for each class, or two are equal.
+    """
+    if names is None:
+        return None
+    names = tuple(names)
+    if not all(isinstance(name, str) and name for name in names):
+        raise TypeError(f"Expected `class_names` to be text. Received: class_names={names!r}.")
+    if len(names) != num_classes or len(set(names)) < len(names):
+        raise ValueError(
+            "Expected `class_names` to be one for each class, all different. "
+            f"Received: class_names={names!r}, number of classes={num_classes}."
+        )
+    return names
+
+
+def number_names(labels: Any, names: Sequence[str], argument: str) -> Any:
+    """Numbers labels that are names of classes, one or an array; others are returned as they are.
+
+    Raises:
+        ValueError: if a name is that of no class.
+
+    Example:
+
+    >>> number_names(["dog", "cat", None], ["cat", "dog"], "y").tolist()
+    [1, 0, -1]
+    """
+    if labels is None or isinstance(labels, dict):
+        return labels
+    array = np.asarray(labels, None if hasattr(labels, "dtype") else object)
+    values = np.ravel(array).tolist() if array.dtype.kind in "OUST" else []
+    if not any(isinstance(value, str) for value in values):
+        return labels
+    ids = {name: number for number, name in enumerate(names)}
+    wrong = [value for value in values if not is_missing(value) and value not in ids]
+    if wrong:
+        raise ValueError(
+            f"Expected `{argument}` to be names of classes: {', '.join(map(repr, names))}. "
+            f"Received: {wrong[0]!r}."
+        )
+    numbers = np.array([-1 if is_missing(value) else ids[value] for value in values], np.int64)
+    return numbers.reshape(array.shape)
 
 
 def check_prior(argument: str, prior: Any) -> int:

@@ -316,7 +316,10 @@ class BaseAAE(BaseModel):
         def classify(inputs: tf.Tensor) -> Tensors:
             probabilities = self.encode_codes(inputs)["class_probabilities"]
             class_id = tf.argmax(probabilities, axis=1, output_type=tf.int64)
-            return {"class_probabilities": probabilities, "class_id": class_id}
+            answer = {"class_probabilities": probabilities, "class_id": class_id}
+            if self.class_names is not None:
+                answer["class_name"] = tf.gather(tf.constant(self.class_names), class_id)
+            return answer
 
         signatures = {
             "reconstruct": self.input_signature(reconstruct),

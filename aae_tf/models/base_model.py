@@ -555,4 +555,5 @@ class BaseModel(GenerativeModel):
             skips_non_finite=fitting and self.trainer is not None and self.trainer.is_guarded,
             check_rows=functools.partial(check_rows, divergences_of(self)),
             table=self.table_inputs,
+            class_names=self.class_names,
         )

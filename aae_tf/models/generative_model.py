@@ -19,10 +19,12 @@ from aae_tf.export.saved_model import full_precision
 from aae_tf.export.saved_model_session import check_threads
 from aae_tf.export.signature_file import FORMATS, export_signature
 from aae_tf.models.arguments import (
+    check_class_names,
     check_network,
     check_table,
     constructor_arguments,
     deserialize_argument,
+    number_names,
     row_labels,
     row_seeds,
     serialize_argument,
@@ -34,6 +36,8 @@ from aae_tf.training.terms import Tensors
 
 # Folded into the seeds of rows, so that a row's class and its style are independent.
 _CLASS_STREAM = 1
+# Arguments that every model takes, written to a config in a form of their own.
+_OF_ALL = ("table", "class_names")
 
 
 class GenerativeModel(keras.Model):
@@ -56,6 +60,8 @@ class GenerativeModel(keras.Model):
         table: the `data.TableSchema` of inputs that are columns; the outputs of the decoder are
             those of `networks.tabular_decoder` then. Every model that reconstructs takes it by
             this name: its methods take columns, and `decode`, `sample` and `reconstruct` give them.
+        class_names: name of each class, on models that know classes: `fit` takes names as labels
+            and `sample` as well, and the exported `classify` gives `class_name`.
 
     Raises:
         TypeError: if the decoder is not a Keras model, the seed no integer, or the table no schema.
@@ -72,6 +78,7 @@ class GenerativeModel(keras.Model):
         seed: int | None = None,
         name: str | None = None,
         table: TableSchema | None = None,
+        class_names: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
@@ -84,6 +91,7 @@ class GenerativeModel(keras.Model):
         self._table_columns = None if table is None else TableColumns(table)
         if num_classes is not None:
             self.num_classes = num_classes
+        self.class_names = check_class_names(class_names, num_classes)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._functions: dict[str, Callable[..., Any]] = {}
@@ -178,7 +186,7 @@ class GenerativeModel(keras.Model):
             n: number of samples, zero or more; may be left out when `labels` or `seed` is an
                 array.
             labels: on models that know classes: the class of every sample, an integer, or of
-                each, integers [n] in [-1, num_classes); -1 draws it, as None does.
+                each, integers [n] in [-1, num_classes), or their names; -1 draws it, as None does.
             seed: integer: the samples are a function of it, of `n` and of `labels`; int64 [n]:
                 row i is a function of seed[i] and labels[i] alone, the very row that the exported
                 `sample` signature gives for them; None draws a seed from the model's generator.
@@ -204,6 +212,8 @@ class GenerativeModel(keras.Model):
         """
         if n is None and np.ndim(labels) == 1:
             n = len(labels)
+        if self.class_names is not None:
+            labels = number_names(labels, self.class_names, "labels")
         if seed is None:
             state = self.seed_generator.next().numpy().tolist()
             seed = int(np.random.SeedSequence(state).generate_state(1)[0])
@@ -325,8 +335,8 @@ class GenerativeModel(keras.Model):
         """Describes the model for the `MODEL_CARD.json` of an export.
 
         Returns:
-            `variant`, `priors` by argument, `num_classes` and `seed`, and the `table` where there
-            is one, in JSON types.
+            `variant`, `priors` by argument, `num_classes` and `seed`, and the `table` and
+            `class_names` where there are, in JSON types.
         """
         arguments = {name: getattr(self, name) for name in constructor_arguments(type(self))}
         described = {
@@ -341,6 +351,7 @@ class GenerativeModel(keras.Model):
             "num_classes": self.num_classes,
             "seed": self.seed,
             **table,
+            **({} if self.class_names is None else {"class_names": list(self.class_names)}),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -353,8 +364,9 @@ class GenerativeModel(keras.Model):
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            **{n: serialize_argument(value) for n, value in arguments.items() if n != "table"},
+            **{n: serialize_argument(v) for n, v in arguments.items() if n not in _OF_ALL},
             "table": None if self.table is None else self.table.to_json(),
+            "class_names": None if self.class_names is None else list(self.class_names),
         }
 
     @classmethod

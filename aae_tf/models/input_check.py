@@ -22,6 +22,7 @@ from aae_tf.checks import check_dimension
 from aae_tf.data.check_arrays import describe_non_finite
 from aae_tf.data.check_labels import label_argument
 from aae_tf.data.conversions import is_pipeline, is_py_dataset
+from aae_tf.models.arguments import number_names
 from aae_tf.models.inputs import (
     InputRules,
     check_arrays,
@@ -79,6 +80,8 @@ class InputCheck:
         if self._rules.table is not None:
             x = self._rules.table.features(x, argument, training=True)
             y = self._rules.table.targets(y, label_argument(argument))
+        if self._rules.class_names is not None:
+            y = number_names(y, self._rules.class_names, label_argument(argument))
         if is_pipeline(x):
             return self._check_pipeline(argument, x), y, sample_weight
         return check_arrays(argument, x, y, sample_weight, self._rules)

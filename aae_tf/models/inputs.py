@@ -68,6 +68,7 @@ class InputRules(NamedTuple):
             does not end what is under way.
         check_rows: raises ValueError where a batch has too few rows for a divergence.
         table: turns the columns of a table into features; None where inputs are arrays.
+        class_names: names that labels may have; None where they have none.
     """
 
     model: str
@@ -80,6 +81,7 @@ class InputRules(NamedTuple):
     skips_non_finite: bool = False
     check_rows: Callable[[int], None] | None = None
     table: TableInputs | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 def check_arrays(argument: str, x: Any, y: Any, sample_weight: Any, rules: InputRules) -> tuple:

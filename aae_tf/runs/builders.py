@@ -85,6 +85,7 @@ def _label_guided(recipe: Recipe, data: TrainingData) -> BaseModel:
         # The discriminator's input includes the class, or that it is unknown, one-hot.
         **_latent(recipe, data, recipe.code_dim + data.num_classes + 1),
         num_classes=data.num_classes,
+        class_names=data.class_names,
     )
 
 
@@ -97,6 +98,7 @@ def _supervised(recipe: Recipe, data: TrainingData) -> BaseModel:
         **_autoencoder(recipe, data, recipe.code_dim + data.num_classes),
         **_latent(recipe, data, recipe.code_dim + labels_width),
         num_classes=data.num_classes,
+        class_names=data.class_names,
         match_within_classes=recipe.match_within_classes,
     )
 
@@ -108,6 +110,7 @@ def _semi_supervised(recipe: Recipe, data: TrainingData) -> BaseModel:
         **_autoencoder(recipe, data, recipe.code_dim + data.num_classes),
         **_class_style(recipe, data, data.num_classes),
         num_classes=data.num_classes,
+        class_names=data.class_names,
         classification_weight=recipe.classification_weight,
     )
 

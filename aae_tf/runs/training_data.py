@@ -29,6 +29,7 @@ class TrainingData(NamedTuple):
         steps_per_epoch: number of batches in an epoch.
         fit: arguments of `fit` for validation.
         table: the columns of a table; None for arrays.
+        class_names: names of the classes; None where they are the numbers, or there are none.
         in_unit_interval: whether inputs lie in [0, 1], so that a decoder may end in a sigmoid.
     """
 
@@ -39,6 +40,7 @@ class TrainingData(NamedTuple):
     fit: dict[str, Any]
     table: TableSchema | None = None
     in_unit_interval: bool = True
+    class_names: tuple[str, ...] | None = None
 
 
 def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
@@ -59,7 +61,8 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
     elif labels is not None:
         shares = np.bincount(labels, minlength=dataset.num_classes) / n
     fit = {"validation_data": validation, "validation_batch_size": recipe.batch_size}
-    x = dataset.x_train
+    x, names = dataset.x_train, dataset.class_names
+    has_names = bool(names) and names != tuple(map(str, range(len(names))))
     return TrainingData(
         x.shape[1:],
         dataset.num_classes,
@@ -68,6 +71,7 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
         fit,
         dataset.table,
         dataset.table is None and bool(x.min() >= 0.0 and x.max() <= 1.0),
+        names if has_names else None,
     )
 
 

@@ -25,7 +25,10 @@ class TestTrain:
             (["--units", "10,x"], "Expected `units` to be integers with commas between them"),
             (["--epochs", "many"], "Expected `epochs` to be an integer. Received: epochs='many'."),
             (["--learning-rate", "-1"], "Expected `learning_rate` to be positive"),
-            (["--set", "mass=3"], "Expected --set to name a field of a recipe: data, labels, "),
+            (
+                ["--set", "mass=3"],
+                "Expected --set to name a field of a recipe: data, label_",
+            ),
             (
                 ["--labels", "100"],
                 "Expected `labels` to be left out with model='aae', where it means nothing. "
@@ -47,7 +50,8 @@ class TestTrain:
         ("options", "message"),
         [
             (["--data", "no_such_data"], "Expected `name` to be a data set on this machine"),
-            (["--data", "../etc"], "Expected `name` to be 'digits', or the name of"),
+            (["--data", "../etc"], "Expected `name` to be a file or a folder. Received: ../etc."),
+            (["--data", "a b"], "Expected `name` to be 'digits', or the name of"),
             (["--prior", "ring_mixture", "--code-dim", "1"], "Expected `dim` to be at least 2"),
             (
                 ["--model", "semi-supervised", "--labels", "15"],
@@ -70,6 +74,8 @@ class TestTrain:
             x_train = x_validation = np.zeros((20, 7, 7, 1), np.float32)
             y_train = y_validation = np.zeros(20, np.int64)
             num_classes = 10
+            class_names = ()
+            table = None
 
         monkeypatch.setattr("aae_tf.cli.train.load_data", lambda recipe: Odd)
         line = error(invoke, "train", "--out", tmp_path / "a", "--network", "conv")
@@ -136,11 +142,12 @@ class TestSample:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--out", "a.jpg"], "Expected --out to end in .png or .npy. Received: a.jpg."),
+            (["--out", "a.jpg"], "Expected --out to end in .png, .npy or .csv. Received: a"),
             (["--out", "a.png", "--count", "0"], "Invalid value for '--count'"),
             (["--out", "a.png", "--count", "10001"], "Expected --count to be at most 10000"),
             (["--out", "a.png", "--seed", "-1"], "Invalid value for '--seed'"),
-            (["--out", "a.png", "--labels", "a"], "Expected --labels to be integers with commas"),
+            (["--out", "a.png", "--labels", "a"], "Expected --labels to be left out"),
+            (["--out", "a.csv"], "Expected --out to end in .csv for a model of a table"),
             (
                 ["--out", "a.png", "--labels", "1"],
                 "Expected --labels to be left out: model='aae' knows no classes. Received: --l",
