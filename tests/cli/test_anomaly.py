@@ -34,6 +34,26 @@ def test_rows_of_the_largest_class_train_and_calibrate(run):
     assert detector.false_alarm_rate_ == 0.1
 
 
+@pytest.mark.integration
+def test_a_table_with_a_column_of_labels(invoke, tmp_path):
+    rng = np.random.default_rng(0)
+    kind = rng.choice(["tcp", "udp"], 600)
+    size = np.where(kind == "tcp", 100.0, 10.0) * rng.uniform(0.5, 1.5, 600)
+    label = np.where(np.arange(600) % 12, "normal", "attack")
+    lines = [f"{s:.2f},{k},{c}" for s, k, c in zip(size, kind, label, strict=True)]
+    (tmp_path / "flows.csv").write_text("\n".join(["bytes,protocol,label", *lines]))
+    given = ("--data", tmp_path / "flows.csv", "--label-column", "label", "--task", "anomaly")
+    with eager():
+        invoke("train", *given, "--false-alarm-rate", "0.1", "--out", tmp_path / "run", *TINY)
+    detector = AnomalyDetector.load(tmp_path / "run")
+    assert detector.column_names == ("bytes", "protocol")
+    rows = {"bytes": [100.0, np.inf], "protocol": ["tcp", None]}
+    assert detector.score(rows)["is_anomaly"][1] == 1
+    invoke("evaluate", tmp_path / "run")
+    numbers = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert 0.0 <= numbers["anomalies"]["auroc"] <= 1.0
+
+
 def test_rows_without_labels_are_all_normal():
     digits = data.load("digits", labels=0)
     assert keep_normal(digits) is digits
