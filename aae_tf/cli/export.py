@@ -15,14 +15,22 @@ import typer
 from aae_tf.cli.common import import_quietly
 from aae_tf.runs.detection import load_detector
 from aae_tf.runs.errors import UserError, as_user_error
-from aae_tf.runs.run_directory import Run, open_run
+from aae_tf.runs.run_directory import Run, is_model_file, load_model_file, open_run
 
 if TYPE_CHECKING:
     from aae_tf.export.batching_parameters import BatchingParameters
+    from aae_tf.export.exportable import Exportable
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A directory that `aae-tf train` has written.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="A directory that `aae-tf train` has written, or a model that was saved as "
+            "FILE.keras.",
+            metavar="RUN|FILE.keras",
+        ),
+    ],
     to: Annotated[
         Path,
         typer.Option(
@@ -83,15 +91,19 @@ def export(
     A version appears whole or not at all, whenever the process is killed. In it are the SavedModel,
     warm-up requests, and a MODEL_CARD.json: recipe, metrics, package versions, hashes of the files.
     """
-    opened = open_run(run)
+    opened = None if is_model_file(run) else open_run(run)
     import_quietly()
     from aae_tf.export import ExportError, export_servables
 
     with as_user_error(OSError, ValueError):
         batching = _read_batching(batch_sizes, batching_parameters_file)
-    data, metrics = _describe(opened)
-    is_detector = opened.recipe.task == "anomaly"
-    model = load_detector(run) if is_detector else opened.load_model()
+    data, metrics = (None, None) if opened is None else _describe(opened)
+    is_detector = opened is not None and opened.recipe.task == "anomaly"
+    model: Exportable
+    if opened is None:
+        model = load_model_file(run)
+    else:
+        model = load_detector(run) if is_detector else opened.load_model()
     try:
         with as_user_error(FileExistsError, NotADirectoryError, PermissionError, ValueError):
             paths = export_servables(

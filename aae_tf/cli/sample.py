@@ -12,14 +12,21 @@ import typer
 from aae_tf.cli.common import import_quietly, write_file
 from aae_tf.cli.query_table import write_csv
 from aae_tf.runs.errors import UserError, as_user_error
-from aae_tf.runs.run_directory import open_run
+from aae_tf.runs.run_directory import is_model_file, load_model_file, open_run
 from aae_tf.runs.variants import VARIANTS
 
 _MAX_DRAWN = 10_000
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="A directory that `aae-tf train` has written.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="A directory that `aae-tf train` has written, or a model that was saved as "
+            "FILE.keras.",
+            metavar="RUN|FILE.keras",
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(
@@ -47,14 +54,14 @@ def sample(
             f"Expected --count to be at most {_MAX_DRAWN} for a picture. Received: {count}."
         )
     classes = None if labels is None else np.resize(_parse_labels(labels), count)
-    opened = open_run(run)
-    if classes is not None and not VARIANTS[opened.recipe.model].has_classes:
+    opened = None if is_model_file(run) else open_run(run)
+    if opened is not None and classes is not None and not VARIANTS[opened.recipe.model].has_classes:
         raise UserError(
             f"Expected --labels to be left out: model={opened.recipe.model!r} knows no classes. "
             f"Received: --labels {labels}."
         )
     import_quietly()
-    model = opened.load_model()
+    model = load_model_file(run) if opened is None else opened.load_model()
     with as_user_error(ValueError, TypeError):
         samples = model.sample(count, labels=classes, seed=seed)
     if isinstance(samples, dict) != (out.suffix == ".csv"):

@@ -43,23 +43,35 @@ class Run(NamedTuple):
         Raises:
             UserError: if the file is damaged or holds another kind of model.
         """
-        import keras
+        return load_model_file(self.path / _MODEL)
 
-        from aae_tf.models import BaseModel  # registers the classes that the file names, too
 
-        path = self.path / _MODEL
-        try:
-            _check_archive(path)
-            model = keras.models.load_model(path)
-            if not isinstance(model, BaseModel):
-                raise TypeError(f"a model of type {type(model).__name__}")
-        # What is damaged surfaces as an error of zip, JSON, HDF5, Keras or a layer.
-        except Exception as error:
-            raise UserError(
-                f"Expected {path} to be as `aae-tf train` writes it. "
-                f"Received: {_first_line(error)}."
-            ) from error
-        return model
+def load_model_file(path: Path) -> BaseModel:
+    """Loads a model from a `.keras` file.
+
+    Raises:
+        UserError: if the file is not there, is damaged or holds another kind of model.
+    """
+    import keras
+
+    from aae_tf.models import BaseModel  # registers the classes that the file names, too
+
+    try:
+        _check_archive(path)
+        model = keras.models.load_model(path)
+        if not isinstance(model, BaseModel):
+            raise TypeError(f"a model of type {type(model).__name__}")
+    # What is damaged surfaces as an error of zip, JSON, HDF5, Keras or a layer.
+    except Exception as error:
+        raise UserError(
+            f"Expected {path} to be as `aae-tf train` writes it. Received: {_first_line(error)}."
+        ) from error
+    return model
+
+
+def is_model_file(path: Path) -> bool:
+    """Tells whether what stands for a run on the command line is a `.keras` file."""
+    return path.suffix == ".keras" and not path.is_dir()
 
 
 def open_run(path: Path) -> Run:

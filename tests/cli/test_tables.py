@@ -53,6 +53,23 @@ def test_the_run_knows_its_table(run):
     assert not (run / "figures" / "samples.png").exists()
 
 
+def test_a_saved_model_is_exported_and_sampled_without_a_run(invoke, run, tmp_path):
+    model = tmp_path / "mine.keras"
+    model.write_bytes((run / "model.keras").read_bytes())
+    out = tmp_path / "rows.csv"
+    invoke("sample", model, "--out", out, "--count", 4, "--labels", "cow,cat")
+    frame = pd.read_csv(out)
+    assert list(frame.columns) == list(FRAME.columns[:-1])
+    expected = open_run(run).load_model().sample(4, labels=["cow", "cat"] * 2, seed=0)
+    np.testing.assert_allclose(frame["packets"], expected["packets"], rtol=1e-6)
+    invoke("export", model, "--to", tmp_path / "served", "--no-verify")
+    card = json.loads((tmp_path / "served" / "encoder" / "1" / "MODEL_CARD.json").read_text())
+    assert card["class_names"] == ["cat", "cow", "dog"]
+    assert card["data"] is None
+    absent = invoke("export", tmp_path / "absent.keras", "--to", tmp_path / "x", code=2)
+    assert "absent.keras" in absent.output
+
+
 def test_evaluate(invoke, run):
     with eager():
         invoke("evaluate", run)
