@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ _LARGEST = 1e6
 # log(1 + count) beyond which the exponential is cut off.
 LARGEST_LOG_COUNT = 40.0
 _BUCKETS = 2**63 - 1
+_NUMBERS = ("numeric", "count", "boolean")
 # Rows turned into features at a time.
 _ROWS = 8192
 
@@ -73,8 +74,20 @@ class TableFeatures(_TableLayer):
 
     def call(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns features [batch, width]."""
-        parts = [_features(column, inputs[column.name]) for column in self.schema.columns]
-        return tf.concat(parts, axis=1)
+        columns = self.schema.columns
+        numbers = [c for c in columns if c.kind in _NUMBERS]
+        others = [c for c in columns if c.kind not in _NUMBERS]
+        parts = [_features(column, inputs[column.name]) for column in others]
+        if numbers:
+            # All at once: fewer operations than for each apart.
+            values = tf.stack([inputs[column.name] for column in numbers], axis=1)
+            parts = [*_number_features(numbers, values), *parts]
+        slices = self.schema.slices
+        starts = [slices[column.name].start for column in numbers]
+        place = [*starts, *(start + 1 for start in starts)]
+        for column in others:
+            place += range(slices[column.name].start, slices[column.name].stop)
+        return tf.gather(tf.concat(parts, axis=1), np.argsort(place), axis=1)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns the shape of the features."""
@@ -111,10 +124,17 @@ class TableColumns(_TableLayer):
 
     def call(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns columns by name."""
-        slices = self.schema.slices
+        columns, slices = self.schema.columns, self.schema.slices
+        numbers = [c for c in columns if c.kind in _NUMBERS]
+        found: dict[str, tf.Tensor] = {}
+        if numbers:
+            starts = np.array([slices[column.name].start for column in numbers])
+            values, flags = (tf.gather(inputs, at, axis=1) for at in (starts, starts + 1))
+            decoded = tf.where(flags > 0.0, np.float32(np.nan), _numbers(numbers, values))
+            found = dict(zip([c.name for c in numbers], tf.unstack(decoded, axis=1), strict=True))
         return {
-            column.name: _value(column, inputs[:, slices[column.name]])
-            for column in self.schema.columns
+            c.name: found[c.name] if c.name in found else _value(c, inputs[:, slices[c.name]])
+            for c in columns
         }
 
 
@@ -151,22 +171,32 @@ def features_function(layer: TableFeatures) -> Any:
     return tf.function(layer, input_signature=[specs], autograph=False)
 
 
+def _number_features(columns: Sequence[Column], values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gives the values and the flags of numbers, counts and booleans, each [batch, columns]."""
+    kinds = np.array([column.kind for column in columns])
+    mean, deviation = _statistics(columns)
+    shift = np.where(kinds == "boolean", np.float32(0.0), mean)
+    filler = np.where(kinds == "boolean", mean, np.float32(0.0))
+    missing = tf.math.is_nan(values)
+    if "count" in kinds:
+        values = tf.where(kinds == "count", tf.math.log1p(tf.maximum(values, 0.0)), values)
+    scaled = tf.clip_by_value((values - shift) / deviation, -_LARGEST, _LARGEST)
+    return tf.where(missing, filler, scaled), tf.cast(missing, tf.float32)
+
+
+def _statistics(columns: Sequence[Column]) -> tuple[np.ndarray, np.ndarray]:
+    mean = np.array([column.mean for column in columns], np.float32)
+    return mean, np.array([column.deviation for column in columns], np.float32)
+
+
 def _features(column: Column, values: tf.Tensor) -> tf.Tensor:
+    """Gives the features of text, and of categories that are numbers."""
     if column.kind == "categorical":
         return _one_hot(column, values)
-    if column.kind == "date":
-        seconds, missing = dates.parse(values)
-        mean = round(column.mean)
-        # Whole seconds are subtracted before they are rounded to float32.
-        scaled = tf.cast(seconds - mean, tf.float32) / np.float32(column.deviation)
-    else:
-        missing = tf.math.is_nan(values)
-        if column.kind == "count":
-            values = tf.math.log1p(tf.maximum(values, 0.0))
-        shift = 0.0 if column.kind == "boolean" else column.mean
-        scaled = (values - np.float32(shift)) / np.float32(column.deviation)
-    filler = np.float32(column.mean if column.kind == "boolean" else 0.0)
-    scaled = tf.where(missing, filler, tf.clip_by_value(scaled, -_LARGEST, _LARGEST))
+    seconds, missing = dates.parse(values)
+    # Whole seconds are subtracted before they are rounded to float32.
+    scaled = tf.cast(seconds - round(column.mean), tf.float32) / np.float32(column.deviation)
+    scaled = tf.where(missing, 0.0, tf.clip_by_value(scaled, -_LARGEST, _LARGEST))
     return tf.stack([scaled, tf.cast(missing, tf.float32)], axis=1)
 
 
@@ -189,7 +219,19 @@ def _one_hot(column: Column, values: tf.Tensor) -> tf.Tensor:
     return tf.one_hot(tf.where(missing, count + 1, index), count + 2)
 
 
+def _numbers(columns: Sequence[Column], values: tf.Tensor) -> tf.Tensor:
+    """Gives numbers, counts and booleans in their own units, [batch, columns]."""
+    kinds = np.array([column.kind for column in columns])
+    mean, deviation = _statistics(columns)
+    scaled = values * deviation + mean
+    if "count" in kinds:
+        logs = tf.clip_by_value(scaled, -LARGEST_LOG_COUNT, LARGEST_LOG_COUNT)
+        scaled = tf.where(kinds == "count", tf.exp(logs), scaled)
+    return tf.where(kinds == "boolean", tf.cast(values > 0.0, tf.float32), scaled)
+
+
 def _value(column: Column, outputs: tf.Tensor) -> tf.Tensor:
+    """Gives text, and categories that are numbers."""
     if column.kind == "categorical":
         is_text = column.dtype == "string"
         missing = b"" if is_text else np.float32(np.nan)
@@ -197,20 +239,6 @@ def _value(column: Column, outputs: tf.Tensor) -> tf.Tensor:
         dtype = tf.string if is_text else tf.float32
         # Values that are not known were not in the data: the first logit is left out.
         return tf.gather(tf.constant([*values, missing], dtype), tf.argmax(outputs[:, 1:], axis=1))
-    value, missing = outputs[:, 0], outputs[:, 1] > 0.0
-    if column.kind == "date":
-        offset = tf.cast(tf.round(tf.cast(value, tf.float64) * column.deviation), tf.int64)
-        return tf.where(missing, "", dates.write(offset + round(column.mean)))
-    if column.kind == "boolean":
-        value = tf.cast(value > 0.0, tf.float32)
-    elif column.kind == "count":
-        value = tf.exp(log_mean(column, value))
-    else:
-        value = value * np.float32(column.deviation) + np.float32(column.mean)
-    return tf.where(missing, np.float32(np.nan), value)
-
-
-def log_mean(column: Column, outputs: tf.Tensor) -> tf.Tensor:
-    """Gives the logarithm of the mean of a count from a decoder's output."""
-    scaled = outputs * np.float32(column.deviation) + np.float32(column.mean)
-    return tf.clip_by_value(scaled, -LARGEST_LOG_COUNT, LARGEST_LOG_COUNT)
+    scaled = tf.cast(outputs[:, 0], tf.float64) * column.deviation
+    seconds = tf.cast(tf.round(scaled), tf.int64) + round(column.mean)
+    return tf.where(outputs[:, 1] > 0.0, "", dates.write(seconds))
