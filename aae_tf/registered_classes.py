@@ -41,6 +41,7 @@ REGISTERED = {
         "FourierFeatures",
         "MMD",
         "SlicedGaussian",
+        "SlicedWasserstein",
     ),
     "aae_tf.losses": (
         "ColumnLosses",

@@ -111,6 +111,9 @@ ROWS = {
         "model", small.build_classifier, small.LABELS, small.COLUMNS
     ),
     "Adversarial": Row("layer", adversarial),
+    "SlicedWasserstein": Row(
+        "layer", lambda: divergences.SlicedWasserstein(7, weight=0.4, name="slices")
+    ),
     "Adversarial spectral": Row(
         "layer",
         lambda: divergences.Adversarial(spectral_normalization=True, weight=0.4, name="smooth"),

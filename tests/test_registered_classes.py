@@ -22,6 +22,7 @@ PARTS = [
     models.Guard(5.0, 0.1, 7),
     divergences.Adversarial(weight=0.4),
     divergences.MMD(kernel=mmd.FourierFeatures(KERNEL, 3, 64, seed=5)),
+    divergences.SlicedWasserstein(7, weight=0.4),
     losses.HeadDistance(3.0),
     losses.KullbackLeibler(weight=0.5),
     losses.MutualInformation(2.0),

@@ -4,5 +4,6 @@ from aae_tf.divergences.adversarial import Adversarial
 from aae_tf.divergences.divergence import Divergence, DivergenceTerms
 from aae_tf.divergences.get import get
 from aae_tf.divergences.mmd import MMD
+from aae_tf.divergences.sliced_wasserstein import SlicedWasserstein
 
-__all__ = ["MMD", "Adversarial", "Divergence", "DivergenceTerms", "get"]
+__all__ = ["MMD", "Adversarial", "Divergence", "DivergenceTerms", "SlicedWasserstein", "get"]

@@ -6,12 +6,14 @@ from aae_tf.checks import resolve
 from aae_tf.divergences.adversarial import Adversarial
 from aae_tf.divergences.divergence import Divergence
 from aae_tf.divergences.mmd import MMD
+from aae_tf.divergences.sliced_wasserstein import SlicedWasserstein
 from aae_tf.mmd import Energy, SlicedGaussian
 
 _BY_NAME: dict[str, Callable[[], Divergence]] = {
     "adversarial": Adversarial,
     "mmd": MMD,
     "energy": lambda: MMD(kernel=Energy()),
+    "sliced_wasserstein": SlicedWasserstein,
     "sliced": lambda: MMD(kernel=SlicedGaussian()),
 }
 
@@ -21,7 +23,8 @@ def get(identifier: str | Divergence, argument: str = "divergence") -> Divergenc
 
     Args:
         identifier: "adversarial", "mmd", "energy" for `MMD(kernel=mmd.Energy())`,
-            "sliced" for `MMD(kernel=mmd.SlicedGaussian())`, or a `Divergence`.
+            "sliced" for `MMD(kernel=mmd.SlicedGaussian())`, "sliced_wasserstein", or a
+            `Divergence`.
         argument: name of the argument, for messages.
 
     Returns:

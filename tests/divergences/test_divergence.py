@@ -17,7 +17,11 @@ def test_names_stand_for_new_instances():
 @pytest.mark.parametrize(
     ("identifier", "error", "message"),
     [
-        ("kl", ValueError, "one of 'adversarial', 'mmd', 'energy', 'sliced', or an instance"),
+        (
+            "kl",
+            ValueError,
+            "one of 'adversarial', 'mmd', 'energy', 'sliced_wasserstein', 'sliced', or an instance",
+        ),
         (3, TypeError, "`divergence` to be a name"),
     ],
 )
