@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 
 FOLDER = Path(__file__).parents[2] / "examples"
 # These have tests of their own.
-OTHERS = {FOLDER / "beam_encode.py", FOLDER / "anomalies_in_a_table.py"}
+OTHERS = {FOLDER / f"{name}.py" for name in ("anomalies_in_a_table", "beam_encode", "own_images")}
 EXAMPLES = sorted({*FOLDER.glob("*.py")} - OTHERS)
 
 
@@ -27,6 +27,14 @@ def test_example_runs_on_some_of_the_bundled_digits(path, tmp_path, monkeypatch)
     main("digits", epochs=1, out=str(tmp_path / "out"))
     written = {file.name for file in (tmp_path / "out").rglob("*") if file.is_file()}
     assert {"model.keras", "latent.png", "saved_model.pb"} <= written
+
+
+@pytest.mark.usefixtures("eager_steps")
+def test_own_images(tmp_path):
+    main = runpy.run_path(str(FOLDER / "own_images.py"))["main"]
+    main(epochs=1, out=str(tmp_path), count=200)
+    written = {file.name for file in tmp_path.rglob("*") if file.is_file()}
+    assert {"model.keras", "latent.png", "samples.png", "saved_model.pb"} <= written
 
 
 def test_anomalies_in_a_table(tmp_path, capsys):
