@@ -41,7 +41,8 @@ PUBLIC = {
     "networks": "TableColumns TableFeatures conv_decoder conv_encoder mlp_decoder "
     "mlp_discriminator mlp_encoder tabular_decoder tabular_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
-    "priors": "bernoulli categorical conditional deserialize fit_gaussian fold_rows from_labels "
+    "priors": "bernoulli categorical conditional deserialize fit_gaussian fit_mixture fold_rows "
+    "from_labels "
     "gaussian num_components ring_mixture row_seeds sample sample_rows serialize swiss_roll "
     "uniform",
     "replicas": "draw_rows whole_batch",

@@ -1,7 +1,7 @@
 """Priors of codes: constructors, components, samples by seed, JSON form."""
 
 from aae_tf.priors.components import conditional, num_components
-from aae_tf.priors.continuous import fit_gaussian, gaussian, uniform
+from aae_tf.priors.continuous import fit_gaussian, fit_mixture, gaussian, uniform
 from aae_tf.priors.counter_based import fold_rows, row_seeds
 from aae_tf.priors.discrete import bernoulli, categorical, from_labels
 from aae_tf.priors.mixtures import ring_mixture, swiss_roll
@@ -14,6 +14,7 @@ __all__ = [
     "conditional",
     "deserialize",
     "fit_gaussian",
+    "fit_mixture",
     "fold_rows",
     "from_labels",
     "gaussian",

@@ -1,14 +1,21 @@
-"""Gaussian priors, isotropic or fitted to codes, and the uniform prior on a box."""
+"""Gaussian priors, isotropic or fitted to codes, mixtures fitted to codes, uniform boxes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from aae_tf.checks import check_integer, check_number, check_positive
+from aae_tf.checks import (
+    check_dimension,
+    check_integer,
+    check_number,
+    check_positive,
+    import_extra,
+)
 
 tfd = tfp.distributions
 
@@ -109,6 +116,67 @@ def fit_gaussian(codes: Any) -> tfp.distributions.Distribution:
     with tf.init_scope():
         return tfp.distributions.MultivariateNormalTriL(
             loc=mean.astype(np.float32), scale_tril=factor.astype(np.float32)
+        )
+
+
+def fit_mixture(
+    codes: Any, num_components: int = 10, seed: int = 0
+) -> tfp.distributions.Distribution:
+    """Fits a mixture of Gaussians of full covariance to `codes`, by expectation maximisation.
+
+    For sampling after a training, where codes have not met their prior: `model.decode` of its
+    samples is the decoder at codes that it knows. It can be a prior, too, and has the closed forms
+    of every mixture of Gaussians. Needs scikit-learn (`pip install "aae_tf[data]"`).
+
+    Args:
+        codes: [n, d], finite numbers, n > d and n >= `num_components`.
+        num_components: number of Gaussians, positive.
+        seed: integer that fixes the start, by k-means.
+
+    Returns:
+        `tfd.MixtureSameFamily` of `tfd.MultivariateNormalTriL`, float32, event_shape [d].
+
+    Raises:
+        TypeError: if `codes` are no numbers, or a number is no integer.
+        ValueError: if they have another shape, are too few, are not finite in float32, or lie in
+            fewer than d dimensions, or `num_components` is not positive.
+        ImportError: if scikit-learn is not installed.
+
+    Example:
+
+    >>> rng = np.random.default_rng(0)
+    >>> codes = rng.normal(size=[2000, 2]) + rng.choice([-5.0, 5.0], size=[2000, 1])
+    >>> prior = fit_mixture(codes, num_components=2)
+    >>> sorted(prior.components_distribution.mean().numpy()[:, 0].round().tolist())
+    [-5.0, 5.0]
+
+    References:
+        Ghosh et al. 2020, *From variational to deterministic autoencoders*, section 3.2, for a
+        density that is fitted to codes after the training.
+    """
+    check_dimension("num_components", num_components)
+    check_integer("seed", seed)
+    # Its checks and its scale: the mixture is fitted to codes of mean 0 and covariance I.
+    whole = fit_gaussian(codes)
+    codes = np.asarray(codes, np.float64)
+    if len(codes) < num_components:
+        raise ValueError(
+            "Expected `codes` to have at least `num_components` rows. "
+            f"Received: codes.shape={codes.shape}, num_components={num_components}."
+        )
+    mixture = import_extra("sklearn.mixture", "data", "`priors.fit_mixture`")
+    centre, factor = (np.asarray(x, np.float64) for x in (whole.loc, whole.scale.to_dense()))
+    white = scipy.linalg.solve_triangular(factor, (codes - centre).T, lower=True).T
+    fitted = mixture.GaussianMixture(num_components, random_state=seed, max_iter=500).fit(white)
+    # A product of lower triangular matrices is one, with a positive diagonal.
+    factors = factor @ np.linalg.cholesky(fitted.covariances_)
+    with tf.init_scope():
+        return tfp.distributions.MixtureSameFamily(
+            tfp.distributions.Categorical(probs=fitted.weights_.astype(np.float32)),
+            tfp.distributions.MultivariateNormalTriL(
+                loc=(centre + fitted.means_ @ factor.T).astype(np.float32),
+                scale_tril=factors.astype(np.float32),
+            ),
         )
 
 

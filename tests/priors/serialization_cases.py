@@ -111,6 +111,7 @@ CASES = {
     "categorical": lambda: priors.categorical(3, WEIGHTS),
     "from_labels": lambda: priors.from_labels([0, 1, 2, 2, -1], 3),
     "fit_gaussian": lambda: priors.fit_gaussian(np.concatenate([LOWER, -2 * LOWER])),
+    "fit_mixture": lambda: priors.fit_mixture(np.random.default_rng(0).normal(size=(60, 3)), 2),
     "swiss_roll": lambda: priors.swiss_roll(3, points_per_component=4),
     "OneHotCategorical": lambda: tfd.OneHotCategorical(probs=WEIGHTS, dtype=np.float32),
     "RelaxedOneHotCategorical": lambda: tfd.RelaxedOneHotCategorical(0.4, probs=WEIGHTS),
