@@ -12,6 +12,9 @@ from aae_tf.tables.column import Column
 from aae_tf.tables.features import LARGEST_LOG_COUNT
 from aae_tf.tables.schema import TableSchema
 
+# A count of zero comes back from its feature as some 1e-8.
+_SMALLEST = 1e-30
+
 
 @keras.saving.register_keras_serializable(package="aae_tf")
 class ColumnLosses:
@@ -161,9 +164,25 @@ def half_deviance(
             Poisson distribution.
     """
     means = tf.exp(log_means)
-    # x log x and its gradient are 0 at 0. Large counts of one order cancel within the logarithms.
     if dispersion is None:
-        return tf.math.xlogy(counts, counts / means) - (counts - means)
+        is_near = tf.abs(counts - means) < 0.5 * means
+        # Its gradient must be finite where it is not chosen, too.
+        safe = tf.where(is_near, means, tf.ones_like(means))
+        near = tf.math.log1p(tf.where(is_near, (counts - safe) / safe, 0.0))
+        apart = tf.math.log(tf.maximum(counts, _SMALLEST)) - log_means
+        return counts * tf.where(is_near, near, apart) - (counts - means)
     size = 1.0 / dispersion
-    ratio = size * (counts - means) / (means * (counts + size))
-    return tf.math.xlog1py(counts, ratio) - size * tf.math.log((counts + size) / (means + size))
+    shares = _log_quotient(counts + size, means + size, (counts - means) / (means + size))
+    # The log of c (m + size) / (m (c + size)).
+    apart = tf.math.log(tf.maximum(counts, _SMALLEST)) - log_means - shares
+    excess = size * (counts - means) / (means * (counts + size))
+    is_near = tf.abs(excess) < 0.5
+    near = tf.math.log1p(tf.where(is_near, excess, 0.0))
+    return counts * tf.where(is_near, near, apart) - size * shares
+
+
+def _log_quotient(first: tf.Tensor, second: tf.Tensor, excess: tf.Tensor) -> tf.Tensor:
+    """Gives log(first / second), with all digits where `excess`, first / second - 1, is small."""
+    is_near = tf.abs(excess) < 0.5
+    near = tf.math.log1p(tf.where(is_near, excess, 0.0))
+    return tf.where(is_near, near, tf.math.log(first / second))
