@@ -1,7 +1,8 @@
 """The density of a prior in the plane that a figure of codes shows."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import weakref
+from collections.abc import MutableMapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_probability as tfp
@@ -20,6 +21,9 @@ _TAIL_MASS = 2e-4
 _CELLS = 4096
 # Share of its mass that smoothing over one cell may move in a density that the grid resolves.
 _MOVED_MASS = 0.5
+# Samples of a prior that are kept, and their size at most: those of eight dimensions have 16 MB.
+_KNOWN_SAMPLES: MutableMapping[Any, dict[int, np.ndarray]] = weakref.WeakKeyDictionary()
+_MOST_BYTES = 40e6
 # Half the side of a square of limits, over half the range of the points.
 _MARGIN = 1.04
 
@@ -103,8 +107,12 @@ class PriorDensity:
     ) -> None:
         self._prior = prior
         self._is_projected = not projection.is_identity
+        samples = _samples(prior, seed)
         self._points = np.concatenate(
-            [projection.apply(chunk) for chunk in _sample_chunks(prior, seed)]
+            [
+                projection.apply(samples[start : start + _CHUNK_SIZE])
+                for start in range(0, len(samples), _CHUNK_SIZE)
+            ]
         )
 
     def extent(self) -> np.ndarray:
@@ -180,9 +188,24 @@ def thickness(region: np.ndarray) -> float:
     return float(ndimage.distance_transform_edt(np.pad(region, 1)).max())
 
 
-def _sample_chunks(prior: tfp.distributions.Distribution, seed: int) -> Iterator[np.ndarray]:
-    """Yields samples of the prior, [k, code_dim], in chunks that fit into memory."""
-    for chunk, start in enumerate(range(0, _NUM_SAMPLES, _CHUNK_SIZE)):
-        count = min(_CHUNK_SIZE, _NUM_SAMPLES - start)
-        # `prior.sample` of a mixture draws from every component; `priors.sample` from one.
-        yield np.asarray(priors.sample(prior, count, seed=[chunk, seed]))
+def _samples(prior: tfp.distributions.Distribution, seed: int) -> np.ndarray:
+    """Draws samples of the prior, float [500,000, code_dim].
+
+    Those of few dimensions are kept as long as the prior: a training that draws its codes ten times
+    spent most of that time on them.
+    """
+    known = _KNOWN_SAMPLES.setdefault(prior, {})
+    if seed in known:
+        return known[seed]
+    # `prior.sample` of a mixture draws from every component; `priors.sample` from one.
+    samples = np.concatenate(
+        [
+            np.asarray(priors.sample(prior, min(_CHUNK_SIZE, _NUM_SAMPLES - start), [chunk, seed]))
+            for chunk, start in enumerate(range(0, _NUM_SAMPLES, _CHUNK_SIZE))
+        ]
+    )
+    # Variables may have other values next time.
+    if samples.nbytes <= _MOST_BYTES and not prior.variables:
+        known.clear()
+        known[seed] = samples
+    return samples
