@@ -134,6 +134,12 @@ ROWS = {
     "Reconstructions": Row(
         "callback", lambda: callbacks.Reconstructions(IMAGES, tempfile.mkdtemp(), every=2)
     ),
+    "LearningCurves": Row(
+        "callback", lambda: callbacks.LearningCurves(tempfile.mkdtemp(), every=2)
+    ),
+    "Projector": Row(
+        "other", lambda: callbacks.Projector(IMAGES, np.arange(40) % 3, tempfile.mkdtemp(), every=2)
+    ),
     "SampleGrid": Row("callback", lambda: callbacks.SampleGrid(9, 5, tempfile.mkdtemp(), every=2)),
     "SwapEMAWeights": Row("other", lambda: callbacks.SwapEMAWeights(swap_on_epoch=True)),
     "LatentFit": Row(

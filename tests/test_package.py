@@ -13,7 +13,7 @@ MODELS = (
 PUBLIC = {
     "bulk": "RecordDecoder encode_files",
     "callbacks": "BalanceMonitor ClassFrequencies FigureCallback LatentFit LatentScatter "
-    "Reconstructions SampleGrid SwapEMAWeights",
+    "LearningCurves Projector Reconstructions SampleGrid SwapEMAWeights",
     "data": "Column TableSchema Dataset DatasetNotFoundError available balance_classes check_array "
     "check_label_spec check_labels labelled_subset load mix_labels shuffled_batches "
     "warn_class_frequencies",

@@ -8,6 +8,8 @@ from aae_tf.callbacks.class_frequencies import ClassFrequencies
 from aae_tf.callbacks.figure_callback import FigureCallback
 from aae_tf.callbacks.latent_fit import LatentFit
 from aae_tf.callbacks.latent_scatter import LatentScatter
+from aae_tf.callbacks.learning_curves import LearningCurves
+from aae_tf.callbacks.projector import Projector
 from aae_tf.callbacks.reconstructions import Reconstructions
 from aae_tf.callbacks.sample_grid import SampleGrid
 from aae_tf.callbacks.swap_ema_weights import SwapEMAWeights
@@ -18,6 +20,8 @@ __all__ = [
     "FigureCallback",
     "LatentFit",
     "LatentScatter",
+    "LearningCurves",
+    "Projector",
     "Reconstructions",
     "SampleGrid",
     "SwapEMAWeights",
