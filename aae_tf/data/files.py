@@ -18,6 +18,7 @@ from aae_tf.tables.schema import TableSchema
 
 _TABLES = (".csv", ".parquet")
 _ARRAYS = (".npy", ".npz")
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 _WHITE = 255.0
 
 
@@ -225,24 +226,26 @@ def _read_images(folder: str) -> Rows:
     import keras
     import tensorflow as tf
 
-    names = tuple(sorted(path.name for path in Path(folder).iterdir() if path.is_dir()))
-    files = [
-        path
-        for name in names
-        for path in sorted(Path(folder, name).rglob("*"))
-        if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-    ]
-    if not files:
+    # Keras leaves out hidden folders, too.
+    folders = sorted(path for path in Path(folder).iterdir() if path.is_dir())
+    files = {
+        path.name: [each for each in sorted(path.rglob("*")) if each.suffix.lower() in _IMAGES]
+        for path in folders
+        if not path.name.startswith(".")
+    }
+    names, empty = tuple(files), [name for name in files if not files[name]]
+    if not names or empty:
         raise ValueError(
             f"Expected {folder} to hold a folder of images for each class. Received: "
-            f"{len(names)} folders without an image."
+            f"{len(names)} folders, without an image: {', '.join(map(repr, empty)) or 'none'}."
         )
+    first = files[names[0]][0]
     try:
         height, width, channels = tf.io.decode_image(
-            files[0].read_bytes(), expand_animations=False
+            first.read_bytes(), expand_animations=False
         ).shape
     except tf.errors.InvalidArgumentError as error:
-        raise ValueError(f"Expected {files[0]} to be an image. Received: another file.") from error
+        raise ValueError(f"Expected {first} to be an image. Received: another file.") from error
     images = keras.utils.image_dataset_from_directory(
         folder,
         class_names=list(names),

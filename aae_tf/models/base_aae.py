@@ -202,7 +202,7 @@ class BaseAAE(BaseModel):
         """
         rows = [self.check_inputs(x)]
         return self.map_rows(
-            "reconstruct", lambda i: self._answer(self._reconstruct(i)), rows, batch_size
+            "reconstruct", lambda i: self.columns_or_outputs(self._reconstruct(i)), rows, batch_size
         )
 
     def score(self, x: Any, batch_size: int = 1024) -> dict[str, np.ndarray]:
@@ -237,7 +237,7 @@ class BaseAAE(BaseModel):
     @property
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns of `column_errors`: "0", "1", ... for the features of an array."""
-        names = getattr(self._column_loss(), "names", None)
+        names = getattr(self.column_losses, "names", None)
         if names is not None:
             return tuple(names)
         return tuple(map(str, range(math.prod(self.encoder.input_shape[1:]))))
@@ -281,7 +281,7 @@ class BaseAAE(BaseModel):
             by their names.
         """
         codes = self.complete_codes(inputs)
-        outputs, loss = self.decode_codes(codes), self._column_loss()
+        outputs, loss = self.decode_codes(codes), self.column_losses
         error = 0.5 * tf.math.squared_difference(inputs, outputs)
         axes = tuple(range(1, len(error.shape)))
         if loss is None:
@@ -297,11 +297,6 @@ class BaseAAE(BaseModel):
         if self._has_density():
             terms["prior_log_prob"] = tf.cast(self.prior_log_prob(codes), tf.float32)
         return terms
-
-    def _column_loss(self) -> Any:
-        """Returns the reconstruction loss if it tells columns apart, else None."""
-        loss = self._compile_arguments.get("reconstruction_loss")
-        return loss if hasattr(loss, "per_column") else self.column_losses
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the functions that an export serves, by name, `reconstruct` first.

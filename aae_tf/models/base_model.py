@@ -120,12 +120,12 @@ class BaseModel(GenerativeModel):
         self.built = True
 
     @property
-    def column_losses(self) -> ColumnLosses | None:
-        """The losses of a table's columns, as `compile` got them; None without a table."""
-        if self.table is None:
-            return None
+    def column_losses(self) -> Any:
+        """The reconstruction loss if it tells columns apart, as that of a table does, else None."""
         compiled = self._compile_arguments.get("reconstruction_loss")
-        return compiled if isinstance(compiled, ColumnLosses) else ColumnLosses(self.table)
+        if hasattr(compiled, "per_column"):
+            return compiled
+        return None if self.table is None else ColumnLosses(self.table)
 
     # The hooks.
 

@@ -123,7 +123,7 @@ class GenerativeModel(keras.Model):
         """Names outputs of the decoder as signatures do: "outputs", or the columns of a table."""
         return {"outputs": outputs} if self._table_columns is None else self._table_columns(outputs)
 
-    def _answer(self, outputs: tf.Tensor) -> Any:
+    def columns_or_outputs(self, outputs: tf.Tensor) -> Any:
         """Gives what `decode`, `sample` and `reconstruct` answer: outputs, or columns by name."""
         return outputs if self.table is None else self.named_outputs(outputs)
 
@@ -166,7 +166,7 @@ class GenerativeModel(keras.Model):
             )
         return self.map_rows(
             "decode",
-            lambda *codes: self._answer(
+            lambda *codes: self.columns_or_outputs(
                 self.decode_codes(dict(zip(self.decoder_codes, codes, strict=True)))
             ),
             rows,
@@ -229,7 +229,7 @@ class GenerativeModel(keras.Model):
             rows = [seeds, row_labels(labels, len(seeds), self.num_classes)]
         return self.map_rows(
             "sample",
-            lambda *row: self._answer(self.decode_codes(self.seed_codes(*row))),
+            lambda *row: self.columns_or_outputs(self.decode_codes(self.seed_codes(*row))),
             rows,
             batch_size,
         )

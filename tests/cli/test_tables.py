@@ -78,6 +78,7 @@ def test_evaluate(invoke, run):
     assert "classification" in numbers
 
 
+@pytest.mark.integration
 def test_query_a_csv(invoke, run, server, table, tmp_path):
     ports = ("--grpc-port", server.grpc_port)
     out = tmp_path / "out.csv"
@@ -95,6 +96,7 @@ def test_query_a_csv(invoke, run, server, table, tmp_path):
     assert np.load(tmp_path / "x.npz")["latents"].shape == (60, 2)
 
 
+@pytest.mark.integration
 def test_query_refuses_other_tables(invoke, server, tmp_path):
     ports = ("--grpc-port", server.grpc_port)
     path = tmp_path / "x.csv"

@@ -168,8 +168,10 @@ def test_folders_of_images_are_classes(tmp_path):
         assert distances.min() < 1e-6
         assert distances.argmin() % 2 == y
     (tmp_path / "none" / "cat").mkdir(parents=True)
-    with pytest.raises(ValueError, match="a folder of images for each class"):
+    with pytest.raises(ValueError, match=r"a folder of images for each class.*image: 'cat'"):
         data.load(tmp_path / "none")
+    (tmp_path / "photos" / ".cache").mkdir()
+    assert data.load(tmp_path / "photos", validation=2, test=2).class_names == ("cat", "dog")
 
 
 @pytest.mark.parametrize(

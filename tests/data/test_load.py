@@ -118,6 +118,7 @@ def test_wrong_arguments_are_named(arguments, error, message):
 
 
 @pytest.mark.mnist
+@pytest.mark.integration
 def test_mnist_is_the_published_one(machine_data):
     dataset = data.load("mnist", labels=100)
     assert {split: x.shape for split, x in images(dataset).items()} == {

@@ -40,6 +40,7 @@ def test_the_typical_row_is_columns(detector):
     assert set(found["Länd"]) <= {"de", "fr", "straße", ""}
 
 
+@pytest.mark.integration
 def test_export(detector, tmp_path):
     from aae_tf.export import SavedModelSession
     from aae_tf.tables import to_columns

@@ -267,10 +267,11 @@ def _twice(function=lambda x: {"y": 2.0 * x}):
             _twice(),
             "'twice' does not run in a session",
         ),
-        (
+        pytest.param(
             _twice(tf.function(lambda x: {"y": 2.0 * x}, jit_compile=True)),
             _twice(),
             "asks for XLA",
+            marks=pytest.mark.integration,
         ),
     ],
 )

@@ -243,10 +243,13 @@ def test_cases_use_every_rule_of_the_package(monkeypatch):
     blocks = tfd.Blockwise([tfd.Normal(0.0, 1.0), tfd.Laplace(0.0, 1.0)])
     gaussian = psd_kernels.ExponentiatedQuadratic()
     matern = psd_kernels.MaternOneHalf()
-    # Those of this file, of `mmd_cases`, and of test_block_product and test_fourier_features.
+    # Those of this file, of `mmd_cases`, and of test_block_product, test_fourier_features,
+    # test_radial_kernels.
     pairs = [(case.make("float64"), make_kernel(SUM)) for case in CASES.values()]
     kernels = [make("float64") for make, _ in KERNELS.values()]
     kernels += [
+        mmd.Energy(),
+        mmd.SlicedGaussian(1.0),
         mmd.CoordinateProduct(matern),
         mmd.FourierFeatures(gaussian, 2, 4),
         psd_kernels.Linear(),

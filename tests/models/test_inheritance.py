@@ -100,8 +100,9 @@ class Forwarding(models.AAE):
 
 def test_the_config_holds_arguments_of_the_constructor_and_of_those_that_it_forwards():
     model = _instance(Forwarding, temperature=3.0)
-    names = {"encoder", "decoder", "prior", "posterior", "divergence", "seed"}
-    assert set(model.get_config()) == {"name", "dtype", "temperature", "extra_terms", *names}
+    names = {"encoder", "decoder", "prior", "posterior", "divergence", "seed", "extra_terms"}
+    names |= {"name", "dtype", "table", "class_names"}
+    assert set(model.get_config()) == {"temperature", *names}
     copy = Forwarding.from_config(model.get_config())
     assert (copy.temperature, copy.seed, copy.posterior.name) == (3.0, 5, model.posterior.name)
 

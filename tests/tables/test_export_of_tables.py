@@ -105,6 +105,7 @@ def server(model, tmp_path_factory):
         yield server
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 @pytest.mark.parametrize("form", ["dict", "frame"])
 def test_server_answers_as_python(model, server, protocol, form):
@@ -134,6 +135,7 @@ def test_server_answers_as_python(model, server, protocol, form):
                 np.testing.assert_allclose(values, value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.integration
 def test_rows_by_curl(model, server):
     import urllib.request
 
@@ -158,6 +160,7 @@ def test_columns_that_the_client_refuses():
             client.score({"a": ["x", 1.0]})
 
 
+@pytest.mark.integration
 def test_a_frame_is_an_array_to_a_model_of_arrays(tmp_path):
     from aae_tf.serving import Client, ModelServer
     from tests.models.small import INPUTS, build_classifier

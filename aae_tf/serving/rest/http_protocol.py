@@ -121,10 +121,12 @@ class _LogOncePerSecond:
         self._next = 0.0
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if time.monotonic() >= self._next:
+        message, reason = context.get("message", "The REST server failed"), context.get("exception")
+        # What the loop had put off until there are descriptors again finds the socket closed.
+        is_closed = "_start_serving" in message and isinstance(reason, ValueError)
+        if time.monotonic() >= self._next and not is_closed:
             self._next = time.monotonic() + 1.0
-            reason = context.get("exception") or ""
-            _LOGGER.error("%s: %s", context.get("message", "The REST server failed"), reason)
+            _LOGGER.error("%s: %s", message, reason or "")
 
 
 def _keep_http_1_0_alive(data: bytes) -> bytes:

@@ -6,6 +6,7 @@ import time
 
 import uvicorn
 
+from aae_tf.serving.rest import http_protocol
 from aae_tf.serving.rest.http_protocol import HttpServer
 
 
@@ -44,3 +45,13 @@ def test_out_of_descriptors_there_is_one_log_line_a_second(caplog):
     lines = [record.getMessage() for record in caplog.records]
     assert 1 <= len(lines) <= 1 + took
     assert all(line.endswith("[Errno 24] Too many open files") for line in lines)
+
+
+def test_what_the_loop_put_off_until_the_socket_was_closed_is_no_error(caplog):
+    handle = http_protocol._LogOncePerSecond()
+    callback = "Exception in callback BaseSelectorEventLoop._start_serving(...)"
+    with caplog.at_level(logging.ERROR):
+        handle(None, {"message": callback, "exception": ValueError("Invalid file descriptor: -1")})
+        assert not caplog.records
+        handle(None, {"message": callback, "exception": OSError("another")})
+    assert [record.getMessage() for record in caplog.records] == [f"{callback}: another"]
