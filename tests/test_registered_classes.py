@@ -13,11 +13,16 @@ import tensorflow_probability as tfp
 
 import aae_tf
 from aae_tf import divergences, losses, mmd, models, networks, posteriors, priors
+from aae_tf.data import TableSchema
 from aae_tf.registered_classes import REGISTERED, DeferredClass, find_registered_class
 from tests.models.rows import IMAGES, MODELS
 
 KERNEL = tfp.math.psd_kernels.MaternThreeHalves(np.float32(0.5), np.float32(1.5))
+SCHEMA = TableSchema.infer({"size": [1.5, 3.5], "color": ["red", "blue"]})
 PARTS = [
+    networks.TableFeatures(SCHEMA),
+    networks.TableColumns(SCHEMA),
+    losses.ColumnLosses(SCHEMA, {"color": 2.0}),
     models.Balance(0.4, 0.7, 0.2, 9),
     models.Guard(5.0, 0.1, 7),
     divergences.Adversarial(weight=0.4),
