@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING
 
 from aae_tf.callbacks.figure_callback import FigureCallback
@@ -34,6 +33,7 @@ class LearningCurves(FigureCallback):
 
     Example:
 
+    >>> import os
     >>> import tempfile
     >>> import numpy as np
     >>> from aae_tf import AAE, networks, priors
@@ -48,18 +48,9 @@ class LearningCurves(FigureCallback):
 
     name = "learning_curves"
 
-    def __init__(
-        self,
-        directory: str | os.PathLike[str] | None = None,
-        log_dir: str | os.PathLike[str] | None = None,
-        every: int = 1,
-    ) -> None:
-        super().__init__(directory, log_dir, every)
-        self._history: list[tuple[int, dict[str, float]]] = []
-
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Forgets the epochs of the training before."""
-        self._history = []
+        self._history: list[tuple[int, dict[str, float]]] = []
         super().on_train_begin(logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -32,6 +32,7 @@ from aae_tf.export.saved_model import full_precision
 from aae_tf.files import write_atomically
 from aae_tf.models import BaseAAE
 from aae_tf.models.base_aae import SCORES
+from aae_tf.models.generative_model import join_rows
 from aae_tf.training.terms import Tensors
 
 import_extra("sklearn", "data", "AnomalyDetector")
@@ -293,7 +294,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             sklearn.exceptions.NotFittedError: if `fit` was not called.
             ValueError: if `x` is not finite, or not of the model's shape.
         """
-        return _arrays(self._score_terms(self._checked_terms(x)))
+        return tf.nest.map_structure(join_rows, self._score_terms(self._checked_terms(x)))
 
     def explain(self, x: Any) -> dict[str, np.ndarray]:
         """Says what makes the score of each row, and what the row would be if it were typical.
@@ -311,7 +312,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             sklearn.exceptions.NotFittedError: if `fit` was not called.
             ValueError: if `x` is not finite, or not of the model's shape.
         """
-        return _arrays(self._explain_terms(self._checked_terms(x)))
+        return tf.nest.map_structure(join_rows, self._explain_terms(self._checked_terms(x)))
 
     def _score_terms(self, terms: dict[str, Any], rate: tf.Tensor | None = None) -> Tensors:
         scores = self.calibration_.score(terms)
@@ -505,12 +506,3 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 f"Expected `x` to have at least {_FEWEST_ROWS} rows. Received: {len(rows)}."
             )
         return rows
-
-
-def _arrays(tensors: Tensors) -> dict[str, np.ndarray]:
-    return {
-        name: np.array([text.decode() for text in tensor.numpy()], object)
-        if tensor.dtype == tf.string
-        else tensor.numpy()
-        for name, tensor in tensors.items()
-    }

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -12,10 +13,9 @@ from aae_tf.divergences.divergence import FEW_FEATURES, Divergence, DivergenceTe
 from aae_tf.losses.weights import Weight
 from aae_tf.mmd.arguments import check_widths
 from aae_tf.mmd.null_distribution import inverse_noise
+from aae_tf.priors.prior_moments import prior_moments
 
 _TERMS = ("closed_form", "sampled")
-# Their deviation has a standard error of at most 1% for a normal prior.
-_NUM_DRAWS = 4096
 
 # Keras loads saved kernels by these names; `aae_tf.mmd` itself does not import Keras.
 for _kernel_class in (
@@ -173,7 +173,8 @@ class MMD(Divergence):
             )
         kernel = mmd.default_kernel(prior) if self.kernel is None else self.kernel
         if isinstance(kernel, mmd.SlicedGaussian) and kernel.length_scale is None:
-            kernel = mmd.SlicedGaussian(_deviation(prior))
+            _, deviations = prior_moments(prior)
+            kernel = mmd.SlicedGaussian(float(np.mean(deviations**2) ** 0.5))
         if self.uses_posterior:
             self._check_posterior_terms(prior, kernel)
         compared = kernel
@@ -274,10 +275,3 @@ class MMD(Divergence):
         return super().from_config(
             {**config, "kernel": None if kernel is None else priors.deserialize(kernel)}
         )
-
-
-def _deviation(prior: tfp.distributions.Distribution) -> float:
-    """Estimates the root-mean-square deviation of the coordinates of a prior from draws."""
-    with tf.init_scope():
-        draws = tf.cast(prior.sample(_NUM_DRAWS, seed=[0, 0]), tf.float64)
-    return float(draws.numpy().var(axis=0).mean() ** 0.5)

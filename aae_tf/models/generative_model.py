@@ -454,10 +454,10 @@ class GenerativeModel(keras.Model):
         starts = range(0, max(len(rows[0]), 1), batch_size)
         slices = [slice(start, start + batch_size) for start in starts]
         parts = [run(*(array[part] for array in rows)) for part in slices]
-        return tf.nest.map_structure(_join_rows, *parts)
+        return tf.nest.map_structure(join_rows, *parts)
 
 
-def _join_rows(*tensors: tf.Tensor) -> np.ndarray:
+def join_rows(*tensors: tf.Tensor) -> np.ndarray:
     """Puts rows together; text becomes str."""
     rows = np.concatenate([tensor.numpy() for tensor in tensors])
     if rows.dtype == object:
