@@ -12,6 +12,7 @@ from aae_tf.cli.deploy import deploy
 from aae_tf.cli.drift import drift
 from aae_tf.cli.encode import encode
 from aae_tf.cli.evaluate import evaluate
+from aae_tf.cli.explore import explore
 from aae_tf.cli.export import export
 from aae_tf.cli.loadtest import loadtest
 from aae_tf.cli.options import ServingCommand
@@ -87,6 +88,7 @@ for command in (
     sample,
     encode,
     export,
+    explore,
     deploy,
     query,
     drift,

@@ -155,6 +155,10 @@ class EmbeddingAAE(ClassStyleAAE):
         """The heads as they are now, float32 [num_clusters, n]."""
         return self._heads_layer.heads.numpy()
 
+    def describe(self) -> dict[str, Any]:
+        """Describes the model as its base does, and where its `cluster_heads` are."""
+        return {**super().describe(), "cluster_heads": self.cluster_heads.tolist()}
+
     def encode_codes(self, inputs: tf.Tensor) -> Tensors:
         """Gives the embedding of the mean style and q(y|x), and q(y|x)."""
         return self._embed(super().encode_codes(inputs))

@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from types import TracebackType
 
 import grpc
+from starlette.types import ASGIApp
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from aae_tf.checks import check_integer
@@ -45,7 +46,7 @@ class ModelServer:
     leaves the old one serving. What works here works on TensorFlow Serving: models run through
     the same session loader, and requests get the same answers and errors. Arguments from
     `model_config_file` on have the names, meanings and defaults of the real server's flags, except
-    for `reload_root`, `max_rows` and `max_requests`.
+    for `reload_root`, `max_rows`, `max_requests` and `pages`.
 
     Args:
         root: Folder of the models; without it, `model_config_file` says where they are.
@@ -84,6 +85,8 @@ class ModelServer:
             widths that a signature declares, within twice `max_body_bytes`.
         max_requests: Requests that may be under way; a further one gets UNAVAILABLE at once.
             Defaults to 1024.
+        pages: An ASGI application that answers what is outside of /v1/ on the REST port, where
+            the real server answers 404. Defaults to None.
 
     Raises:
         ValueError: a port, a size or an interval is out of its range, or not exactly one of
@@ -126,6 +129,7 @@ class ModelServer:
         enable_grpc_healthcheck_service: bool = False,
         max_rows: int | None = None,
         max_requests: int = 1024,
+        pages: ASGIApp | None = None,
     ) -> None:
         if sum(each is not None for each in (root, model_config_file, model_base_path)) != 1:
             raise ValueError(
@@ -195,6 +199,7 @@ class ModelServer:
         self.enable_grpc_healthcheck_service = enable_grpc_healthcheck_service
         self.max_rows = max_rows
         self.max_requests = max_requests
+        self.pages = pages
         self._core: ServerCore | None = None
 
     @property
@@ -251,6 +256,7 @@ class ModelServer:
                 self.request_timeout,
                 metrics_path,
                 self.rest_api_enable_cors_support,
+                self.pages,
             )
             try:
                 grpc_port = self._grpc.start(

@@ -19,7 +19,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.model_pb2 import ModelSpec
@@ -87,6 +87,7 @@ class RestFront:
         timeout: Seconds that a run may take, after which 504 is the answer.
         metrics_path: Where the metrics are shown; None: nowhere.
         cors: Whether pages of any origin may call.
+        pages: Answers what is outside of /v1/, where the real server answers 404; None: nobody.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class RestFront:
         timeout: float,
         metrics_path: str | None = None,
         cors: bool = False,
+        pages: ASGIApp | None = None,
     ) -> None:
         self._manager = manager
         self._metrics = metrics
@@ -110,6 +112,7 @@ class RestFront:
         self._workers = workers
         self._timeout = timeout
         self._cors = _CORS_HEADERS if cors else {}
+        self._pages = pages
         self._tasks = RunningTasks()
 
     def start(self, listener: socket.socket) -> None:
@@ -157,6 +160,9 @@ class RestFront:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, as an ASGI application."""
+        if self._pages is not None and not scope["path"].lower().startswith("/v1/"):
+            await self._pages(scope, receive, send)
+            return
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
