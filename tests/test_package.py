@@ -18,7 +18,7 @@ PUBLIC = {
     "check_label_spec check_labels labelled_subset load mix_labels shuffled_batches "
     "warn_class_frequencies",
     "detector": "AnomalyDetector DriftMonitor DriftResult",
-    "divergences": "Adversarial Divergence DivergenceTerms MMD SlicedWasserstein get",
+    "divergences": "Adversarial Divergence DivergenceTerms Identifier MMD SlicedWasserstein get",
     "evaluation": "anomaly_metrics class_frequency_test classification_scores cluster_grid "
     "clustering_scores column_chart evaluate_model frechet_distance interpolate kid kid_interval "
     "latent_panels latent_scatter linear_probe manifold model_latents nearest parzen "

@@ -94,9 +94,10 @@ class BalanceMonitor(FigureCallback):
     def check_model(self) -> None:
         """Collects the adversarial divergences of the model."""
         self._divergences: dict[str, Adversarial] = {
-            name: code.divergence
+            f"{name}{key}": divergence
             for name, code in getattr(self.model, "codes", {}).items()
-            if code.divergence is not None and code.divergence.has_discriminator
+            for key, divergence in code.divergences.items()
+            if divergence.has_discriminator
         }
         if not self._divergences:
             raise ValueError(

@@ -40,7 +40,7 @@ class ClassStyleAAE(BaseAAE):
         num_classes: number of classes, at least 2.
         class_prior: tfd.OneHotCategorical of float32 with `num_classes` outcomes; None is uniform.
         posterior: of the style, as in `AAE`.
-        style_divergence: "adversarial", "mmd", or an instance of `aae_tf.divergences`.
+        style_divergence: "adversarial", "mmd", or what else `divergences.get` takes; also several.
         class_divergence: the same for the class; None matches the class code to nothing.
         classification_weight: factor of the cross-entropy where labels are known.
         consistency: "virtual_adversarial", a `losses.VirtualAdversarial`, or None.
@@ -62,8 +62,8 @@ class ClassStyleAAE(BaseAAE):
         num_classes: int,
         class_prior: tfp.distributions.Distribution | None,
         posterior: str | posteriors.Posterior,
-        style_divergence: str | divergences.Divergence,
-        class_divergence: str | divergences.Divergence | None,
+        style_divergence: divergences.Identifier,
+        class_divergence: divergences.Identifier | None,
         classification_weight: Weight,
         consistency: str | losses.VirtualAdversarial | None,
         information: str | losses.MutualInformation | None,

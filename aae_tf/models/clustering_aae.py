@@ -33,7 +33,7 @@ class ClusteringAAE(ClassStyleAAE):
             each cluster; None is uniform.
         posterior: of the style: "deterministic", "gaussian", "universal", or an instance of
             `aae_tf.posteriors`.
-        style_divergence: "adversarial", "mmd", or an instance of `aae_tf.divergences`.
+        style_divergence: "adversarial", "mmd", or what else `divergences.get` takes; also several.
         class_divergence: the same for the cluster code; None leaves it unmatched.
         consistency: "virtual_adversarial" or a `losses.VirtualAdversarial`, see
             `SemiSupervisedAAE`; None leaves it out.
@@ -84,8 +84,8 @@ class ClusteringAAE(ClassStyleAAE):
         num_clusters: int,
         class_prior: tfp.distributions.Distribution | None = None,
         posterior: str | posteriors.Posterior = "deterministic",
-        style_divergence: str | divergences.Divergence = "adversarial",
-        class_divergence: str | divergences.Divergence | None = "adversarial",
+        style_divergence: divergences.Identifier = "adversarial",
+        class_divergence: divergences.Identifier | None = "adversarial",
         consistency: str | losses.VirtualAdversarial | None = None,
         information: str | losses.MutualInformation | None = None,
         seed: int | None = None,

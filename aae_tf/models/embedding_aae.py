@@ -42,7 +42,7 @@ class EmbeddingAAE(ClassStyleAAE):
             uniform.
         posterior: of the style: "deterministic", "gaussian", "universal", or an instance of
             `aae_tf.posteriors`.
-        style_divergence: "adversarial", "mmd", or an instance of `aae_tf.divergences`.
+        style_divergence: "adversarial", "mmd", or what else `divergences.get` takes; also several.
         class_divergence: the same for the cluster code; None leaves it unmatched.
         heads: float [num_clusters, n], heads that are held constant, such as 10 * np.eye(10);
             None learns them.
@@ -104,8 +104,8 @@ class EmbeddingAAE(ClassStyleAAE):
         num_clusters: int,
         class_prior: tfp.distributions.Distribution | None = None,
         posterior: str | posteriors.Posterior = "deterministic",
-        style_divergence: str | divergences.Divergence = "adversarial",
-        class_divergence: str | divergences.Divergence | None = "adversarial",
+        style_divergence: divergences.Identifier = "adversarial",
+        class_divergence: divergences.Identifier | None = "adversarial",
         heads: Any = None,
         head_distance: float = 5.0,
         head_weight: Weight = 1.0,

@@ -29,7 +29,7 @@ class GAN(BaseModel):
     Args:
         decoder: built Keras model from codes [batch, code_dim] to outputs [batch, ...].
         prior: any tfd.Distribution with event_shape [code_dim] and no batch shape.
-        divergence: "adversarial", or an instance of `aae_tf.divergences`. A default discriminator
+        divergence: "adversarial", or what else `divergences.get` takes. A default discriminator
             and a default kernel are made for values in [0, 1].
         seed: non-negative integer that fixes the initial weights of a default discriminator and
             prior samples; None draws anew.
@@ -72,18 +72,13 @@ class GAN(BaseModel):
         self,
         decoder: keras.Model,
         prior: tfp.distributions.Distribution,
-        divergence: str | divergences.Divergence = "adversarial",
+        divergence: divergences.Identifier = "adversarial",
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
         code_dim = check_prior("prior", prior)
         divergence = divergences.get(divergence)
-        if isinstance(divergence, divergences.MMD) and divergence.standardized:
-            raise ValueError(
-                "Expected `divergence` not to be standardized: the noise is known against a prior, "
-                f"and not against data. Received: divergence={divergence!r} with standardized=True."
-            )
         check_network("decoder", decoder)
         if decoder.input_shape != (None, code_dim):
             raise ValueError(
@@ -93,9 +88,15 @@ class GAN(BaseModel):
             )
         # What is known of data before any is seen: their range.
         pixels = priors.uniform(math.prod(decoder.output_shape[1:]), low=0.0, high=1.0)
+        code = Code(pixels, divergence, output="samples")
+        if any(getattr(each, "standardized", False) for each in code.divergences.values()):
+            raise ValueError(
+                "Expected `divergence` not to be standardized: the noise is known against a prior, "
+                f"and not against data. Received: divergence={divergence!r} with standardized=True."
+            )
         super().__init__(
             decoder,
-            codes={"sample": Code(pixels, divergence, output="samples")},
+            codes={"sample": code},
             seed=seed,
             name=name,
             **kwargs,

@@ -6,7 +6,6 @@ import keras
 import tensorflow_probability as tfp
 
 from aae_tf import divergences
-from aae_tf.checks import resolve
 from aae_tf.models.gan import GAN
 
 
@@ -21,8 +20,9 @@ class GMMN(GAN):
     Args:
         decoder: built Keras model from codes [batch, code_dim] to outputs [batch, ...].
         prior: any tfd.Distribution with event_shape [code_dim] and no batch shape.
-        divergence: "mmd" or a `divergences.MMD`, whose prior terms are always those of the data
-            at hand. A default kernel is made for values in [0, 1].
+        divergence: "mmd", "energy", "sliced", a `divergences.MMD`, or several of these. The prior's
+            terms are always those of the data at hand. A default kernel is made for values in
+            [0, 1].
         seed: non-negative integer that fixes prior samples; None draws anew.
         name: name of the model.
         **kwargs: `extra_terms`, a list of `losses.LossTerm`, see `BaseModel`; and `dtype`.
@@ -61,10 +61,16 @@ class GMMN(GAN):
         self,
         decoder: keras.Model,
         prior: tfp.distributions.Distribution,
-        divergence: str | divergences.MMD = "mmd",
+        divergence: divergences.Identifier = "mmd",
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        divergence = resolve("divergence", divergence, divergences.MMD, {"mmd": divergences.MMD})
+        divergence = divergences.get(divergence)
+        several = divergence.values() if isinstance(divergence, dict) else [divergence]
+        if not all(isinstance(each, divergences.MMD) for each in several):
+            raise TypeError(
+                "Expected `divergence` to be 'mmd' or another divergences.MMD, or several. "
+                f"Received: divergence={divergence!r}."
+            )
         super().__init__(decoder, prior, divergence, seed=seed, name=name, **kwargs)

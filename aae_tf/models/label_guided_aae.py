@@ -32,7 +32,7 @@ class LabelGuidedAAE(BaseAAE):
         num_classes: number of classes, that of the prior's components.
         posterior: "deterministic", "gaussian", "universal", or an instance of
             `aae_tf.posteriors`.
-        divergence: "adversarial", "mmd", or an instance of `aae_tf.divergences`.
+        divergence: "adversarial", "mmd", or what else `divergences.get` takes; also several.
         seed: non-negative integer that fixes the initial weights of the head and of a default
             discriminator, noise and prior samples; None draws anew.
         name: name of the model.
@@ -80,7 +80,7 @@ class LabelGuidedAAE(BaseAAE):
         prior: tfp.distributions.Distribution,
         num_classes: int,
         posterior: str | posteriors.Posterior = "deterministic",
-        divergence: str | divergences.Divergence = "adversarial",
+        divergence: divergences.Identifier = "adversarial",
         seed: int | None = None,
         name: str | None = None,
         **kwargs: Any,

@@ -38,7 +38,7 @@ class SemiSupervisedAAE(ClassStyleAAE):
             `priors.from_labels` makes; None is uniform.
         posterior: of the style: "deterministic", "gaussian", "universal", or an instance of
             `aae_tf.posteriors`.
-        style_divergence: "adversarial", "mmd", or an instance of `aae_tf.divergences`.
+        style_divergence: "adversarial", "mmd", or what else `divergences.get` takes; also several.
         class_divergence: the same for the class code; None leaves it unmatched.
         classification_weight: factor of the cross-entropy: a number, zero or more, or a Keras
             schedule of the steps made.
@@ -96,8 +96,8 @@ class SemiSupervisedAAE(ClassStyleAAE):
         num_classes: int,
         class_prior: tfp.distributions.Distribution | None = None,
         posterior: str | posteriors.Posterior = "deterministic",
-        style_divergence: str | divergences.Divergence = "adversarial",
-        class_divergence: str | divergences.Divergence | None = "adversarial",
+        style_divergence: divergences.Identifier = "adversarial",
+        class_divergence: divergences.Identifier | None = "adversarial",
         classification_weight: Weight = 1.0,
         consistency: str | losses.VirtualAdversarial | None = None,
         information: str | losses.MutualInformation | None = None,

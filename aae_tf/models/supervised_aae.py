@@ -37,7 +37,7 @@ class SupervisedAAE(BaseAAE):
         num_classes: number of classes.
         posterior: "deterministic", "gaussian", "universal", or an instance of
             `aae_tf.posteriors`.
-        divergence: "adversarial", "mmd", or an instance of `aae_tf.divergences`.
+        divergence: "adversarial", "mmd", or what else `divergences.get` takes; also several.
         match_within_classes: whether the codes of each class are matched to the prior, and not
             only those of all classes together.
         seed: non-negative integer that fixes the initial weights of the head and of a default
@@ -88,7 +88,7 @@ class SupervisedAAE(BaseAAE):
         prior: tfp.distributions.Distribution,
         num_classes: int,
         posterior: str | posteriors.Posterior = "deterministic",
-        divergence: str | divergences.Divergence = "adversarial",
+        divergence: divergences.Identifier = "adversarial",
         match_within_classes: bool = False,
         seed: int | None = None,
         name: str | None = None,

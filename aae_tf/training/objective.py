@@ -33,7 +33,9 @@ class Objective:
         with_outputs: whether the terms that are measured have the decoder's outputs beside them.
 
     Attributes:
-        divergences: by the name of the code; codes without one are left out.
+        divergences: by the prefix of their logs, the name of the code, with a log key behind it
+            where the code has several; codes without one are left out.
+        codes: the name of the code of each divergence, by the same keys.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Objective:
         with_outputs: bool = False,
     ) -> None:
         self.divergences: dict[str, Divergence] = divergences_of(model)
+        self.codes: dict[str, str] = _codes_of(model)
         self._num_summed = reconstruction_loss.num_summed if model.reconstructs else 1
         self._model = model
         self._reconstruction_loss = reconstruction_loss
@@ -123,39 +126,46 @@ class Objective:
         adversarial_only: bool = False,
         discriminated: Mapping[str, DivergenceTerms] = MappingProxyType({}),
     ) -> dict[str, DivergenceTerms]:
-        """Compares each code with its prior.
+        """Compares each code with its prior, by each of its divergences.
 
         Args:
             codes: by name, as the model's `sample_codes` gives them.
             batch: what they are the codes of.
             seed: integer [2].
             training: whether noise and penalties that belong to training are applied.
-            adversarial_only: whether codes without a discriminator are left out.
-            discriminated: terms whose discriminator losses are kept; of these codes only the
+            adversarial_only: whether divergences without a discriminator are left out.
+            discriminated: terms whose discriminator losses are kept; of these divergences only the
                 encoder's loss is measured anew.
 
         Returns:
-            Terms by the codes' names.
+            Terms by the keys of `divergences`.
 
         Raises:
             ValueError: if the batch is known to have too few rows for a divergence.
         """
         check_rows(self.divergences, batch.inputs.shape[0])
-        # One seed more than there are codes, since there may be no code at all.
+        # One seed more than there are divergences, since there may be none at all.
         seeds = tf.unstack(tf.random.split(seed, len(self.divergences) + 1))
         return {
-            code: _compare(
+            key: _compare(
                 divergence,
-                codes[self._model.codes[code].output],
+                self.compared_codes(key, codes),
                 batch.sample_weight,
-                {**self._model.compare_arguments(code, batch), **_posterior(codes, divergence)},
-                code_seed,
+                {
+                    **self._model.compare_arguments(self.codes[key], batch),
+                    **_posterior(codes, divergence),
+                },
+                own_seed,
                 training,
-                discriminated.get(code),
+                discriminated.get(key),
             )
-            for (code, divergence), code_seed in zip(self.divergences.items(), seeds, strict=False)
+            for (key, divergence), own_seed in zip(self.divergences.items(), seeds, strict=False)
             if divergence.has_discriminator or not adversarial_only
         }
+
+    def compared_codes(self, key: str, codes: Tensors) -> tf.Tensor:
+        """Gives what the divergence of a key compares with its prior, of all codes by name."""
+        return codes[self._model.codes[self.codes[key]].output]
 
     # Weighing and summing.
 
@@ -175,20 +185,19 @@ class Objective:
 
     @property
     def weights(self) -> dict[str, Weight]:
-        """The weight of each divergence by the name of its code: the default if none is given."""
+        """The weight of each divergence by its key: the default if none is given."""
         return {
-            code: divergence.default_weight(self._num_summed)
+            key: divergence.default_weight(self._num_summed)
             if divergence.weight is None
             else divergence.weight
-            for code, divergence in self.divergences.items()
+            for key, divergence in self.divergences.items()
         }
 
     def weighted_divergences(self, terms: LossTerms) -> Tensors:
-        """Gives each divergence times its weight, by the name of the code."""
+        """Gives each divergence times its weight, by its key."""
         return {
-            code: weight_at(self.weights[code], self._regularization_steps)
-            * divergence.encoder_loss
-            for code, divergence in terms.divergences.items()
+            key: weight_at(self.weights[key], self._regularization_steps) * divergence.encoder_loss
+            for key, divergence in terms.divergences.items()
         }
 
     def regularization(self, terms: LossTerms) -> tf.Tensor:
@@ -285,11 +294,11 @@ def logged_values(batch: Batch, terms: LossTerms) -> dict[str, tuple[tf.Tensor, 
     values: dict[str, tuple[tf.Tensor, Any]] = {}
     if terms.reconstruction is not None:
         values["reconstruction_loss"] = _logged_rows(terms.reconstruction, batch.sample_weight)
-    for code, (encoder_loss, discriminator_loss, accuracy) in terms.divergences.items():
-        values[f"{code}_divergence"] = encoder_loss, size
+    for prefix, (encoder_loss, discriminator_loss, accuracy) in terms.divergences.items():
+        values[f"{prefix}_divergence"] = encoder_loss, size
         if discriminator_loss is not None:
-            values[f"{code}_discriminator_loss"] = discriminator_loss, size
-            values[f"{code}_discriminator_accuracy"] = accuracy, size
+            values[f"{prefix}_discriminator_loss"] = discriminator_loss, size
+            values[f"{prefix}_discriminator_accuracy"] = accuracy, size
     for key, term in terms.extra.items():
         if key in values or key == "loss":
             raise ValueError(
@@ -306,20 +315,27 @@ def check_rows(divergences: Mapping[str, Divergence], rows: int | None) -> None:
     Raises:
         ValueError: if it has.
     """
-    for code, divergence in divergences.items():
+    for prefix, divergence in divergences.items():
         if rows is not None and rows < divergence.min_rows:
             raise ValueError(
                 f"Expected `batch_size` to be at least {divergence.min_rows}, or that of "
-                f"`.batch(...)` in a pipeline, for the {type(divergence).__name__} of the code "
-                f"{code!r}, which compares codes in pairs. Received: batches of {rows}."
+                f"`.batch(...)` in a pipeline, for the {type(divergence).__name__} behind "
+                f"`{prefix}_divergence`, which compares codes in pairs. "
+                f"Received: batches of {rows}."
             )
 
 
 def divergences_of(model: TrainableModel) -> dict[str, Divergence]:
-    """Gives the divergences of a model's codes, by the name of the code."""
+    """Gives the divergences of a model's codes, by the prefix of their logs."""
     return {
-        name: code.divergence for name, code in model.codes.items() if code.divergence is not None
+        f"{name}{key}": divergence
+        for name, code in model.codes.items()
+        for key, divergence in code.divergences.items()
     }
+
+
+def _codes_of(model: TrainableModel) -> dict[str, str]:
+    return {f"{name}{key}": name for name, code in model.codes.items() for key in code.divergences}
 
 
 def autoencoder_layers(model: TrainableModel) -> list[keras.layers.Layer]:

@@ -175,7 +175,7 @@ def describe_mismatch(model: TrainableModel, rows: np.ndarray, source: str) -> s
         ratios = codes.std(axis=0) / prior_moments(code.prior)[1]
         remedy = (
             "learn at another `discriminator_optimizer` rate"
-            if code.divergence.has_discriminator
+            if any(each.has_discriminator for each in code.divergences.values())
             else "take larger batches"
         )
         sentence = (

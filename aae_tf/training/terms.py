@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -47,7 +48,8 @@ class Code(NamedTuple):
 
     Attributes:
         prior: what its aggregated posterior is matched to; event_shape [width].
-        divergence: a `Divergence`; None where a model has the code and does not match it.
+        divergence: a `Divergence`, or several in a dict by log key, as `divergences.get` returns
+            them; None where a model has the code and does not match it.
         output: its key in the model's `sample_codes`.
         num_classes: number of the prior's components where labels choose one, None elsewhere.
         is_gaussian: whether it is a sample of a `posteriors.Gaussian`, whose `mean` and
@@ -68,14 +70,19 @@ class Code(NamedTuple):
     is_gaussian: bool = False
     network_width: int | None = None
 
+    @property
+    def divergences(self) -> dict[str, Any]:
+        """The divergences by what their logs have behind the code's name: "" for one alone."""
+        if isinstance(self.divergence, Mapping):
+            return {f"_{key}": each for key, each in self.divergence.items()}
+        return {} if self.divergence is None else {"": self.divergence}
+
     def connect(self, seed: int) -> None:
-        """Connects the divergence, if there is one, to the prior.
+        """Connects the divergences to the prior.
 
         Args:
-            seed: non-negative integer that fixes the divergence's initial weights.
+            seed: non-negative integer that fixes the initial weights of divergences.
         """
-        if self.divergence is None:
-            return
         arguments: dict[str, Any] = {}
         if self.num_classes is not None:
             arguments["num_classes"] = self.num_classes
@@ -83,7 +90,10 @@ class Code(NamedTuple):
             arguments["has_gaussian_posterior"] = True
         if self.network_width is not None:
             arguments["network_width"] = self.network_width
-        self.divergence.connect(self.prior, seed=seed, **arguments)
+        further = np.random.SeedSequence(seed).generate_state(max(len(self.divergences) - 1, 0))
+        seeds = [seed, *map(int, further)]
+        for each, own_seed in zip(self.divergences.values(), seeds, strict=False):
+            each.connect(self.prior, seed=own_seed, **arguments)
 
 
 class ExtraTerm(NamedTuple):
@@ -112,7 +122,7 @@ class LossTerms(NamedTuple):
     Attributes:
         reconstruction: float32 [batch], the loss of each example; None where inputs are not
             reconstructed.
-        divergences: the terms of each code, by the code's name.
+        divergences: the terms of each divergence, by the key of `Objective.divergences`.
         extra: further terms by log key.
         outputs: float32 [batch, ...], what was compared with the inputs; None where nothing asks
             for it.

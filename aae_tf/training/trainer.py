@@ -117,7 +117,7 @@ class Trainer:
                 f"Received: regularization_optimizer={regularization_optimizer!r}."
             )
         divergences = divergences_of(model)
-        adversarial = {code: each for code, each in divergences.items() if each.has_discriminator}
+        adversarial = {key: each for key, each in divergences.items() if each.has_discriminator}
         guard, balance_rules = Guard.get(guard), Balance.get(balance, divergences)
         self._discriminator_steps = check_dimension("discriminator_steps", discriminator_steps)
         self.log_gradient_norms = check_bool("log_gradient_norms", log_gradient_norms)
@@ -323,7 +323,7 @@ class Trainer:
             updates: those of this step, to which the new ones are appended.
 
         Returns:
-            Steepness and rate factor of each code, where the balance is adaptive.
+            Steepness and rate factor of each discriminator, where the balance is adaptive.
         """
         if self.discriminators is None or tapes.loss is None:
             return {}
@@ -382,7 +382,7 @@ class Trainer:
         return norms
 
     def _adversarial_codes(self, codes: Tensors) -> Tensors:
-        return {code: codes[self.model.codes[code].output] for code in self._adversarial}
+        return {key: self.objective.compared_codes(key, codes) for key in self._adversarial}
 
     # Around the steps.
 

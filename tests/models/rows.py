@@ -165,6 +165,10 @@ MODELS: dict[str, tuple[Build, np.ndarray | None]] = {
         lambda: aae(universal(), "mmd", priors.uniform(2, low=-3.0, high=2.0)),
         None,
     ),
+    "AAE several adversarial": (
+        lambda: aae("gaussian", {"near": moments(), "far": "energy", "game": adversarial()}),
+        None,
+    ),
     "AAE gaussian adversarial": (
         lambda: aae("gaussian", adversarial(), priors.gaussian(2, scale=3.0)),
         None,

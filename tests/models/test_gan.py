@@ -153,10 +153,15 @@ def test_generated_data_come_to_look_like_the_data():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: _gmmn(divergence="adversarial"), ValueError, "`divergence` to be one of 'mmd'"),
-        (lambda: _gmmn(divergence=Adversarial()), TypeError, "`divergence` to be a name or a MMD"),
+        (lambda: _gmmn(divergence=Adversarial()), TypeError, "`divergence` to be 'mmd' or another"),
+        (lambda: _gmmn(divergence=["mmd", "adversarial"]), TypeError, "'mmd' or another"),
         (
             lambda: _gmmn(divergence=MMD(standardized=True)),
+            ValueError,
+            "`divergence` not to be standardized",
+        ),
+        (
+            lambda: _gan(divergence=["adversarial", MMD(standardized=True)]),
             ValueError,
             "`divergence` not to be standardized",
         ),
