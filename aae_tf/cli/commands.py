@@ -19,6 +19,7 @@ from aae_tf.cli.options import ServingCommand
 from aae_tf.cli.query import query
 from aae_tf.cli.quickstart import quickstart
 from aae_tf.cli.recipes import recipes
+from aae_tf.cli.reproduce import reproduce
 from aae_tf.cli.sample import sample
 from aae_tf.cli.serve import serve
 from aae_tf.cli.train import train
@@ -93,6 +94,7 @@ for command in (
     query,
     drift,
     loadtest,
+    reproduce,
 ):
     app.command()(command)
 app.command(cls=ServingCommand)(serve)

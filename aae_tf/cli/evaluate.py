@@ -14,8 +14,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from aae_tf.checks import check_choice
 from aae_tf.cli.common import load_data, write_file
 from aae_tf.runs.detection import load_detector, measure_detector
+from aae_tf.runs.errors import UserError, as_user_error
 from aae_tf.runs.run_directory import Run, open_run
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from aae_tf.models import BaseModel
     from aae_tf.runs.recipe import Recipe
 
-_FILE = "evaluation.json"
+SPLITS = ("test", "validation")
+_FILES = {"test": "evaluation.json", "validation": "evaluation-validation.json"}
 _MEANINGS = {
     "half_squared_error": "nats per image",
     "mmd_squared": "codes against prior",
@@ -63,25 +66,62 @@ _CODE_MEANINGS = {
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A directory that `aae-tf train` has written.")],
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Measure on the **test** split; or on **validation**, to compare settings: the "
+            "test split is then not looked at.",
+            metavar="|".join(SPLITS),
+        ),
+    ] = "test",
 ) -> None:
     """Measure a trained model on the test split.
 
     Prints a table and writes RUN/evaluation.json: figures of reconstructions, samples,
     classification, and the match of codes and priors. What a figure leaves open, the width of a
-    Parzen window or the class of a cluster, is chosen on the validation split.
+    Parzen window or the class of a cluster, is chosen on the validation split. With
+    **--split validation** one half of that split is measured, and such choices are made on the
+    other; RUN/evaluation-validation.json gets the numbers.
     """
+    with as_user_error(ValueError):
+        check_choice("--split", split, SPLITS)
     opened = open_run(run)
+    if split == "validation" and opened.recipe.task == "anomaly":
+        raise UserError(
+            "Expected --split to be test for a run of task anomaly, whose detector is calibrated "
+            "on the validation split. Received: --split validation."
+        )
     dataset = load_data(opened.recipe)
-    report(opened, opened.load_model(), dataset)
+    if split == "validation":
+        dataset = halve_validation(dataset)
+    report(opened, opened.load_model(), dataset, split)
 
 
-def report(run: Run, model: BaseModel, dataset: Dataset) -> None:
-    """Evaluates a model on the test split, writes the numbers to its run and prints them.
+def halve_validation(dataset: Dataset) -> Dataset:
+    """Puts every other row of the validation split in place of the test split.
+
+    Raises:
+        UserError: if there are fewer than four rows.
+    """
+    x, y = dataset.x_validation, dataset.y_validation
+    if len(x) < 4:
+        raise UserError(
+            "Expected a run that held out four validation rows or more, to measure on them. "
+            f"Received: {len(x)} rows."
+        )
+    return dataclasses.replace(
+        dataset, x_validation=x[::2], y_validation=y[::2], x_test=x[1::2], y_test=y[1::2]
+    )
+
+
+def report(run: Run, model: BaseModel, dataset: Dataset, split: str = "test") -> None:
+    """Evaluates a model on a split, writes the numbers to its run and prints them.
 
     Args:
         run: run of the model.
         model: model to evaluate.
-        dataset: data set of the recipe.
+        dataset: data set of the recipe, whose test split is measured.
+        split: name of that split.
     """
     detection = {}
     if run.recipe.task == "anomaly":
@@ -93,9 +133,9 @@ def report(run: Run, model: BaseModel, dataset: Dataset) -> None:
     numbers = {"images": len(dataset.x_test), **_measure(run.recipe, model, dataset)}
     if detection:
         numbers["anomalies"] = detection
-    path = run.path / _FILE
+    path = run.path / _FILES[split]
     write_file(path, (json.dumps(numbers, indent=2) + "\n").encode())
-    Console().print(_table(numbers, f"{len(dataset.x_test)} test images of {run.recipe.data}"))
+    Console().print(_table(numbers, f"{len(dataset.x_test)} {split} images of {run.recipe.data}"))
     typer.echo(f"Written to {path}")
 
 
@@ -110,7 +150,11 @@ def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset) -> dict[str, An
         model,
         dataset.x_test,
         dataset.y_test if has_classes else None,
-        validation=(dataset.x_validation, dataset.y_validation if has_classes else None),
+        validation=(
+            (dataset.x_validation, dataset.y_validation if has_classes else None)
+            if len(dataset.x_validation)
+            else None
+        ),
         # The clusters of an embedding without labels are in no order of classes.
         clusters=True if recipe.model == "embedding" and recipe.labels == 0 else None,
         batch_size=recipe.batch_size,

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from aae_tf.runs.recipe import Recipe, value_type
+from aae_tf.runs.recipe import Recipe
+from aae_tf.runs.settings import value_type
 
 # Characters beyond which the choices of an option do not fit the column of its help.
 _WIDE = 30
@@ -68,7 +69,7 @@ def parse_setting(field: dataclasses.Field[Any], text: str) -> Any:
     Args:
         field: field of the recipe.
         text: one of the field's choices, with `-` or `_`; a number; true or false; integers
-            separated by commas; or "none" where None is the default.
+            separated by commas; or "none" where None is the default, for some fields "all", too.
 
     Raises:
         ValueError: if the text is not of the field's type.
@@ -76,7 +77,7 @@ def parse_setting(field: dataclasses.Field[Any], text: str) -> Any:
     by_spelling = {choice.replace("-", "_"): choice for choice in field.metadata["choices"]}
     if by_spelling:
         return by_spelling.get(text.replace("-", "_"), text)
-    if text.lower() == "none" and field.default is None:
+    if text.lower() in ("none", field.metadata["none"]) and field.default is None:
         return None
     parse, expected = _PARSERS[value_type(field)]
     try:

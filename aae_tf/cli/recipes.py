@@ -11,6 +11,7 @@ from rich.table import Table
 from aae_tf.runs.errors import as_user_error
 from aae_tf.runs.named_recipes import RECIPES, make_recipe
 from aae_tf.runs.recipe import Recipe
+from aae_tf.runs.reproduction_results import measured
 from aae_tf.runs.variants import unused_fields
 
 
@@ -34,10 +35,16 @@ def recipes(
 
 
 def _all_recipes() -> Table:
-    table = _table("name", "what it is")
+    table = _table("name", "kind", "what it is, and its measured result on the test split")
     for name, recipe in RECIPES.items():
-        table.add_row(name, "\n".join(filter(None, (recipe.summary, recipe.expected))))
+        lines = (recipe.summary, recipe.expected, _measured(name))
+        table.add_row(name, recipe.kind, "\n".join(filter(None, lines)))
     return table
+
+
+def _measured(name: str) -> str:
+    text = measured(name)
+    return f"measured: {text}" if text else ""
 
 
 def _one_recipe(name: str, recipe: Recipe) -> Table:

@@ -18,7 +18,7 @@ _FINE_STEPS = 10
 
 
 def parzen(
-    sample: Callable[..., Any],
+    sample: Any,
     x_validation: Any,
     x_test: Any,
     num_samples: int = 10_000,
@@ -33,11 +33,13 @@ def parzen(
 
     Args:
         sample: the method `sample` of a model, or another function of n and `seed`, a
-            non-negative int32, that returns float [n, ...], the same for the same seed.
+            non-negative int32, that returns float [n, ...], the same for the same seed; or the
+            samples themselves, float [m, ...].
         x_validation: float [k, ...], data held out from training, to choose the width. One or
             two thousand are enough.
         x_test: float [n, ...], at least two.
-        num_samples: number of samples m. The result grows with it: compare results of one m.
+        num_samples: number of samples m. The result grows with it: compare results of one m. Of
+            an array, that of its rows counts.
         seed: non-negative integer that fixes, with `chunk_size`, the samples.
         chunk_size: samples drawn at a time, which bounds the memory.
 
@@ -53,7 +55,8 @@ def parzen(
     Raises:
         TypeError: if an array holds no floats, or `seed` is no integer.
         ValueError: if an array is not finite or has too few rows, `sample` gives another shape,
-            or an integer is out of its range.
+            other samples for the same seed, or the same for every seed, or an integer is out of its
+            range.
 
     Example:
 
@@ -81,6 +84,8 @@ def parzen(
     check_dimension("num_samples", num_samples)
     check_dimension("chunk_size", chunk_size)
     check_integer("seed", seed)
+    if not callable(sample):
+        return _measure(check_entries("sample", sample), x_validation, x_test)
     starts = range(0, num_samples, chunk_size)
     # Seeds have 31 bits, which every generator of random numbers takes.
     seeds = np.random.SeedSequence(seed).generate_state(len(starts)) >> 1
@@ -89,14 +94,34 @@ def parzen(
         for start, chunk_seed in zip(starts, seeds, strict=True):
             yield sample(min(chunk_size, num_samples - start), seed=int(chunk_seed))
 
-    sigma = parzen_bandwidth(chunks, x_validation)
-    log_likelihoods = parzen_log_likelihood(x_test, chunks, sigma)
+    _check_seeded(sample, seeds)
+    return {**_measure(chunks, x_validation, x_test), "num_samples": int(num_samples)}
+
+
+def _measure(samples: Any, x_validation: np.ndarray, x_test: np.ndarray) -> dict[str, Any]:
+    sigma = parzen_bandwidth(samples, x_validation)
+    log_likelihoods = parzen_log_likelihood(x_test, samples, sigma)
     return {
         "log_likelihood": float(log_likelihoods.mean()),
         "standard_error": float(log_likelihoods.std(ddof=1) / np.sqrt(len(x_test))),
         "sigma": sigma,
-        "num_samples": int(num_samples),
+        "num_samples": 0 if callable(samples) else len(samples),
     }
+
+
+def _check_seeded(sample: Callable[..., Any], seeds: np.ndarray) -> None:
+    """Raises if two samples of one seed differ, or those of two chunks do not."""
+    first, again = (np.asarray(sample(2, seed=int(seeds[0]))) for _ in range(2))
+    if not np.array_equal(first, again):
+        raise ValueError(
+            "Expected `sample` to give the same for the same `seed`, since samples are drawn in "
+            f"several passes. Received: other samples for seed={seeds[0]} the second time."
+        )
+    if len(seeds) > 1 and np.array_equal(first, np.asarray(sample(2, seed=int(seeds[1])))):
+        raise ValueError(
+            "Expected `sample` to give other samples for another `seed`, since each chunk has its "
+            f"own. Received: the same for seed={seeds[0]} and seed={seeds[1]}."
+        )
 
 
 def parzen_log_likelihood(x: Any, samples: Samples, sigma: float) -> np.ndarray:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
-from aae_tf.checks import check_dimension, check_sizes
-from aae_tf.networks.layers import layer_seeds
+from aae_tf.checks import check_dimension, check_non_negative, check_rate, check_sizes
+from aae_tf.networks.layers import RowDropout, gaussian_noise, layer_seeds
 
 
 def conv_encoder(
@@ -15,6 +15,8 @@ def conv_encoder(
     kernel_size: int = 4,
     activation: str = "relu",
     batch_normalization: bool = False,
+    input_noise: float = 0.0,
+    dropout: float = 0.0,
     seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
@@ -28,14 +30,17 @@ def conv_encoder(
         kernel_size: side of the kernels, pixels.
         activation: Keras name of the hidden activation.
         batch_normalization: whether each convolution is normalised before its activation.
-        seed: integer that fixes the initial weights; None draws anew.
+        input_noise: standard deviation of the Gaussian noise added to the inputs in training.
+        dropout: share of the inputs set to zero in training, in [0, 1).
+        seed: integer that fixes the initial weights and the noise; None draws anew.
         name: name of the network.
 
     Returns:
         `keras.Model` from [batch, *input_shape] to [batch, units[-1]].
 
     Raises:
-        ValueError: if a size is not a positive integer, or a side is not divisible.
+        ValueError: if a size is not a positive integer, a side is not divisible, or a rate is out
+            of its range.
 
     Example:
 
@@ -46,6 +51,10 @@ def conv_encoder(
     seeds = layer_seeds(seed)
     inputs = keras.Input(shape, name="inputs")
     x = inputs
+    if check_non_negative("input_noise", input_noise):
+        x = gaussian_noise(x, input_noise, next(seeds))
+    if check_rate("dropout", dropout):
+        x = RowDropout(dropout, seed=next(seeds))(x)
     for channels in filters:
         x = keras.layers.Conv2D(
             channels,
@@ -74,6 +83,7 @@ def conv_decoder(
     activation: str = "relu",
     output_activation: str = "sigmoid",
     batch_normalization: bool = False,
+    input_noise: float = 0.0,
     seed: int | None = None,
     name: str = "decoder",
 ) -> keras.Model:
@@ -88,7 +98,9 @@ def conv_decoder(
         activation: Keras name of the hidden activation.
         output_activation: Keras name of the last activation, a layer of its own.
         batch_normalization: whether each hidden convolution is normalised before its activation.
-        seed: integer that fixes the initial weights; None draws anew.
+        input_noise: standard deviation of the Gaussian noise added to the codes in training, in
+            their own units.
+        seed: integer that fixes the initial weights and the noise; None draws anew.
         name: name of the network.
 
     Returns:
@@ -108,6 +120,8 @@ def conv_decoder(
     seeds = layer_seeds(seed)
     inputs = keras.Input((check_dimension("code_dim", code_dim),), name="latents")
     x = inputs
+    if check_non_negative("input_noise", input_noise):
+        x = gaussian_noise(x, input_noise, next(seeds))
     grid = (height // scale, width // scale, filters[0])
     for size in (*check_sizes("units", units), grid[0] * grid[1] * grid[2]):
         initializer = keras.initializers.GlorotUniform(seed=next(seeds))

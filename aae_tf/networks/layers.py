@@ -88,3 +88,23 @@ class RowGaussianNoise(keras.layers.GaussianNoise):
         if training and replicas.are_several():
             return inputs + noise_of_rows(super().call, inputs, 0.0)
         return super().call(inputs, training=training)
+
+
+def gaussian_noise(x: keras.KerasTensor, stddev: float, seed: int | None) -> keras.KerasTensor:
+    """Adds Gaussian noise to a symbolic tensor in training.
+
+    Args:
+        x: float [batch, ...].
+        stddev: standard deviation of the noise, positive, in the units of `x`.
+        seed: integer that fixes the noise; None draws anew.
+
+    Returns:
+        Symbolic tensor like `x`.
+    """
+    # Keras accepts standard deviations up to 1, and codes of a wide prior may need larger ones: the
+    # codes are then divided by it, and multiplied after the noise.
+    unit = max(1.0, stddev)
+    noise = RowGaussianNoise(stddev / unit, seed=seed)
+    if unit == 1.0:
+        return noise(x)
+    return keras.layers.Rescaling(unit)(noise(keras.layers.Rescaling(1.0 / unit)(x)))

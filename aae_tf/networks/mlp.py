@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from aae_tf.checks import check_dimension, check_non_negative, check_rate, check_sizes
-from aae_tf.networks.layers import RowDropout, RowGaussianNoise, layer_seeds
+from aae_tf.networks.layers import RowDropout, gaussian_noise, layer_seeds
 
 
 def mlp_encoder(
@@ -54,7 +54,7 @@ def mlp_encoder(
     inputs = keras.Input(shape, name="inputs")
     x = keras.layers.Flatten()(inputs) if len(shape) > 1 else inputs
     if check_non_negative("input_noise", input_noise):
-        x = _noisy(x, input_noise, next(seeds))
+        x = gaussian_noise(x, input_noise, next(seeds))
     if check_rate("dropout", dropout):
         x = RowDropout(dropout, seed=next(seeds))(x)
     x = _hidden(x, units, activation, batch_normalization, seeds)
@@ -111,7 +111,7 @@ def mlp_decoder(
     inputs = keras.Input((check_dimension("code_dim", code_dim),), name="latents")
     x = inputs
     if check_non_negative("input_noise", input_noise):
-        x = _noisy(x, input_noise, next(seeds))
+        x = gaussian_noise(x, input_noise, next(seeds))
     x = _hidden(x, units, activation, batch_normalization, seeds)
     x = _dense(math.prod(shape), seeds)(x)
     if len(shape) > 1:
@@ -158,16 +158,6 @@ def mlp_discriminator(
     x = _hidden(inputs, check_sizes("units", units), activation, False, seeds)
     logits = _dense(1, seeds, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name=name)
-
-
-def _noisy(x: keras.KerasTensor, stddev: float, seed: int | None) -> keras.KerasTensor:
-    # Keras accepts standard deviations up to 1, and codes of a wide prior may need larger ones: the
-    # codes are then divided by it, and multiplied after the noise.
-    unit = max(1.0, stddev)
-    noise = RowGaussianNoise(stddev / unit, seed=seed)
-    if unit == 1.0:
-        return noise(x)
-    return keras.layers.Rescaling(unit)(noise(keras.layers.Rescaling(1.0 / unit)(x)))
 
 
 def _dense(units: int, seeds: Iterator[int | None], **kwargs: object) -> keras.layers.Dense:

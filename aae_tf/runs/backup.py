@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from aae_tf.files import rename_and_sync, sync_tree, write_new
-from aae_tf.runs.errors import UserError
+from aae_tf.runs.errors import OutOfTime, UserError
 from aae_tf.runs.run_directory import serialize_model
 
 if TYPE_CHECKING:
@@ -83,8 +83,11 @@ class Backup(keras.callbacks.Callback):
         cluster: the workers; the chief writes, and all of them restore what it has written.
         every: number of steps between backups, rounded up to executions of the compiled function;
             with None, backups are made at the ends of epochs, and take at most 2% of the time.
+        stop_at: reading of `time.monotonic` after which a backup is written and the training ends;
+            None lets it end by itself.
 
     Raises:
+        OutOfTime: from `fit`, after `stop_at`.
         UserError: if workers see different backups; from `fit`, if another version of the package
             wrote the backup and its contents do not fit, or if it is damaged.
 
@@ -94,13 +97,19 @@ class Backup(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, directory: Path, steps_per_epoch: int, cluster: Cluster, every: int | None = None
+        self,
+        directory: Path,
+        steps_per_epoch: int,
+        cluster: Cluster,
+        every: int | None = None,
+        stop_at: float | None = None,
     ) -> None:
         super().__init__()
         self.cluster = cluster
         self.directory = directory
         self.steps_per_epoch = steps_per_epoch
         self.every = every
+        self.stop_at = stop_at
         self._restored = newest_backup(directory)
         self.backed_up = None if self._restored is None else Progress.read(self._restored)
         self.progress = self.backed_up or Progress()
@@ -135,12 +144,16 @@ class Backup(keras.callbacks.Callback):
         self._since_backup += step - self.progress.step
         self.progress = self.progress._replace(step=step)
         # After the last step, `on_epoch_end` follows, with validation and logs.
-        if self._is_due() and step < self.steps_per_epoch:
-            self._write_backup()
+        if step < self.steps_per_epoch:
+            self._stop_in_time()
+            if self._is_due():
+                self._write_backup()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Adds the epoch to the history, and writes a backup if one is due."""
         self.progress = Progress(epoch + 1, 0, (*self.progress.history, dict(logs or {})))
+        if epoch + 1 < self.params["epochs"]:
+            self._stop_in_time()
         is_due = self._is_due()
         if self.every is None:
             # Clocks differ, and all workers have to take part in a backup.
@@ -160,6 +173,11 @@ class Backup(keras.callbacks.Callback):
                 "one by another version, or a damaged one. Continue with the version that wrote "
                 f"it, or begin anew with --restart. ({error})"
             ) from error
+
+    def _stop_in_time(self) -> None:
+        if self.stop_at is not None and time.monotonic() >= self.stop_at:
+            self._write_backup()
+            raise OutOfTime
 
     def _is_due(self) -> bool:
         return self.every is not None and self._since_backup >= self.every
@@ -197,3 +215,13 @@ def newest_backup(directory: Path) -> Path | None:
     """Returns the last backup in a directory, which need not exist."""
     # A process that is killed before it removes the older backup leaves two.
     return max(directory.glob("backup-*"), default=None)
+
+
+def load_backup(model: keras.Model, backup: Path) -> None:
+    """Loads the weights of a backup, and the state of its optimizers and random generators.
+
+    Args:
+        model: model of the recipe that the backup is of.
+        backup: what `newest_backup` returned.
+    """
+    model.load_weights(backup / _WEIGHTS)

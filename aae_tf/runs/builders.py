@@ -16,6 +16,7 @@ from aae_tf.runs.parts import (
     build_optimizers,
     build_posterior,
     build_prior,
+    build_weight,
 )
 from aae_tf.runs.training_data import TrainingData
 
@@ -215,13 +216,17 @@ def _class_style(recipe: Recipe, data: TrainingData, num_classes: int) -> dict[s
     from aae_tf import losses, priors
 
     latent = _latent(recipe, data, recipe.code_dim)
+    steps = recipe.epochs * data.steps_per_epoch
     consistency = losses.VirtualAdversarial(
         recipe.consistency_radius,
         recipe.consistency_iterations,
         recipe.consistency_difference,
-        recipe.consistency_weight,
+        build_weight(recipe.consistency_weight, recipe.consistency_weight_end, steps),
     )
-    information = losses.MutualInformation(recipe.information_marginal, recipe.information_weight)
+    information = losses.MutualInformation(
+        recipe.information_marginal,
+        build_weight(recipe.information_weight, recipe.information_weight_end, steps),
+    )
     shares = data.class_shares
     return {
         "style_prior": latent["prior"],
@@ -233,10 +238,10 @@ def _class_style(recipe: Recipe, data: TrainingData, num_classes: int) -> dict[s
             _discriminator_units(recipe, data),
             num_classes,
             _seeds(recipe)[3],
-            round(recipe.class_divergence_start * recipe.epochs * data.steps_per_epoch),
+            round(recipe.class_divergence_start * steps),
         ),
-        "consistency": consistency if recipe.consistency_weight else None,
-        "information": information if recipe.information_weight else None,
+        "consistency": consistency if consistency.weight else None,
+        "information": information if information.weight else None,
     }
 
 

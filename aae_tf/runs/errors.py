@@ -25,6 +25,13 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
+class OutOfTime(UserError):
+    """Raised where a training has used the time that it was given; the same call resumes it."""
+
+    def __init__(self) -> None:
+        super().__init__("The time of the training is up; the same command resumes it.", 75)
+
+
 @contextlib.contextmanager
 def as_user_error(*types: type[Exception]) -> Iterator[None]:
     """Raises exceptions of the block as `UserError` of the same message.

@@ -39,6 +39,8 @@ def figure_callbacks(
 
     pictures: dict[str, Any] = {"log_dir": logs, "every": -(-recipe.epochs // _NUM_DRAWINGS)}
     x, y = dataset.x_validation, dataset.y_validation
+    if not len(x):
+        x, y = dataset.x_train, dataset.y_train
     drawn: list[keras.callbacks.Callback] = []
     if _are_images(dataset):
         drawn.append(callbacks.SampleGrid(_NUM_SAMPLES, **pictures))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import tensorflow_probability as tfp
 
     from aae_tf.divergences import Divergence
+    from aae_tf.losses.weights import Weight
     from aae_tf.posteriors import Posterior
     from aae_tf.runs.recipe import Recipe
     from aae_tf.runs.training_data import TrainingData
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 # Default weights of divergences and widths of discriminators, as the help of a recipe states them.
-WEIGHTS = {"adversarial": 1.0, "mmd": 100.0}
+WEIGHTS = {"adversarial": 1.0, "mmd": 100.0, "energy": 10.0, "sliced": 100.0}
 DISCRIMINATOR_UNITS = (1000, 1000)
 TABULAR_UNITS = (256, 256)
 _LEARNING_RATE_STEPS = (50, 1000)
@@ -37,9 +38,9 @@ def build_encoder(recipe: Recipe, data: TrainingData, seed: int) -> keras.Model:
     }
     if recipe.units is not None:
         arguments["units"] = recipe.units
+    arguments |= {"input_noise": recipe.input_noise, "dropout": recipe.dropout}
     if recipe.network == "conv":
         return networks.conv_encoder(data.shape, **arguments)
-    arguments |= {"input_noise": recipe.input_noise, "dropout": recipe.dropout}
     if data.table is not None:
         return networks.tabular_encoder(data.table, **{"units": TABULAR_UNITS, **arguments})
     return networks.mlp_encoder(data.shape, **arguments)
@@ -54,9 +55,9 @@ def build_decoder(recipe: Recipe, data: TrainingData, width: int, seed: int) -> 
         arguments["units"] = recipe.units[::-1]
     if not data.in_unit_interval and data.table is None:
         arguments["output_activation"] = "linear"
+    arguments["input_noise"] = recipe.decoder_input_noise
     if recipe.network == "conv":
         return networks.conv_decoder(data.shape, width, **arguments)
-    arguments["input_noise"] = recipe.decoder_input_noise
     if data.table is not None:
         return networks.tabular_decoder(data.table, width, **{"units": TABULAR_UNITS, **arguments})
     return networks.mlp_decoder(data.shape, width, **arguments)
@@ -81,7 +82,7 @@ def build_divergence(
     """Builds a divergence.
 
     Args:
-        name: "adversarial", "mmd" or "none".
+        name: "adversarial", "mmd", "energy", "sliced" or "none".
         weight: factor of the divergence in the loss; None takes its default.
         units: widths of the discriminator's layers; None takes the default.
         width: size of the discriminator's input.
@@ -98,12 +99,30 @@ def build_divergence(
     value: Any = WEIGHTS[name] if weight is None else weight
     if first_step:
         value = keras.optimizers.schedules.PiecewiseConstantDecay([first_step - 1], [0.0, value])
-    if name == "mmd":
-        return divergences.MMD(weight=value)
+    if name in _KERNELS:
+        return divergences.MMD(_KERNELS[name](), weight=value)
     discriminator: Any = DISCRIMINATOR_UNITS
     if units is not None:
         discriminator = networks.mlp_discriminator(width, units=units, seed=seed)
     return divergences.Adversarial(discriminator, weight=value)
+
+
+def build_weight(weight: float, end: float | None, steps: int) -> Weight:
+    """Builds the weight of a term of the loss.
+
+    Args:
+        weight: factor of the term in the loss.
+        end: factor after `steps`, to which it moves in a line; None for a constant weight.
+        steps: number of steps of the training.
+
+    Returns:
+        A number or a schedule.
+    """
+    import keras
+
+    if end is None:
+        return weight
+    return keras.optimizers.schedules.PolynomialDecay(weight, steps, end_learning_rate=end)
 
 
 def build_prior(recipe: Recipe, num_components: int) -> tfp.distributions.Distribution:
@@ -140,6 +159,26 @@ def build_optimizers(recipe: Recipe, steps_per_epoch: int) -> dict[str, keras.op
         )
         for name, (rate, momentum) in settings.items()
     }
+
+
+def _energy() -> Any:
+    from aae_tf import mmd
+
+    return mmd.Energy()
+
+
+def _sliced() -> Any:
+    from aae_tf import mmd
+
+    return mmd.SlicedGaussian()
+
+
+# Kernels of the divergences that compare moments; None follows the prior.
+_KERNELS: dict[str, Callable[[], Any]] = {
+    "mmd": lambda: None,
+    "energy": _energy,
+    "sliced": _sliced,
+}
 
 
 def _gaussian(recipe: Recipe, _: int) -> tfp.distributions.Distribution:

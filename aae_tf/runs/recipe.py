@@ -2,12 +2,9 @@
 
 import dataclasses
 import functools
-import types
-from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from aae_tf.checks import (
-    check_choice,
     check_dimension,
     check_integer,
     check_non_negative,
@@ -15,6 +12,7 @@ from aae_tf.checks import (
     check_rate,
     check_sizes,
 )
+from aae_tf.runs.settings import check_value, setting
 from aae_tf.runs.variants import (
     VARIANTS,
     WITH_DIVERGENCE,
@@ -27,7 +25,7 @@ from aae_tf.runs.variants import (
 # Names that arguments of other packages take, repeated so that a wrong one is refused before
 # TensorFlow is imported, which takes seconds.
 POSTERIORS = ("deterministic", "gaussian", "universal")
-DIVERGENCES = ("adversarial", "mmd")
+DIVERGENCES = ("adversarial", "mmd", "energy", "sliced")
 SCHEDULES = ("joint", "alternating")
 RECONSTRUCTION_LOSSES = ("half_squared_error", "bernoulli")
 PRIORS = ("gaussian", "ring_mixture", "swiss_roll", "uniform")
@@ -48,45 +46,6 @@ _clusters = functools.partial(check_integer, minimum=2)
 def _share(argument: str, value: Any) -> float:
     """Returns `value` if it lies in (0, 1)."""
     return check_rate(argument, check_positive(argument, value))
-
-
-def setting(
-    default: Any,
-    help: str,
-    check: Callable[[str, Any], Any] | None = None,
-    choices: Sequence[str] = (),
-    models: Sequence[str] = (),
-    panel: str | None = None,
-) -> Any:
-    """Declares a field of a recipe.
-
-    Args:
-        default: default value of the field.
-        help: meaning of the field, half a sentence.
-        check: function of name and value that raises if the value is out of its domain.
-        choices: values of a field that is a name.
-        models: names of the variants that use the field; none means all.
-        panel: heading of the field's option in `aae-tf train --help`; with None there is no option,
-            and `--set` alone sets the field.
-
-    Returns:
-        `dataclasses.field`.
-    """
-    metadata = {
-        "help": help,
-        "check": check,
-        "choices": tuple(choices),
-        "models": tuple(models),
-        "panel": panel,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def value_type(field: dataclasses.Field[Any]) -> Any:
-    """Gives the type of the values of a field, of those that are not None."""
-    if isinstance(field.type, types.UnionType):
-        return next(kind for kind in get_args(field.type) if kind is not types.NoneType)
-    return field.type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +82,9 @@ class Recipe:
     )
     validation: float | None = setting(
         None,
-        "share of the rows, or of the train split, held out in training; by default a sixth",
-        _share,
+        "share of the rows, or of the train split, held out in training; by default a sixth; 0 "
+        "trains on all",
+        check_rate,
         panel=DATA,
     )
     test: float | None = setting(
@@ -139,6 +99,7 @@ class Recipe:
         check_integer,
         models=WITH_FEW_LABELS,
         panel=DATA,
+        none="all",
     )
     labelled_batch: int | None = setting(
         None,
@@ -210,14 +171,16 @@ class Recipe:
     )
     divergence: str = setting(
         "adversarial",
-        "what draws codes to the prior: a discriminator, or the maximum mean discrepancy",
+        "what draws codes to the prior: a discriminator; or the maximum mean discrepancy, the "
+        "energy distance, or that of all slices",
         choices=DIVERGENCES,
         models=WITH_DIVERGENCE,
         panel=MODEL,
     )
     divergence_weight: float | None = setting(
         None,
-        "its factor in the loss; by default 1 for adversarial, 100 for mmd",
+        "its factor in the loss; by default 1 for adversarial, 100 for mmd and sliced, 10 for "
+        "energy",
         check_non_negative,
         models=WITH_DIVERGENCE,
         panel=MODEL,
@@ -272,19 +235,19 @@ class Recipe:
     )
     input_noise: float = setting(
         0.0,
-        "standard deviation of the noise on the inputs in training; mlp only",
+        "standard deviation of the noise on the inputs in training",
         check_non_negative,
         models=WITH_ENCODER,
     )
     dropout: float = setting(
         0.0,
-        "share of the inputs set to zero in training, in [0, 1); mlp only",
+        "share of the inputs set to zero in training, in [0, 1)",
         check_rate,
         models=WITH_ENCODER,
     )
     decoder_input_noise: float = setting(
         0.0,
-        "standard deviation of the noise on the codes that the decoder gets in training; mlp only",
+        "standard deviation of the noise on the codes that the decoder gets in training",
         check_non_negative,
     )
     classification_weight: float = setting(
@@ -296,6 +259,12 @@ class Recipe:
     consistency_weight: float = setting(
         0.0,
         "factor of the virtual adversarial term of q(y|x)",
+        check_non_negative,
+        models=WITH_STYLE,
+    )
+    consistency_weight_end: float | None = setting(
+        None,
+        "that factor at the end of the training, to which it moves in a line; by default it stays",
         check_non_negative,
         models=WITH_STYLE,
     )
@@ -313,6 +282,12 @@ class Recipe:
     )
     information_weight: float = setting(
         0.0, "factor of the information of x about its class", check_non_negative, models=WITH_STYLE
+    )
+    information_weight_end: float | None = setting(
+        None,
+        "that factor at the end of the training, to which it moves in a line; by default it stays",
+        check_non_negative,
+        models=WITH_STYLE,
     )
     information_marginal: float = setting(
         4.0, "weight of the classes' even use within it", check_non_negative, models=WITH_STYLE
@@ -344,6 +319,23 @@ class Recipe:
     )
     epochs: int = setting(20, "passes over the training images", check_dimension, panel=TRAINING)
     batch_size: int = setting(100, "images in a step", check_dimension, panel=TRAINING)
+    starts: int = setting(
+        1,
+        "short trainings from different weights, of which the one of the lowest training loss "
+        "goes on",
+        check_dimension,
+        panel=TRAINING,
+    )
+    start_epochs: int = setting(
+        2, "epochs of each, the first ones of the training", check_dimension, panel=TRAINING
+    )
+    decoder_fit_steps: int = setting(
+        0,
+        "steps after the training that fit the decoder to its own prior samples, by implicit "
+        "maximum likelihood",
+        check_integer,
+        models=("aae", "vae"),
+    )
     optimizer: str = setting("adam", "of all networks", choices=OPTIMIZERS, panel=TRAINING)
     learning_rate: float = setting(1e-3, "for encoder and decoder", check_positive, panel=TRAINING)
     momentum: float = setting(0.9, "of sgd; beta_1 of adam", check_rate)
@@ -399,7 +391,7 @@ class Recipe:
     def __post_init__(self) -> None:
         fields, values = dataclasses.fields(self), vars(self)
         for field in fields:
-            _check_value(field, values[field.name])
+            check_value(field, values[field.name])
         check_compatible(fields, values)
 
     @classmethod
@@ -411,22 +403,3 @@ class Recipe:
             for name, value in options.items()
         }
         return cls(**values)
-
-
-def _check_value(field: dataclasses.Field[Any], value: Any) -> None:
-    """Checks that a value is in the domain of its field; the default None always is.
-
-    Raises:
-        TypeError, ValueError: if it is not; the message names the field.
-    """
-    if value is None and field.default is None:
-        return
-    kind = value_type(field)
-    if kind in (str, bool) and not isinstance(value, kind):
-        raise TypeError(
-            f"Expected `{field.name}` to be a {kind.__name__}. Received: {field.name}={value!r}."
-        )
-    if field.metadata["choices"]:
-        check_choice(field.name, value, field.metadata["choices"])
-    if field.metadata["check"] is not None:
-        field.metadata["check"](field.name, value)

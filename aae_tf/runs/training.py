@@ -15,7 +15,7 @@ import numpy as np
 
 from aae_tf.runs.builders import build_model
 from aae_tf.runs.detection import write_detector
-from aae_tf.runs.errors import UserError, as_user_error, refused_write
+from aae_tf.runs.errors import OutOfTime, UserError, as_user_error, refused_write
 from aae_tf.runs.figures import figure_callbacks, write_figures
 from aae_tf.runs.recipe import Recipe
 from aae_tf.runs.run_directory import check_new, is_run_of, write_run
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from aae_tf.data import Dataset
+    from aae_tf.models import BaseModel
     from aae_tf.runs.backup import Backup
     from aae_tf.runs.cluster import Cluster
     from aae_tf.runs.unfinished_run import UnfinishedRun
@@ -47,6 +48,7 @@ def train_run(
     backup_every: int | None = None,
     deterministic: bool = False,
     cluster: Cluster | None = None,
+    stop_at: float | None = None,
 ) -> None:
     """Trains a model and writes its run directory, which appears when it is complete.
 
@@ -66,8 +68,10 @@ def train_run(
         deterministic: whether TensorFlow adds in the same order every time, for the rest of the
             process.
         cluster: the workers that train together; None is this process, on one device.
+        stop_at: reading of `time.monotonic` after which the training is backed up and ends.
 
     Raises:
+        OutOfTime: after `stop_at`; what was trained until then is in `OUT.partial`.
         UserError: if the recipe does not fit the data, if `OUT.partial` belongs to another recipe,
             or if the training diverges, is interrupted, loses a worker, or fills the disk.
     """
@@ -75,9 +79,11 @@ def train_run(
     import tensorflow as tf
 
     from aae_tf.data.check_arrays import check_training_data
-    from aae_tf.runs.backup import Backup
+    from aae_tf.runs.backup import Backup, Progress
     from aae_tf.runs.cluster import Cluster
+    from aae_tf.runs.starts import best_start
     from aae_tf.runs.unfinished_run import UnfinishedRun
+    from aae_tf.training.decoder_fit import fit_decoder
     from aae_tf.training.objective import check_rows, divergences_of
 
     cluster = cluster or Cluster()
@@ -88,8 +94,12 @@ def train_run(
     with as_user_error(ValueError, TypeError):
         data = training_data(recipe, dataset)
         cluster.check_divisible(batch_sizes(recipe, dataset))
-        with cluster.scope():
-            model = build_model(recipe, data)
+
+        def build(recipe: Recipe) -> BaseModel:
+            with cluster.scope():
+                return build_model(recipe, data)
+
+        model = build(recipe)
         check_rows(divergences_of(model), sum(batch_sizes(recipe, dataset).values()))
         # `fit` checks arrays in this way, but gets batches, whose order another process can repeat.
         labels = used_labels(recipe, dataset)
@@ -106,8 +116,17 @@ def train_run(
             unfinished.prepare(_identity(recipe, dataset, deterministic), restart)
 
         cluster.run_on_chief(prepare_directory)
-        backup = Backup(unfinished.backups, data.steps_per_epoch, cluster, backup_every)
+        backup = Backup(unfinished.backups, data.steps_per_epoch, cluster, backup_every, stop_at)
+
+        def batches(epoch: int, step: int) -> tf.data.Dataset:
+            return cluster.shard(training_batches(recipe, dataset, epoch, step))
+
         try:
+            if recipe.starts > 1 and backup.backed_up is None:
+                model, history = best_start(
+                    recipe, build, batches, data.fit, stop_at, report=cluster.is_chief
+                )
+                backup.progress = Progress(recipe.start_epochs, 0, history)
             _fit(
                 functools.partial(
                     model.fit,
@@ -119,10 +138,14 @@ def train_run(
                     ],
                     verbose=_verbosity(verbose, cluster),
                 ),
-                lambda *place: cluster.shard(training_batches(recipe, dataset, *place)),
+                batches,
                 recipe.epochs,
                 backup,
             )
+            if recipe.decoder_fit_steps:
+                fit_decoder(
+                    model, dataset.x_train, steps=recipe.decoder_fit_steps, seed=recipe.seed
+                )
             if cluster.is_chief:
                 write_run(unfinished.run, model, recipe, backup.progress.history)
                 if recipe.task == "anomaly":
@@ -140,6 +163,10 @@ def train_run(
             if backup.backed_up is not None:
                 what += f" in epoch {backup.progress.epoch + 1} of {recipe.epochs}"
             raise _stopped(what, 130, backup, unfinished, restart) from interrupt
+        except OutOfTime:
+            if backup.backed_up is None and cluster.is_chief:
+                unfinished.remove()
+            raise
         except Exception as error:
             refusal = refused_write(error)
             if refusal is None:
@@ -169,7 +196,7 @@ def _fit(
 ) -> None:
     """Trains from the last backup to the end."""
     epoch, step, _ = backup.progress
-    if (epoch or step) and backup.cluster.is_chief:
+    if backup.backed_up is not None and backup.cluster.is_chief:
         print(
             f"Continuing in epoch {min(epoch + 1, epochs)} of {epochs}, after {step} of "
             f"{backup.steps_per_epoch} steps",

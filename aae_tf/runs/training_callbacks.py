@@ -1,11 +1,15 @@
 """Callbacks of a training: an error at NaN, logs for TensorBoard, one bar for all epochs."""
 
+import json
 import math
 import os
+import time
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+
+from aae_tf.files import write_atomically
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -40,6 +44,29 @@ class StopAtNaN(keras.callbacks.Callback):
             is_measured = key != "loss" or logs.get("skipped_updates", 0.0) < batches
             if is_measured and not math.isfinite(value):
                 raise FloatingPointError(f"{key} became {value} in epoch {self._epoch + 1}.")
+
+
+class ProcessorClock(keras.callbacks.Callback):
+    """Adds up the processor time of a training in a file, over all processes that resumed it.
+
+    Args:
+        path: the file, which need not exist; it is written after each epoch.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        before = json.loads(path.read_text()) if path.exists() else 0.0
+        self._offset = time.process_time() - 60.0 * before
+
+    @property
+    def minutes(self) -> float:
+        """Processor time of all threads so far, minutes."""
+        return (time.process_time() - self._offset) / 60.0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Writes the time so far."""
+        write_atomically(self._path, json.dumps(self.minutes).encode())
 
 
 class EpochLogs(keras.callbacks.Callback):

@@ -27,7 +27,7 @@ class TrainingData(NamedTuple):
         class_shares: float [num_classes], share of each class; None if the model uses no labels,
             or if some are unknown.
         steps_per_epoch: number of batches in an epoch.
-        fit: arguments of `fit` for validation.
+        fit: arguments of `fit` for validation; none where no rows are held out.
         table: the columns of a table; None for arrays.
         class_names: names of the classes; None where they are the numbers, or there are none.
         in_unit_interval: whether inputs lie in [0, 1], so that a decoder may end in a sigmoid.
@@ -61,6 +61,8 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
     elif labels is not None:
         shares = np.bincount(labels, minlength=dataset.num_classes) / n
     fit = {"validation_data": validation, "validation_batch_size": recipe.batch_size}
+    if not len(dataset.x_validation):
+        fit = {}
     x, names = dataset.x_train, dataset.class_names
     has_names = bool(names) and names != tuple(map(str, range(len(names))))
     return TrainingData(

@@ -69,11 +69,7 @@ _RULES: tuple[tuple[Sequence[str], Callable[[Values], bool], Sequence[str]], ...
         lambda values: values["learning_rate_schedule"] == "step",
         ("learning_rate_schedule",),
     ),
-    (
-        ("input_noise", "dropout", "decoder_input_noise"),
-        lambda values: values["network"] == "mlp",
-        ("network",),
-    ),
+    (("start_epochs",), lambda values: values["starts"] > 1, ("starts",)),
     # With `labels=None` all labels are kept, and batches have no unlabelled part.
     (("labelled_batch", "unlabelled_batch"), lambda values: bool(values["labels"]), ("labels",)),
     (("ring_radius",), lambda values: values["prior"] == "ring_mixture", ("prior",)),
@@ -144,6 +140,16 @@ def check_compatible(fields: Sequence[dataclasses.Field[Any]], values: Values) -
             )
     if labels is not None and VARIANTS[model].labels == "some":
         check_integer("labels", labels, minimum=1)
+    if values["starts"] > 1 and values["start_epochs"] >= values["epochs"]:
+        raise ValueError(
+            f"Expected `start_epochs` to be less than the {values['epochs']} epochs of the "
+            f"training. Received: start_epochs={values['start_epochs']}."
+        )
+    if values["task"] == "anomaly" and values["validation"] == 0:
+        raise ValueError(
+            "Expected `validation` to be positive with task='anomaly', whose detector is "
+            "calibrated on that split. Received: validation=0."
+        )
 
 
 def _divergences(values: Values) -> dict[str, str]:

@@ -71,6 +71,9 @@ def test_evaluate_measures_alarms(invoke, run):
     assert numbers["anomalies"]["false_alarm_rate"] == pytest.approx(alarms)
     for name in ("auroc", "average_precision", "f1", "false_alarm_rate_interval"):
         assert name in result.stdout
+    # The detector is calibrated on that split.
+    message = invoke("evaluate", run, "--split", "validation", code=2).output
+    assert "Expected --split to be test for a run of task anomaly" in " ".join(message.split())
 
 
 @pytest.mark.integration

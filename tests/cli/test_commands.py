@@ -1,5 +1,6 @@
 """From a trained run to answers of a server, as the README has it."""
 
+import dataclasses
 import io
 import json
 import re
@@ -16,6 +17,8 @@ import rich.console
 from matplotlib.image import imread
 
 from aae_tf import data, evaluation
+from aae_tf.cli.evaluate import halve_validation
+from aae_tf.runs.errors import UserError
 from aae_tf.serving import Client
 
 
@@ -57,6 +60,25 @@ class TestEvaluate:
         assert "297 test images of digits" in output
         for text in ("half_squared_error", "7.123", "latent_discriminator_loss", "0.25 -1.00"):
             assert text in output
+        # The halves of the validation split, and nothing of the test split.
+        output = invoke("evaluate", trained, "--split", "validation").output
+        assert "125 validation images of digits" in output
+        written = json.loads((trained / "evaluation-validation.json").read_text())
+        assert written == {"images": 125, **numbers}
+        ((_, *split), options) = evaluated[1]
+        held_out = (digits.x_validation, digits.y_validation)
+        for array, other, images in zip(split, options["validation"], held_out, strict=True):
+            np.testing.assert_array_equal(array, images[1::2])
+            np.testing.assert_array_equal(other, images[::2])
+
+    def test_refuses_splits_that_it_cannot_measure(self, invoke, trained):
+        output = invoke("evaluate", trained, "--split", "train", code=2).output
+        assert "Expected `--split` to be one of 'test', 'validation'." in " ".join(output.split())
+        few = np.zeros([3, 8, 8, 1], np.float32)
+        digits = data.load("digits")
+        dataset = dataclasses.replace(digits, x_validation=few, y_validation=np.zeros(3, int))
+        with pytest.raises(UserError, match=r"four validation rows or more.*Received: 3 rows"):
+            halve_validation(dataset)
 
 
 class TestSample:

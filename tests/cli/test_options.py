@@ -37,6 +37,8 @@ class TestParseSetting:
         ("name", "text", "value"),
         [
             ("epochs", "12", 12),
+            ("labels", "all", None),
+            ("labels", "none", None),
             ("learning_rate", "1e-4", 1e-4),
             ("prior_scale", "5", 5.0),
             ("units", "10,20", (10, 20)),

@@ -223,6 +223,20 @@ class TestParzen:
         assert evaluation.parzen(sample, X[:50, :2], X[50:99, :2], 200, seed=1) == first
         assert evaluation.parzen(sample, X[:50, :2], X[50:99, :2], 200, seed=2) != first
 
+    def test_takes_arrays(self):
+        numbers = evaluation.parzen(SAMPLES, X[:300], X[300:600])
+        sigma = evaluation.parzen_bandwidth(SAMPLES, X[:300])
+        expected = evaluation.parzen_log_likelihood(X[300:600], SAMPLES, sigma).mean()
+        assert (numbers["sigma"], numbers["num_samples"]) == (sigma, 1500)
+        assert numbers["log_likelihood"] == pytest.approx(expected, rel=1e-6)
+
+    def test_refuses_a_sampler_that_ignores_its_seed(self):
+        rng = np.random.default_rng(0)
+        with pytest.raises(ValueError, match="to give the same for the same `seed`"):
+            evaluation.parzen(lambda n, seed: rng.normal(size=(n, 3)), X[:50], X[50:99])
+        with pytest.raises(ValueError, match="to give other samples for another `seed`"):
+            evaluation.parzen(lambda n, seed: SAMPLES[:n], X[:50], X[50:99], 200, chunk_size=150)
+
     def test_measures_a_model(self, make_aae, images):
         model = make_aae()
         numbers = evaluation.parzen(model.sample, images[:30], images[30:], 100, chunk_size=60)

@@ -63,9 +63,16 @@ def test_noise_and_dropout_act_in_training_only():
         encoder = networks.mlp_encoder((6,), units=(5,), seed=0, **options)
         np.testing.assert_array_equal(encoder(x), encoder(x))
         assert not np.allclose(encoder(x), encoder(x, training=True))
-    decoder = networks.mlp_decoder((6,), 3, units=(5,), input_noise=0.3, seed=0)
-    np.testing.assert_array_equal(decoder(x[:, :3]), decoder(x[:, :3]))
-    assert not np.allclose(decoder(x[:, :3]), decoder(x[:, :3], training=True))
+        images = np.ones((4, 4, 4, 1), "float32")
+        encoder = networks.conv_encoder((4, 4, 1), (2,), units=(5,), seed=0, **options)
+        np.testing.assert_array_equal(encoder(images), encoder(images))
+        assert not np.allclose(encoder(images), encoder(images, training=True))
+    for decoder in (
+        networks.mlp_decoder((6,), 3, units=(5,), input_noise=0.3, seed=0),
+        networks.conv_decoder((4, 4, 1), 3, (2,), units=(5,), input_noise=0.3, seed=0),
+    ):
+        np.testing.assert_array_equal(decoder(x[:, :3]), decoder(x[:, :3]))
+        assert not np.allclose(decoder(x[:, :3]), decoder(x[:, :3], training=True))
 
 
 @pytest.mark.parametrize("stddev", [0.5, 3.0])

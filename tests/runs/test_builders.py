@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from aae_tf import divergences, posteriors
+from aae_tf import divergences, mmd, posteriors
 from aae_tf.runs.builders import build_model
 from aae_tf.runs.named_recipes import make_recipe
 from aae_tf.runs.training_data import TrainingData
@@ -230,6 +230,48 @@ def test_convolutions_and_mmd():
     assert model.divergence.weight == 7.0
     whole = build_model(make_recipe({"network": "conv"}), DATA)
     assert whole.encoder.output_shape == (None, 256)
+
+
+def test_noise_reaches_convolutions():
+    model = build(network="conv", input_noise=0.3, dropout=0.2, decoder_input_noise=2.0)
+    noise, dropout = model.encoder.layers[1:3]
+    assert (noise.stddev, dropout.rate) == (0.3, 0.2)
+    # Keras has noise of at most 1: the codes are divided before it, and multiplied after it.
+    assert [type(layer).__name__ for layer in model.decoder.layers[1:4]] == [
+        "Rescaling", "RowGaussianNoise", "Rescaling",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "weight"),
+    [("energy", mmd.Energy, 10.0), ("sliced", mmd.SlicedGaussian, 100.0)],
+)
+def test_kernels_without_a_width_to_choose(name, kernel, weight):
+    model = build(divergence=name)
+    assert isinstance(model.divergence, divergences.MMD)
+    assert isinstance(model.divergence.kernel, kernel)
+    assert model.divergence.weight == weight
+    model = build(model="clustering", divergence=name, class_divergence="none")
+    assert isinstance(model.style_divergence.kernel, kernel)
+
+
+def test_weights_of_terms_move_in_a_line():
+    model = build(
+        model="clustering",
+        epochs=5,
+        consistency_weight=0.0,
+        consistency_weight_end=2.0,
+        information_weight=0.4,
+        information_weight_end=0.1,
+    )
+
+    def weights(step):
+        return [float(term.weight(step)) for term in (model.consistency, model.information)]
+
+    # 5 epochs of 20 steps.
+    assert weights(0) == pytest.approx([0.0, 0.4])
+    assert weights(50) == pytest.approx([1.0, 0.25])
+    assert weights(100) == pytest.approx([2.0, 0.1])
 
 
 def test_weights_are_a_function_of_the_seed():

@@ -57,7 +57,8 @@ class TestRecipes:
         given = {field: getattr(large, field) for field in ("units", "discriminator_units")}
         small = {field: (4,) * len(units) for field, units in given.items() if units}
         recipe = make_recipe({"units": (4, 4), **small}, name)
-        shares = None if VARIANTS[recipe.model].labels == "none" else np.full(10, 0.1)
+        unlabelled = VARIANTS[recipe.model].labels == "none" or recipe.labels == 0
+        shares = None if unlabelled else np.full(10, 0.1)
         data = TrainingData((28, 28, 1), 10, shares, 100, {})
         model = build_model(recipe, data)
         assert type(model).__name__.lower().startswith(recipe.model.replace("-", ""))

@@ -124,7 +124,7 @@ class TestTogether:
             ),
             ("regularization_learning_rate", 0.1, {}, "schedule='joint'"),
             ("learning_rate_steps", (3,), {}, "learning_rate_schedule='constant'"),
-            ("dropout", 0.1, {"network": "conv"}, "network='conv'"),
+            ("start_epochs", 3, {}, "starts=1"),
             ("labelled_batch", 3, {"model": "semi-supervised"}, "labels=None"),
             ("head_weight", 3.0, {"model": "embedding", "heads_scale": 2.0}, "heads_scale=2.0"),
             ("ring_radius", 5.0, {}, "prior='gaussian'"),
@@ -145,6 +145,15 @@ class TestTogether:
             ({"model": "vae"}, "`posterior` to be 'gaussian' with model='vae'. Received: post"),
             ({"model": "gmmn"}, "`divergence` to be 'mmd' with model='gmmn'. Received: divergence"),
             ({"model": "semi-supervised", "labels": 0}, "`labels` to be at least 1. Received"),
+            (
+                {"starts": 2, "start_epochs": 4, "epochs": 4},
+                "`start_epochs` to be less than the 4 epochs of the training. Received: start",
+            ),
+            (
+                {"task": "anomaly", "validation": 0},
+                "`validation` to be positive with task='anomaly', whose detector is calibrated on "
+                "that split. Received: validation=0",
+            ),
         ],
     )
     def test_what_a_model_insists_on(self, fields, message):

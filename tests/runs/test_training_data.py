@@ -65,6 +65,12 @@ def test_few_labels_are_mixed_in(options, labelled, unlabelled):
     assert prepared.class_shares is None
 
 
+def test_without_held_out_rows_there_is_no_validation():
+    recipe = make_recipe({"validation": 0})
+    whole = training_data(recipe, data.load("digits", validation=0))
+    assert (whole.fit, whole.steps_per_epoch) == ({}, 15)
+
+
 def test_no_labels_are_none():
     prepared = prepare(model="embedding", labels=0)
     assert batches(model="embedding", labels=0).element_spec == tf.TensorSpec([None, 8, 8, 1])
