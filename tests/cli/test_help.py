@@ -10,7 +10,7 @@ from aae_tf.cli import main
 SLOW = ("tensorflow", "keras", "tensorflow_probability", "matplotlib", "sklearn", "scipy")
 COMMANDS = (
     *("quickstart", "recipes", "train", "evaluate", "sample", "encode"),
-    *("export", "deploy", "explore", "serve", "query", "drift", "loadtest"),
+    *("export", "deploy", "explore", "serve", "query", "drift", "loadtest", "reproduce"),
 )
 
 
