@@ -39,11 +39,12 @@ class BalanceMonitor(FigureCallback):
 
     Args:
         directory: where `balance_EPOCH.png` is written.
-        log_dir: of TensorBoard.
+        log_dir: of TensorBoard; in a notebook, without either, the figure is shown.
         every: epochs between two figures, which show every epoch. Every epoch is checked.
         lowest: accuracy in (0, 1) below which the discriminator is too weak.
         highest: accuracy in (lowest, 1) above which it is too strong.
         patience: number of epochs in a row.
+        title: beginning of the figure's title; None takes the model's class.
 
     Attributes:
         messages: list of str, the printed messages in order.
@@ -76,8 +77,9 @@ class BalanceMonitor(FigureCallback):
         lowest: float = 0.45,
         highest: float = 0.9,
         patience: int = 3,
+        title: str | None = None,
     ) -> None:
-        super().__init__(directory, log_dir, every)
+        super().__init__(directory, log_dir, every, title)
         lowest, highest = check_number("lowest", lowest), check_number("highest", highest)
         if not 0.0 < lowest < highest < 1.0:
             raise ValueError(
@@ -124,6 +126,7 @@ class BalanceMonitor(FigureCallback):
         figure = matplotlib_figure.Figure(
             figsize=(4.0 * columns, 3.0 * len(self._divergences)), layout="constrained"
         )
+        figure.suptitle(self.headline, parse_math=False)
         axes = figure.subplots(len(self._divergences), columns, squeeze=False)
         for row, (code, divergence) in zip(axes, self._divergences.items(), strict=True):
             accuracy, losses = row[0], row[1]

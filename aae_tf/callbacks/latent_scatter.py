@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aae_tf import data, evaluation
@@ -19,8 +20,10 @@ class LatentScatter(FigureCallback):
         x: float [n, ...], inputs to encode, best held-out ones.
         labels: integer [n], -1 where unknown; None draws one colour.
         directory: where `latent_EPOCH.png` is written.
-        log_dir: where TensorBoard looks.
+        log_dir: where TensorBoard looks; in a notebook, without either, the figure is shown.
         every: epochs between two figures.
+        title: beginning of the figure's title; None takes the model's class.
+        class_names: name of each class, for the legend; None takes those of the model.
 
     Raises:
         TypeError, ValueError: if an argument is out of its domain; from `fit`, if `x` is not of
@@ -42,6 +45,7 @@ class LatentScatter(FigureCallback):
 
     name = "latent"
     needs_encoder = True
+    key_logs = ("latent_standardized_mmd", "style_standardized_mmd", "reconstruction_loss", "loss")
 
     def __init__(
         self,
@@ -50,12 +54,15 @@ class LatentScatter(FigureCallback):
         directory: str | os.PathLike[str] | None = None,
         log_dir: str | os.PathLike[str] | None = None,
         every: int = 1,
+        title: str | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(directory, log_dir, every)
+        super().__init__(directory, log_dir, every, title)
         self.x = data.check_array(x, "x")
         if labels is not None:
             data.check_labels(labels, "labels", size=len(self.x))
         self.labels = labels
+        self.class_names = class_names
 
     def check_model(self) -> None:
         """Checks the shape of the inputs against the encoder's."""
@@ -63,4 +70,6 @@ class LatentScatter(FigureCallback):
 
     def draw(self) -> Figure:
         """Draws the current codes."""
-        return evaluation.model_latents(self.model, self.x, self.labels)
+        return evaluation.model_latents(
+            self.model, self.x, self.labels, self.class_names, title=self.headline
+        )

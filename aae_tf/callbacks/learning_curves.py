@@ -6,27 +6,20 @@ import math
 from typing import TYPE_CHECKING
 
 from aae_tf.callbacks.figure_callback import FigureCallback
-from aae_tf.checks import import_extra
+from aae_tf.evaluation import learning_curves
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMNS = 3
-_PANEL_INCHES = (4.0, 2.6)
-_VALIDATION = "val_"
-
 
 class LearningCurves(FigureCallback):
-    """Draws each log of a training by epoch, with its value on validation data beside it.
-
-    One panel for each log: `loss` and `reconstruction_loss` first, the others in the order in which
-    the training logs them. A log without a finite value has no panel. Where all values of a panel
-    are positive and the largest is more than a hundred times the smallest, its axis is logarithmic.
+    """Draws each log of a training by epoch, see `evaluation.learning_curves`.
 
     Args:
         directory: where `learning_curves_EPOCH.png` is written.
-        log_dir: of TensorBoard.
+        log_dir: of TensorBoard; in a notebook, without either, the figure is shown.
         every: epochs between two figures, which show every epoch.
+        title: beginning of the figure's title; None takes the model's class.
 
     Raises:
         TypeError, ValueError: as `FigureCallback`.
@@ -60,40 +53,11 @@ class LearningCurves(FigureCallback):
 
     def draw(self) -> Figure:
         """Draws all epochs of the training so far."""
-        keys = self._keys()
-        rows = -(-len(keys) // _COLUMNS)
-        width, height = _PANEL_INCHES
-        figure = import_extra("matplotlib.figure", "figures").Figure(
-            figsize=(width * min(len(keys), _COLUMNS), height * rows), layout="constrained"
-        )
-        figure.suptitle(f"{type(self.model).__name__}, {self._history[-1][0]} epochs")
-        panels = figure.subplots(rows, min(len(keys), _COLUMNS), squeeze=False).ravel()
-        for axes, key in zip(panels, keys, strict=False):
-            drawn: list[float] = []
-            for label, prefix in (("training", ""), ("validation", _VALIDATION)):
-                epochs, values = self._curve(prefix + key)
-                if values:
-                    axes.plot(epochs, values, label=label, marker="." if len(values) < 30 else "")
-                    drawn += values
-            axes.set(title=key.replace("_", " "), xlabel="epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            if min(drawn) > 0.0 and max(drawn) > 100.0 * min(drawn):
-                axes.set_yscale("log")
-            if len(axes.lines) > 1:
-                axes.legend()
-        for axes in panels[len(keys) :]:
-            axes.remove()
-        return figure
-
-    def _keys(self) -> list[str]:
-        logged = (key.removeprefix(_VALIDATION) for _, logs in self._history for key in logs)
-        keys = dict.fromkeys(["loss", "reconstruction_loss", *logged])
-        return [key for key in keys if self._curve(key)[1] or self._curve(_VALIDATION + key)[1]]
-
-    def _curve(self, key: str) -> tuple[list[int], list[float]]:
-        points = [
-            (epoch, float(logs[key]))
-            for epoch, logs in self._history
-            if key in logs and math.isfinite(logs[key])
-        ]
-        return [epoch for epoch, _ in points], [value for _, value in points]
+        first = self._history[0][0]
+        history = {
+            key: [math.nan] * len(self._history) for _, logs in self._history for key in logs
+        }
+        for position, (_, logs) in enumerate(self._history):
+            for key, value in logs.items():
+                history[key][position] = float(value)
+        return learning_curves(history, first, title=self.headline)

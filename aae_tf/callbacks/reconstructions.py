@@ -19,8 +19,9 @@ class Reconstructions(FigureCallback):
     Args:
         x: float [n, height, width, channels], images of one or three channels, such as two dozen.
         directory: where `reconstructions_EPOCH.png` is written.
-        log_dir: where TensorBoard looks.
+        log_dir: where TensorBoard looks; in a notebook, without either, the figure is shown.
         every: epochs between two figures.
+        title: beginning of the figure's title; None takes the model's class.
 
     Raises:
         TypeError, ValueError: if an argument is out of its domain; from `fit`, if `x` is not of
@@ -52,8 +53,9 @@ class Reconstructions(FigureCallback):
         directory: str | os.PathLike[str] | None = None,
         log_dir: str | os.PathLike[str] | None = None,
         every: int = 1,
+        title: str | None = None,
     ) -> None:
-        super().__init__(directory, log_dir, every)
+        super().__init__(directory, log_dir, every, title)
         check_images("x", x)
         self.x = x
 
@@ -63,4 +65,4 @@ class Reconstructions(FigureCallback):
 
     def draw(self) -> Figure:
         """Draws the current reconstructions."""
-        return evaluation.reconstructions(self.x, self.model.reconstruct(self.x))
+        return evaluation.reconstructions(self.x, self.model.reconstruct(self.x), self.headline)

@@ -23,8 +23,9 @@ class SampleGrid(FigureCallback):
         count: number of samples.
         seed: non-negative integer that fixes their codes.
         directory: where `samples_EPOCH.png` is written.
-        log_dir: where TensorBoard looks.
+        log_dir: where TensorBoard looks; in a notebook, without either, the figure is shown.
         every: epochs between two figures.
+        title: beginning of the figure's title; None takes the model's class.
 
     Raises:
         TypeError, ValueError: if an argument is out of its domain; from `fit`, if the decoder
@@ -55,8 +56,9 @@ class SampleGrid(FigureCallback):
         directory: str | os.PathLike[str] | None = None,
         log_dir: str | os.PathLike[str] | None = None,
         every: int = 1,
+        title: str | None = None,
     ) -> None:
-        super().__init__(directory, log_dir, every)
+        super().__init__(directory, log_dir, every, title)
         self.count = check_dimension("count", count)
         self.seed = check_integer("seed", seed)
 
@@ -67,4 +69,6 @@ class SampleGrid(FigureCallback):
 
     def draw(self) -> Figure:
         """Draws the current samples."""
-        return evaluation.sample_grid(self.model.sample(self.count, seed=self.seed))
+        return evaluation.sample_grid(
+            self.model.sample(self.count, seed=self.seed), title=self.headline
+        )

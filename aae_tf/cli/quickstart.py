@@ -78,6 +78,7 @@ def quickstart(
 
     program = _program()
     typer.echo(f"\nDone in {time.monotonic() - started:.0f} s. Look at")
+    typer.echo(f"  {run / 'index.html'}")
     for figure in sorted((run / "figures").iterdir()):
         typer.echo(f"  {figure}")
     typer.echo("The exported models, for aae-tf serve or TensorFlow Serving:")

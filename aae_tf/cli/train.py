@@ -67,9 +67,9 @@ def train(
 ) -> None:
     """Train a model and write a run directory.
 
-    RUN gets model.keras, config.json, history.csv, logs/ for TensorBoard and figures/. It appears
-    when it is complete. After Ctrl-C or a kill, **the same command resumes** from the last backup,
-    in RUN.partial.
+    RUN gets model.keras, config.json, history.csv, logs/ for TensorBoard, figures/,
+    learning_curves.png and index.html, a page of all of these. It appears when it is complete.
+    After Ctrl-C or a kill, **the same command resumes** from the last backup, in RUN.partial.
 
     Without --recipe, the variants with a class and the baselines have defaults of their own, see
     **aae-tf recipes**; those below are the defaults of the other models.
@@ -100,5 +100,5 @@ def train(
     if not cluster.is_chief:
         return
     typer.echo(f"Trained {made.model} on {made.data}: {out}")
-    typer.echo(f"Figures: {out / 'figures'}")
+    typer.echo(f"Open in a browser: {out / 'index.html'}")
     typer.echo(f"Next: aae-tf evaluate {out}")

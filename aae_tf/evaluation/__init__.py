@@ -10,14 +10,23 @@ from aae_tf.evaluation.class_scores import (
     classification_scores,
     clustering_scores,
 )
+from aae_tf.evaluation.confusion_matrix import confusion_matrix
 from aae_tf.evaluation.evaluate_model import evaluate_model
-from aae_tf.evaluation.image_grids import cluster_grid, reconstructions, sample_grid, style_grid
+from aae_tf.evaluation.image_grids import (
+    cluster_grid,
+    image_rows,
+    reconstructions,
+    sample_grid,
+    style_grid,
+)
 from aae_tf.evaluation.latent_paths import interpolate, nearest, traverse
 from aae_tf.evaluation.latent_scatter import latent_panels, latent_scatter, model_latents
+from aae_tf.evaluation.learning_curves import learning_curves
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.manifold import manifold
 from aae_tf.evaluation.parzen import parzen, parzen_bandwidth, parzen_log_likelihood
 from aae_tf.evaluation.sample_quality import frechet_distance, kid, kid_interval, prdc
+from aae_tf.evaluation.score_histogram import score_histogram
 from aae_tf.evaluation.witness_plot import witness_plot
 
 __all__ = [
@@ -27,13 +36,16 @@ __all__ = [
     "cluster_grid",
     "clustering_scores",
     "column_chart",
+    "confusion_matrix",
     "evaluate_model",
     "frechet_distance",
+    "image_rows",
     "interpolate",
     "kid",
     "kid_interval",
     "latent_panels",
     "latent_scatter",
+    "learning_curves",
     "linear_probe",
     "manifold",
     "model_latents",
@@ -44,6 +56,7 @@ __all__ = [
     "prdc",
     "reconstructions",
     "sample_grid",
+    "score_histogram",
     "style_grid",
     "traverse",
     "witness_plot",

@@ -11,12 +11,10 @@ from scipy import stats
 from aae_tf import data
 from aae_tf.checks import check_dimension, import_extra
 from aae_tf.evaluation.arguments import check_entries
-from aae_tf.evaluation.canvas import FONT_SIZE, LINE_COLOR, new_axes
+from aae_tf.evaluation.canvas import FONT_SIZE, LINE_COLOR, new_axes, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_LONGEST_NAME = 24
 
 
 def anomaly_metrics(y: Any, anomaly_score: Any, is_anomaly: Any) -> dict[str, Any]:
@@ -107,18 +105,14 @@ def column_chart(
     if len(order) > most:
         shown, rest = order[: most - 1], order[most - 1 :]
     bars = [float(lengths[i]) for i in shown]
-    texts = [_shorten(labels[i]) for i in shown]
+    texts = [shorten(labels[i]) for i in shown]
     if len(rest):
         bars.append(float(lengths[rest].sum()))
         texts.append(f"{len(rest)} others")
     figure, axes = new_axes(4.4, 0.6 + 0.24 * len(bars))
     axes.barh(range(len(bars)), bars, color=LINE_COLOR)
-    axes.set_yticks(range(len(bars)), texts, fontsize=FONT_SIZE - 1)
+    axes.set_yticks(range(len(bars)), texts, fontsize=FONT_SIZE - 1, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlabel(f"nats, of {sum(bars):.3g}", fontsize=FONT_SIZE)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 FONT_SIZE = 9
 LINE_COLOR = "0.2"
 _DPI = 150
+_LONGEST_NAME = 24
+_TITLE_INCHES = 0.2
+# Inches: a narrower page, such as that of one image, has no room for its names.
+_NARROWEST = 1.0
 
 
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
@@ -62,6 +66,22 @@ def new_panels(width: float, height: float, rows: int, columns: int) -> tuple[Fi
     return figure, grid
 
 
+def set_title(axes: Axes, title: str | None) -> None:
+    """Writes a title above axes, as it stands: a dollar sign begins no mathematics.
+
+    Args:
+        axes: below the title.
+        title: one line or several; None writes nothing.
+    """
+    if title:
+        axes.set_title(title, fontsize=FONT_SIZE, loc="left", parse_math=False)
+
+
+def shorten(name: str) -> str:
+    """Cuts a name that is too long for a legend or an axis."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+
+
 def image_gap(images: np.ndarray) -> int:
     """Returns the space between tiled images, in pixels: one fourteenth of their height."""
     return max(1, images.shape[1] // 14)
@@ -88,7 +108,9 @@ def tile_images(images: np.ndarray, columns: int) -> np.ndarray:
     return page[:-gap, :-gap]
 
 
-def draw_page(page: np.ndarray, width: float, left: float, bottom: float) -> tuple[Figure, Axes]:
+def draw_page(
+    page: np.ndarray, width: float, left: float, bottom: float, title: str | None = None
+) -> tuple[Figure, Axes]:
     """Draws tiled images on a figure of their size, without a frame and without interpolation.
 
     Args:
@@ -96,11 +118,15 @@ def draw_page(page: np.ndarray, width: float, left: float, bottom: float) -> tup
         width: of the page, inches.
         left: inches beside the page, for labels.
         bottom: inches below it.
+        title: above it; None leaves no space.
 
     Returns:
         The figure and its axes, without ticks.
     """
-    figure, axes = new_axes(width + left, width * page.shape[0] / page.shape[1] + bottom)
+    top = _TITLE_INCHES * len(title.splitlines()) if title else 0.0
+    height = width * page.shape[0] / page.shape[1] + bottom + top
+    figure, axes = new_axes(max(width + left, _NARROWEST), height)
+    set_title(axes, title)
     page = np.clip(page, 0.0, 1.0)
     axes.imshow(
         page[..., 0] if page.shape[2] == 1 else page,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from aae_tf import data
 from aae_tf.checks import check_dimension
 from aae_tf.evaluation.arguments import check_images
-from aae_tf.evaluation.canvas import FONT_SIZE, draw_page, image_gap, tile_images
+from aae_tf.evaluation.canvas import FONT_SIZE, draw_page, image_gap, shorten, tile_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 _INCHES = 0.5
 _PAIR_INCHES = 0.55
 _PAIR_COLUMNS = 12
+# Characters of a name above a column of one image.
+_LONGEST_ABREAST = 6
 
 
-def sample_grid(samples: Any, columns: int | None = None) -> Figure:
+def sample_grid(samples: Any, columns: int | None = None, title: str | None = None) -> Figure:
     """Draws samples row by row.
 
     Args:
         samples: float [n, height, width], [n, height, width, 1] or [n, height, width, 3]; values
             outside [0, 1] are clipped.
         columns: images in a row; None makes the grid as square as it can be.
+        title: text above the images.
 
     Returns:
         Figure with all samples.
@@ -46,17 +49,19 @@ def sample_grid(samples: Any, columns: int | None = None) -> Figure:
     samples = check_images("samples", samples)
     columns = math.ceil(math.sqrt(len(samples))) if columns is None else columns
     columns = min(check_dimension("columns", columns), len(samples))
-    figure, _ = draw_page(tile_images(samples, columns), _INCHES * columns, left=0.1, bottom=0.1)
+    page = tile_images(samples, columns)
+    figure, _ = draw_page(page, _INCHES * columns, left=0.1, bottom=0.1, title=title)
     return figure
 
 
-def reconstructions(inputs: Any, outputs: Any) -> Figure:
+def reconstructions(inputs: Any, outputs: Any, title: str | None = None) -> Figure:
     """Draws pairs of rows: inputs, and below each its reconstruction.
 
     Args:
         inputs: float [n, height, width], [n, height, width, 1] or [n, height, width, 3], values
             in [0, 1].
         outputs: their reconstructions, same shape; values outside [0, 1] are clipped.
+        title: text above the images.
 
     Returns:
         Figure with up to twelve pairs abreast.
@@ -88,7 +93,7 @@ def reconstructions(inputs: Any, outputs: Any) -> Figure:
     # The space between pairs is wider than the one between the two rows of a pair.
     space = np.ones((3 * image_gap(inputs), *pairs[0].shape[1:]), np.float32)
     page = np.concatenate([part for pair in pairs for part in (pair, space)][:-1])
-    figure, axes = draw_page(page, _PAIR_INCHES * columns, left=0.6, bottom=0.1)
+    figure, axes = draw_page(page, _PAIR_INCHES * columns, left=0.6, bottom=0.1, title=title)
 
     height = inputs.shape[1]
     tops = np.arange(len(pairs)) * (pairs[0].shape[0] + space.shape[0])
@@ -98,7 +103,9 @@ def reconstructions(inputs: Any, outputs: Any) -> Figure:
     return figure
 
 
-def style_grid(images: Any, titles: Sequence[str] | None = None) -> Figure:
+def style_grid(
+    images: Any, titles: Sequence[str] | None = None, title: str | None = None
+) -> Figure:
     """Draws one style in each row and one class in each column.
 
     A model that tells style from class shows the same slant and stroke along a row, and the same
@@ -108,6 +115,7 @@ def style_grid(images: Any, titles: Sequence[str] | None = None) -> Figure:
         images: float [styles, classes, height, width] or [styles, classes, height, width, 1 or
             3], each style decoded with each class. Values outside [0, 1] are clipped.
         titles: one for each class; None numbers them from 0.
+        title: text above the images.
 
     Returns:
         Figure with the titles above the columns.
@@ -140,11 +148,20 @@ def style_grid(images: Any, titles: Sequence[str] | None = None) -> Figure:
             f"Expected `titles` to have one entry for each of the {num_classes} classes. "
             f"Received: titles={titles!r}."
         )
-    figure, axes = draw_page(tile_images(tiles, num_classes), _INCHES * num_classes, 0.1, 0.3)
+    page = tile_images(tiles, num_classes)
+    figure, axes = draw_page(page, _INCHES * num_classes, 0.1, 0.3, title)
     width = tiles.shape[2]
     centres = np.arange(num_classes) * (width + image_gap(tiles)) + (width - 1) / 2
     axes.xaxis.tick_top()
-    axes.set_xticks(centres, titles, fontsize=FONT_SIZE)
+    # Long names stand upright, where they do not run into each other.
+    is_long = max(len(shorten(name)) for name in titles) > _LONGEST_ABREAST
+    axes.set_xticks(
+        centres,
+        [shorten(name) for name in titles],
+        fontsize=FONT_SIZE,
+        rotation=90 if is_long else 0,
+        parse_math=False,
+    )
     axes.tick_params(length=0)
     return figure
 
@@ -155,6 +172,7 @@ def cluster_grid(
     clusters: Any,
     columns: int = 12,
     names: Sequence[str] | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draws one cluster in each row: the image of its head, and examples that fall in it.
 
@@ -166,6 +184,7 @@ def cluster_grid(
         columns: examples in a row, the first ones of each cluster; the row of a cluster with
             fewer ends in white.
         names: of the rows, such as the class assigned to each cluster; None numbers them.
+        title: text above the images.
 
     Returns:
         Figure with the names at the left.
@@ -209,16 +228,75 @@ def cluster_grid(
     gap = image_gap(heads)
     space = np.ones((body.shape[0], 4 * gap, body.shape[2]), np.float32)
     page = np.concatenate([tile_images(heads, 1), space, body], axis=1)
-    figure, axes = draw_page(page, _INCHES * (columns + 1), left=0.4, bottom=0.3)
+    figure, axes = draw_page(page, _INCHES * (columns + 1), left=0.4, bottom=0.3, title=title)
 
     height, width = heads.shape[1:3]
-    axes.set_yticks(np.arange(count) * (height + gap) + (height - 1) / 2, names, fontsize=FONT_SIZE)
+    axes.set_yticks(
+        np.arange(count) * (height + gap) + (height - 1) / 2,
+        [shorten(name) for name in names],
+        fontsize=FONT_SIZE,
+        parse_math=False,
+    )
     left = width + 4 * gap
     axes.xaxis.tick_top()
     axes.set_xticks(
         [(width - 1) / 2, left + (body.shape[1] - 1) / 2], ["head", "examples"], fontsize=FONT_SIZE
     )
     axes.tick_params(length=0)
+    return figure
+
+
+def image_rows(rows: Mapping[str, Any], title: str | None = None) -> Figure:
+    """Draws rows of images with a name at the left of each: paths, traversals, neighbours.
+
+    Args:
+        rows: by name, float [n, height, width], [n, height, width, 1] or [n, height, width, 3],
+            images of one size; a row with fewer images ends in white. Values outside [0, 1] are
+            clipped.
+        title: text above the images.
+
+    Returns:
+        Figure with the names at the left.
+
+    Raises:
+        TypeError: if `rows` is no mapping to arrays of floats.
+        ValueError: if there is no row, or rows are no images or of different sizes.
+
+    Example:
+
+    >>> from aae_tf import AAE, evaluation, networks, priors
+    >>> encoder = networks.mlp_encoder((8, 8, 1), units=(16,))
+    >>> decoder = networks.mlp_decoder((8, 8, 1), code_dim=2, units=(16,))
+    >>> model = AAE(encoder, decoder, prior=priors.gaussian(2))
+    >>> a, b = [-1.0, 0.0], [0.0, 2.0]
+    >>> figure = image_rows({
+    ...     "straight": evaluation.interpolate(model, a, b),
+    ...     "spherical": evaluation.interpolate(model, a, b, spherical=True)})
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['straight', 'spherical']
+    """
+    if not isinstance(rows, Mapping):
+        raise TypeError(
+            "Expected `rows` to be a mapping from names to images. "
+            f"Received: rows of type {type(rows).__name__}."
+        )
+    if not rows:
+        raise ValueError("Expected `rows` to have at least one entry. Received: rows={}.")
+    checked = [check_images(f"rows[{name!r}]", images) for name, images in rows.items()]
+    if len({images.shape[1:] for images in checked}) > 1:
+        shapes = dict(zip(rows, (images.shape for images in checked), strict=True))
+        raise ValueError(f"Expected `rows` to hold images of one size. Received: {shapes}.")
+    columns = max(map(len, checked))
+    tiles = np.concatenate([_row(images, 0, columns) for images in checked])
+    page = tile_images(tiles, columns)
+    figure, axes = draw_page(page, _INCHES * columns, left=0.8, bottom=0.1, title=title)
+    height = tiles.shape[1]
+    axes.set_yticks(
+        np.arange(len(rows)) * (height + image_gap(tiles)) + (height - 1) / 2,
+        [shorten(str(name)) for name in rows],
+        fontsize=FONT_SIZE,
+        parse_math=False,
+    )
     return figure
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import tensorflow_probability as tfp
 
 from aae_tf.data.conversions import collect_pairs
 from aae_tf.evaluation.arguments import check_entries
-from aae_tf.evaluation.canvas import FONT_SIZE, new_axes, new_panels
-from aae_tf.evaluation.latent_view import LatentView, add_legend, label_groups
+from aae_tf.evaluation.canvas import FONT_SIZE, new_axes, new_panels, set_title
+from aae_tf.evaluation.class_colors import label_groups
+from aae_tf.evaluation.latent_legend import add_legend
+from aae_tf.evaluation.latent_view import LatentView
 from aae_tf.models import BaseAAE, EmbeddingAAE
 
 if TYPE_CHECKING:
@@ -27,12 +29,14 @@ def latent_scatter(
     prior: tfp.distributions.Distribution | None = None,
     seed: int = 0,
     heads: Any | None = None,
+    class_names: Sequence[str] | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draws codes coloured by label over contours of the prior.
 
     The contours enclose the regions of highest density that hold 50%, 80% and 95% of the prior's
     mass; of a prior that is a narrow band on the page, such as a long swiss roll, only the last
-    is drawn as a line. The axes of two-dimensional codes are their coordinates. Those of wider
+    is drawn. The axes of two-dimensional codes are their coordinates. Those of wider
     codes are their first two principal components, and the contours are those of the prior's
     samples projected onto the same plane. One-dimensional codes are drawn as a histogram under
     the prior's density.
@@ -46,6 +50,8 @@ def latent_scatter(
         seed: integer that fixes the prior's samples, and the order in which points are drawn: it
             is random, so that no class hides the others.
         heads: float [m, code_dim], cluster heads: head k is a circle that holds the number k.
+        class_names: name of each class, for the legend; None shows the numbers.
+        title: text above the axes.
 
     Returns:
         Figure; its first axes show the codes.
@@ -62,20 +68,27 @@ def latent_scatter(
     >>> codes, heads = prior.sample(100, seed=[0, 1]), prior.components_distribution.mean()
     >>> figure = latent_scatter(codes, np.arange(100) % 4, prior, heads=heads)
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    ['0', '1', '2', '3', 'prior', 'head']
+    ['class', '0', '1', '2', '3', "prior's mass within", '50%', '80%', '95%', 'cluster head']
     """
     codes = check_entries("codes", codes, (None,))
-    groups = label_groups(labels, len(codes))
+    groups = label_groups(labels, len(codes), class_names)
     if heads is not None:
         heads = check_entries("heads", heads, codes.shape[1:])
     view = LatentView(codes, prior, heads, seed)
-    figure, axes = new_axes(5.2, 4.4)
+    figure, axes = new_axes(5.8, 4.5)
     view.draw(axes, codes, groups, heads)
-    add_legend(figure, [axes], groups, prior is not None, heads is not None)
+    add_legend(figure, [axes], groups, view, heads is not None, view.num_outside(codes))
+    set_title(axes, title)
     return figure
 
 
-def model_latents(model: BaseAAE, x: Any, labels: Any | None = None) -> Figure:
+def model_latents(
+    model: BaseAAE,
+    x: Any,
+    labels: Any | None = None,
+    class_names: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
     """Draws the latents of inputs, see `latent_scatter`, over the contours of their prior.
 
     The embedding of an `EmbeddingAAE`, the sum of a head and a style, has no prior of its own: its
@@ -85,6 +98,8 @@ def model_latents(model: BaseAAE, x: Any, labels: Any | None = None) -> Figure:
         model: model with an encoder.
         x: float [n, ...], inputs in any form that `fit` takes; a pipeline may yield labels, too.
         labels: integer [n], -1 where unknown; None draws one colour.
+        class_names: name of each class, for the legend; None takes those of the model.
+        title: text above the axes; None says the model's class and how many codes there are.
 
     Returns:
         Figure; its first axes show the latents.
@@ -103,9 +118,13 @@ def model_latents(model: BaseAAE, x: Any, labels: Any | None = None) -> Figure:
     """
     x, labels = collect_pairs(x, labels)
     codes = model.encode(x)
+    names: dict[str, Any] = {
+        "class_names": model.class_names if class_names is None else class_names,
+        "title": f"{type(model).__name__}, {len(codes):,} codes" if title is None else title,
+    }
     if isinstance(model, EmbeddingAAE):
-        return latent_scatter(codes, labels, heads=model.cluster_heads)
-    return latent_scatter(codes, labels, model.latent_prior)
+        return latent_scatter(codes, labels, heads=model.cluster_heads, **names)
+    return latent_scatter(codes, labels, model.latent_prior, **names)
 
 
 def latent_panels(
@@ -113,6 +132,7 @@ def latent_panels(
     labels: Any | None = None,
     prior: tfp.distributions.Distribution | None = None,
     seed: int = 0,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Draws the codes of several models side by side, as `latent_scatter` does, on the same axes.
 
@@ -124,6 +144,7 @@ def latent_panels(
         labels: integer [n], of these inputs, -1 where unknown; None draws one colour.
         prior: distribution with event_shape [code_dim]; None draws no contours.
         seed: integer that fixes the prior's samples and the order in which points are drawn.
+        class_names: name of each class, for the legend; None shows the numbers.
 
     Returns:
         Figure with up to three panels abreast.
@@ -156,7 +177,7 @@ def latent_panels(
     if len(set(shapes.values())) > 1:
         raise ValueError(f"Expected `codes` to be of one shape. Received: {shapes}.")
     shape = next(iter(shapes.values()))
-    groups = label_groups(labels, shape[0])
+    groups = label_groups(labels, shape[0], class_names)
     view = LatentView(np.concatenate(list(panels.values())), prior, None, seed)
 
     columns = min(len(panels), _COLUMNS)
@@ -165,11 +186,12 @@ def latent_panels(
     shown = list(grid.flat[: len(panels)])
     for axes, (name, panel) in zip(shown, panels.items(), strict=True):
         view.draw(axes, panel, groups)
-        axes.set_title(name, fontsize=FONT_SIZE + 1)
+        axes.set_title(name, fontsize=FONT_SIZE + 1, parse_math=False)
         axes.label_outer()
     for axes in grid.flat[len(panels) :]:
         axes.remove()
     # The legend stands at the right of the first row, as the last row may be shorter.
     shown.sort(key=lambda axes: axes is not grid[0, -1])
-    add_legend(figure, shown, groups, prior is not None)
+    num_outside = sum(view.num_outside(panel) for panel in panels.values())
+    add_legend(figure, shown, groups, view, num_outside=num_outside)
     return figure

@@ -1,16 +1,14 @@
-"""Codes drawn on axes: points coloured by label, the contours of their prior, the legend."""
+"""Codes drawn on axes: points coloured by label over the contours of their prior."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow_probability as tfp
 
-from aae_tf import data
-from aae_tf.checks import import_extra
 from aae_tf.evaluation.canvas import FONT_SIZE, LINE_COLOR
+from aae_tf.evaluation.class_colors import LabelGroup
 from aae_tf.evaluation.prior_density import (
     PriorDensity,
     mass_levels,
@@ -20,72 +18,34 @@ from aae_tf.evaluation.prior_density import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# Petroff 2021, "Accessible color sequences for data visualization" (arXiv:2107.02270): ten
-# colours that stay apart under the common colour-vision deficiencies.
-_PALETTE = (
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
-    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-)  # fmt: skip
-_COLORMAP = "viridis"
-_UNKNOWN_COLOR = "#d8d8d8"
 
 _CONTOUR_MASSES = (0.5, 0.8, 0.95)
+_FILLS, _LINES = ("0.975", "0.945", "0.9"), ("0.68", "0.5", "0.2")
 _GRID_SIZE = 200
 _NUM_BINS = 50
 # A band is narrow if it is nowhere farther than this from its edge, in cells of the grid.
 _NARROW = 6
+_MASS_TOLERANCE = 0.02
+# Share of the codes beyond either end of an axis, and how much larger than without them the axes
+# may become because of them.
+_TAIL, _FAR = 0.005, 1.3
 
 
-class LabelGroup(NamedTuple):
-    """The points of one class.
+class Contour(NamedTuple):
+    """A line of equal density of a prior.
 
     Attributes:
-        name: of the class in the legend.
-        color: "#rrggbb".
-        rows: bool [n], which points are of the class.
+        level: the density on the line.
+        name: share of the prior's mass within it, such as "80%".
+        fill: grey of the region within it, as Matplotlib takes it.
+        line: grey of the line.
     """
 
+    level: float
     name: str
-    color: str
-    rows: np.ndarray
-
-
-def label_groups(labels: Any | None, count: int) -> list[LabelGroup]:
-    """Splits points by label, the unknown ones first.
-
-    Up to ten classes take their colours from a palette: by label where all are below ten, so that
-    a class has the same colour in every figure, else by rank. More than ten take theirs from a
-    continuous colour map.
-
-    Args:
-        labels: integer [count], -1 where unknown; None makes one group without a name.
-        count: number of points.
-
-    Returns:
-        Groups that are not empty, in the order of the labels.
-
-    Raises:
-        TypeError: if `labels` is no array of integers.
-        ValueError: if there is not one label per point, or one is below -1.
-    """
-    if labels is None:
-        return [LabelGroup("", _PALETTE[0], np.ones(count, bool))]
-    labels = data.check_labels(labels, "labels", size=count)
-    groups = [LabelGroup("unknown", _UNKNOWN_COLOR, labels < 0)] if (labels < 0).any() else []
-    classes = np.unique(labels[labels >= 0])
-    for rank, label in enumerate(classes):
-        if len(classes) > len(_PALETTE):
-            matplotlib = import_extra("matplotlib", "figures")
-            share = rank / (len(classes) - 1)
-            color = matplotlib.colors.to_hex(matplotlib.colormaps[_COLORMAP](share))
-        else:
-            color = _PALETTE[label if classes[-1] < len(_PALETTE) else rank]
-        groups.append(LabelGroup(str(label), color, labels == label))
-    return groups
+    fill: str
+    line: str
 
 
 class LatentView:
@@ -94,11 +54,19 @@ class LatentView:
     Two dimensions are shown as they are; of more, the first two principal components of all codes
     of the figure; one is a histogram. The density of the prior is computed once for all axes.
 
+    The limits hold the prior and all codes. Where codes far from the others would shrink the prior,
+    they hold the prior and the central 99% of the codes along each axis, and the others are drawn
+    on the frame.
+
     Args:
         codes: float32 [n, code_dim], all codes that fix the plane and the limits.
         prior: distribution with event_shape [code_dim], or None.
         heads: float32 [m, code_dim], cluster heads that the limits must include, or None.
         seed: integer that fixes the prior's samples and the order in which points are drawn.
+
+    Attributes:
+        contours: of the prior, the outermost first; empty without a prior, and in one dimension.
+        has_curve: whether the density of a one-dimensional prior is drawn.
 
     Raises:
         ValueError: if the prior has another width than the codes.
@@ -118,15 +86,31 @@ class LatentView:
             )
         self._projection = project(codes)
         self._seed = seed
-        corners = [self._projection.apply(codes)]
-        if heads is not None:
-            corners.append(self._projection.apply(heads))
+        points = self._projection.apply(codes)
+        corners = [] if heads is None else [self._projection.apply(heads)]
         density = None if prior is None else PriorDensity(prior, self._projection, seed)
         if density is not None:
             corners.append(density.extent())
-        limits = square_limits(np.concatenate(corners))
+        limits = square_limits(np.concatenate([points, *corners]))
+        if density is not None:
+            central = np.quantile(points, [_TAIL, 1.0 - _TAIL], axis=0)
+            inner = square_limits(np.concatenate([central, *corners]))
+            if np.ptp(limits[0]) > _FAR * np.ptp(inner[0]):
+                limits = inner
+        self._limits = limits
         self._grid = [np.linspace(low, high, _GRID_SIZE) for low, high in limits]
         self._density = None if density is None else density.on_grid(self._grid)
+        self.has_curve = self._density is not None and len(self._grid) == 1
+        self.contours: list[Contour] = []
+        if self._density is not None and not self.has_curve:
+            self.contours = _contours(self._density)
+
+    def num_outside(self, codes: np.ndarray) -> int:
+        """Counts the codes that lie outside the limits of the axes."""
+        points = self._projection.apply(codes)
+        return int(
+            ((points < self._limits[:, 0]) | (points > self._limits[:, 1])).any(axis=1).sum()
+        )
 
     def draw(
         self,
@@ -144,7 +128,7 @@ class LatentView:
             heads: float32 [m, code_dim], shown with their numbers.
         """
         grid, density = self._grid, self._density
-        points = self._projection.apply(codes)
+        points = np.clip(self._projection.apply(codes), self._limits[:, 0], self._limits[:, 1])
         centres = None if heads is None else self._projection.apply(heads)
         axes.set_xlim(grid[0][0], grid[0][-1])
         axes.set_xlabel(self._projection.names[0], fontsize=FONT_SIZE)
@@ -159,66 +143,11 @@ class LatentView:
             return
         _draw_points(axes, points, groups, self._seed)
         if density is not None:
-            _draw_contours(axes, grid, density)
+            _draw_contours(axes, grid, density, self.contours)
         if centres is not None:
             _draw_heads(axes, centres)
         axes.set(ylim=(grid[1][0], grid[1][-1]), aspect="equal")
         axes.set_ylabel(self._projection.names[1], fontsize=FONT_SIZE)
-
-
-def add_legend(
-    figure: Figure,
-    axes: Sequence[Axes],
-    groups: Sequence[LabelGroup],
-    has_prior: bool,
-    has_heads: bool = False,
-) -> None:
-    """Adds the legend of a figure of codes; more than ten classes get a colour bar instead.
-
-    Args:
-        figure: of the axes.
-        axes: that the legend explains; it stands at the right of the first.
-        groups: of the codes.
-        has_prior: whether the figure shows contours of a prior.
-        has_heads: whether it shows cluster heads.
-    """
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    named = [group for group in groups if group.name]
-    handles: list[Artist] = []
-    if len(named) > len(_PALETTE) + 1:
-        classes = [int(group.name) for group in named if group.name != "unknown"]
-        scale = ScalarMappable(Normalize(classes[0], classes[-1]), _COLORMAP)
-        figure.colorbar(scale, ax=list(axes), shrink=0.8).set_label("class", fontsize=FONT_SIZE)
-    else:
-        handles += [Patch(color=group.color, label=group.name) for group in named]
-    if has_prior:
-        handles.append(Line2D([], [], color=LINE_COLOR, linewidth=1.0, label="prior"))
-    if has_heads:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker="o",
-                markerfacecolor="white",
-                markeredgecolor=LINE_COLOR,
-                label="head",
-            )
-        )
-    if handles:
-        # A legend of the figure would take the space of the axis labels; one of the axes does not.
-        axes[0].legend(
-            handles=handles,
-            loc="center left",
-            bbox_to_anchor=(1.0, 0.5),
-            frameon=False,
-            fontsize=FONT_SIZE,
-            handlelength=1.0,
-        )
 
 
 def _draw_points(axes: Axes, points: np.ndarray, groups: list[LabelGroup], seed: int) -> None:
@@ -237,29 +166,48 @@ def _draw_points(axes: Axes, points: np.ndarray, groups: list[LabelGroup], seed:
         alpha=0.8,
         rasterized=True,
         zorder=2,
+        # Codes on the frame are drawn whole.
+        clip_on=False,
     )
 
 
-def _draw_contours(axes: Axes, grid: list[np.ndarray], density: np.ndarray) -> None:
+def _contours(density: np.ndarray) -> list[Contour]:
     levels = mass_levels(density, _CONTOUR_MASSES)
-    if not len(levels):
+    # Lines inside a narrow band would hide the colours of its codes.
+    if len(levels) and thickness(density >= levels[0]) < _NARROW:
+        levels = levels[:1]
+    contours = []
+    for level, fill, line in zip(
+        levels, _FILLS[-len(levels) :], _LINES[-len(levels) :], strict=False
+    ):
+        share = density[density >= level].sum() / density.sum()
+        # The cells of the grid are coarse for a narrow density.
+        nearest = min(_CONTOUR_MASSES, key=lambda mass, share=share: abs(mass - share))
+        share = nearest if abs(nearest - share) < _MASS_TOLERANCE else share
+        contours.append(Contour(float(level), f"{share:.0%}", fill, line))
+    return contours
+
+
+def _draw_contours(
+    axes: Axes, grid: list[np.ndarray], density: np.ndarray, contours: list[Contour]
+) -> None:
+    if not contours:
         return
+    levels = [contour.level for contour in contours]
     # Fills lie behind the points and thin lines above them, so that crowded codes hide neither.
     axes.contourf(
         *grid,
         density.T,
         levels=[*levels, np.inf],
-        colors=["0.975", "0.945", "0.91"][-len(levels) :],
+        colors=[contour.fill for contour in contours],
         zorder=1,
     )
-    # Lines inside a narrow band would hide the colours of its codes.
-    is_narrow = thickness(density >= levels[0]) < _NARROW
     axes.contour(
         *grid,
         density.T,
-        levels=levels[:1] if is_narrow else levels,
-        colors=LINE_COLOR,
-        linewidths=0.5 if is_narrow else 0.7,
+        levels=levels,
+        colors=[contour.line for contour in contours],
+        linewidths=0.5 if len(levels) == 1 else 0.8,
         zorder=3,
     )
 

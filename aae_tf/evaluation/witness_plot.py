@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from aae_tf import mmd
 from aae_tf.evaluation.arguments import check_entries
-from aae_tf.evaluation.canvas import FONT_SIZE, LINE_COLOR, new_axes
+from aae_tf.evaluation.canvas import FONT_SIZE, LINE_COLOR, new_axes, set_title
 from aae_tf.evaluation.prior_density import PriorDensity, project, square_limits
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def witness_plot(
     prior: tfp.distributions.Distribution,
     kernel: tfp.math.psd_kernels.PositiveSemidefiniteKernel | None = None,
     seed: int = 0,
+    title: str | None = None,
 ) -> Figure:
     """Draws where two-dimensional codes have more mass than their prior, and where less.
 
@@ -48,6 +49,7 @@ def witness_plot(
         kernel: kernel of `tfp.math.psd_kernels` on codes. None takes `mmd.default_kernel` of the
             prior, a sum of wide and narrow ones; a single wide one draws a smoother figure.
         seed: integer that fixes the choice of codes, and the prior's samples that fix the limits.
+        title: text above the axes.
 
     Returns:
         Figure; its first axes show the plane, its second the colour bar.
@@ -102,6 +104,7 @@ def witness_plot(
     axes.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]), aspect="equal")
     axes.set_xlabel(projection.names[0], fontsize=FONT_SIZE)
     axes.set_ylabel(projection.names[1], fontsize=FONT_SIZE)
+    set_title(axes, title)
     return figure
 
 

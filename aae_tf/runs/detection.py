@@ -42,7 +42,9 @@ def keep_normal(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, **kept)
 
 
-def write_detector(folder: Path, model: BaseAAE, recipe: Recipe, dataset: Dataset) -> None:
+def write_detector(
+    folder: Path, model: BaseAAE, recipe: Recipe, dataset: Dataset
+) -> AnomalyDetector:
     """Calibrates a detector on the validation split, and writes it beside the model.
 
     Args:
@@ -50,6 +52,9 @@ def write_detector(folder: Path, model: BaseAAE, recipe: Recipe, dataset: Datase
         model: the trained model.
         recipe: recipe of the run.
         dataset: what `keep_normal` gives.
+
+    Returns:
+        The detector.
 
     Raises:
         UserError: if the validation split has too few rows.
@@ -62,6 +67,7 @@ def write_detector(folder: Path, model: BaseAAE, recipe: Recipe, dataset: Datase
     with as_user_error(ValueError):
         detector.calibrate(dataset.x_validation)
     detector.write_calibration(folder)
+    return detector
 
 
 def load_detector(folder: Path) -> AnomalyDetector:

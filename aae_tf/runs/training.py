@@ -16,8 +16,9 @@ import numpy as np
 from aae_tf.runs.builders import build_model
 from aae_tf.runs.detection import write_detector
 from aae_tf.runs.errors import OutOfTime, UserError, as_user_error, refused_write
-from aae_tf.runs.figures import figure_callbacks, write_figures
+from aae_tf.runs.figures import figure_callbacks
 from aae_tf.runs.recipe import Recipe
+from aae_tf.runs.report import write_report
 from aae_tf.runs.run_directory import check_new, is_run_of, write_run
 from aae_tf.runs.training_data import (
     batch_sizes,
@@ -148,9 +149,11 @@ def train_run(
                 )
             if cluster.is_chief:
                 write_run(unfinished.run, model, recipe, backup.progress.history)
+                detector = None
                 if recipe.task == "anomaly":
-                    write_detector(unfinished.run, model, recipe, dataset)
-                write_figures(unfinished.run / "figures", model, recipe, dataset)
+                    detector = write_detector(unfinished.run, model, recipe, dataset)
+                history = backup.progress.history
+                write_report(unfinished.run, model, recipe, dataset, history, detector)
         except FloatingPointError as error:
             # The same command would fail again.
             if cluster.is_chief:

@@ -1,4 +1,8 @@
+import sys
+import types
+
 import keras
+import matplotlib.figure
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -50,15 +54,16 @@ def test_shows_the_model_as_it_is(name, make_aae, images, tmp_path):
     model = make_aae()
     model.compile(keras.optimizers.Adam(1e-2))
     callback = CALLBACKS[name](images, directory=tmp_path)
-    model.fit(images, epochs=1, verbose=0, callbacks=[callback])
+    history = model.fit(images, epochs=1, verbose=0, callbacks=[callback]).history
+    title = f"AAE, epoch 1\nreconstruction loss {history['reconstruction_loss'][0]:.4g}"
     expected = {
         "latent": lambda: evaluation.latent_scatter(
-            model.encode(images), np.arange(len(images)) % 3, model.prior
+            model.encode(images), np.arange(len(images)) % 3, model.prior, title=title
         ),
         "reconstructions": lambda: evaluation.reconstructions(
-            images[:12], model.reconstruct(images[:12])
+            images[:12], model.reconstruct(images[:12]), title
         ),
-        "samples": lambda: evaluation.sample_grid(model.sample(9, seed=0)),
+        "samples": lambda: evaluation.sample_grid(model.sample(9, seed=0), title=title),
     }[name]()
     expected.savefig(tmp_path / "expected.png")
     np.testing.assert_array_equal(
@@ -110,6 +115,57 @@ def test_one_callback_serves_two_trainings(make_aae, images, tmp_path):
     assert [event.step for event in events] == [0, 0]
     assert len(list((tmp_path / "samples").iterdir())) == 2
     assert not (tmp_path / "samples_0001.png").exists()
+
+
+def test_titles_say_epoch_and_number(make_aae, images, tmp_path, monkeypatch):
+    callback = callbacks.LatentScatter(
+        images, np.arange(64) % 2, tmp_path, title="AAE on cats", class_names=["$cat$", "dog"]
+    )
+    callback.set_model(make_aae())
+    callback.on_train_begin()
+    for logs, line in [
+        ({}, ""),
+        ({"loss": 2.0, "reconstruction_loss": 1.5}, "\nreconstruction loss 1.5"),
+        ({"loss": 2.0, "val_loss": 3.0}, "\nloss 3 on validation data"),
+        ({"loss": 2.0, "latent_standardized_mmd": 7.25}, "\nlatent standardized mmd 7.25"),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr(callback, "draw", matplotlib.figure.Figure)
+            callback.on_epoch_end(4, logs)
+        assert callback.headline == f"AAE on cats, epoch 5{line}"
+    axes = callback.draw().axes[0]
+    assert axes.get_title(loc="left") == callback.headline
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names[:3] == ["class", "$cat$", "dog"]
+
+
+def test_a_notebook_shows_the_figure_in_place_of_the_one_before(make_aae, images, monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, image):
+            shown.append(("update", image.data))
+
+    def display(image, display_id):
+        shown.append(("display", image.data))
+        return Handle()
+
+    kernel = types.SimpleNamespace(kernel=object())
+    module = types.SimpleNamespace(get_ipython=lambda: kernel)
+    parts = types.SimpleNamespace(
+        Image=lambda data: types.SimpleNamespace(data=data), display=display
+    )
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    monkeypatch.setitem(sys.modules, "IPython.display", parts)
+    drawn = [callbacks.SampleGrid(4), callbacks.Reconstructions(images[:3])]
+    drawn += [callbacks.LearningCurves()]
+    for callback in drawn:
+        callback.set_model(make_aae())
+        callback.on_train_begin()
+        for epoch in range(2):
+            callback.on_epoch_end(epoch, {"loss": 1.0})
+    assert [what for what, _ in shown] == ["display", "update"] * 3
+    assert all(png.startswith(b"\x89PNG") for _, png in shown)
 
 
 class TestRefusals:

@@ -144,7 +144,7 @@ class TestFullDisk:
             raise OSError(errno.ENOSPC, "No space left on device", "a.png")
 
         out = tmp_path / "run"
-        monkeypatch.setattr("aae_tf.runs.training.write_figures", refuse)
+        monkeypatch.setattr("aae_tf.runs.training.write_report", refuse)
         monkeypatch.setattr("aae_tf.runs.training.figure_callbacks", lambda *args: [])
         arguments = ("train", "--out", out, *TINY, "--backup-every", 2)
         with eager():

@@ -15,12 +15,12 @@ pytestmark = pytest.mark.integration
 
 AUTOENCODER = {"samples", "reconstructions", "latent"}
 FIGURES = {
-    "label-guided": AUTOENCODER | {"manifold"},
+    "label-guided": AUTOENCODER | {"manifold", "interpolations", "confusion"},
     "supervised": AUTOENCODER | {"styles"},
-    "semi-supervised": AUTOENCODER | {"styles"},
+    "semi-supervised": AUTOENCODER | {"styles", "confusion"},
     "clustering": AUTOENCODER | {"clusters"},
-    "embedding": AUTOENCODER | {"clusters"},
-    "vae": AUTOENCODER,
+    "embedding": AUTOENCODER | {"clusters", "confusion"},
+    "vae": AUTOENCODER | {"traversals", "interpolations"},
     "gan": {"samples"},
     "gmmn": {"samples"},
 }

@@ -86,7 +86,7 @@ class TestRunDirectory:
     def test_holds_figures(self, trained):
         figures = sorted((trained / "figures").iterdir())
         assert [path.stem for path in figures] == [
-            "latent", "manifold", "reconstructions", "samples",
+            "interpolations", "latent", "manifold", "reconstructions", "samples",
         ]  # fmt: skip
         for path in figures:
             assert min(imread(path).shape[:2]) > 100

@@ -105,8 +105,27 @@ class TestManifold:
         assert page[0, 0] < page[0, 3] < page[0, 6]
         assert page[1, 0] > page[4, 0] > page[7, 0]
         ticks = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-        assert ticks == ["\N{MINUS SIGN}1.5", "\N{MINUS SIGN}1", "\N{MINUS SIGN}0.5"]
+        minus = "\N{MINUS SIGN}"
+        assert ticks == [f"{minus}1.5\n17%", f"{minus}1\n50%", f"{minus}0.5\n83%"]
         assert np.all(np.diff(figure.axes[0].get_yticks()) < 0)
+
+    def test_what_lies_outside_the_prior_is_greyed(self):
+        prior = priors.ring_mixture(10)
+        figure = evaluation.manifold(
+            lambda codes: np.ones((len(codes), 1, 1, 1), np.float32), prior, count=21
+        )
+        page = figure.axes[0].images[0].get_array()[::2, ::2]
+        # No code lies in the middle of the ring, nor in the corners of its square.
+        assert page.shape == (21, 21)
+        assert page[10, 10] == page[0, 0] == page[20, 0] == pytest.approx(0.865)
+        assert page[10, 0] == page[10, 20] == page[5, 5] == 1.0
+
+    def test_where_a_gaussian_has_its_mass_nothing_is_grey(self):
+        figure = evaluation.manifold(
+            lambda codes: np.ones((len(codes), 1, 1, 1), np.float32), priors.gaussian(2), count=5
+        )
+        # 99% of N(0, I) lie within 3.03; the corners are at 1.28 * sqrt(2).
+        np.testing.assert_array_equal(figure.axes[0].images[0].get_array()[::2, ::2], 1.0)
 
     def test_refuses_arguments(self):
         def decode(codes):
@@ -186,3 +205,40 @@ class TestClusterGrid:
             evaluation.cluster_grid(IMAGES[:2], IMAGES, np.zeros(7, int), columns=0)
         with pytest.raises(ValueError, match="Expected `names` to have one entry for each of the"):
             evaluation.cluster_grid(IMAGES[:2], IMAGES, np.zeros(7, int), names=["a"])
+
+
+class TestImageRows:
+    def test_rows_are_named_and_a_short_one_ends_in_white(self):
+        figure = evaluation.image_rows({"one": IMAGES[:3], "$two$": IMAGES[:2]}, title="paths")
+        axes = figure.axes[0]
+        page = axes.images[0].get_array()
+        assert page.shape == (2 * 9 - 1, 3 * 7 - 1)
+        np.testing.assert_array_equal(tile(page, 1, 1), IMAGES[1, ..., 0])
+        np.testing.assert_array_equal(tile(page, 1, 2), 1.0)
+        assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "$two$"]
+        assert not any(label.get_parse_math() for label in axes.get_yticklabels())
+        assert axes.get_title(loc="left") == "paths"
+
+    def test_refuses_arguments(self):
+        with pytest.raises(TypeError, match="Expected `rows` to be a mapping from names"):
+            evaluation.image_rows([IMAGES])
+        with pytest.raises(ValueError, match="Expected `rows` to have at least one entry"):
+            evaluation.image_rows({})
+        with pytest.raises(ValueError, match="Expected `rows` to hold images of one size"):
+            evaluation.image_rows({"a": IMAGES, "b": IMAGES[:, :4]})
+        with pytest.raises(ValueError, match=r"Expected `rows\['a'\]` to be images"):
+            evaluation.image_rows({"a": IMAGES[0, 0]})
+
+
+def test_titles_stand_above_every_grid(tmp_path):
+    grid = IMAGES[:6].reshape(2, 3, 8, 6, 1)
+    figures = [
+        evaluation.sample_grid(IMAGES, title="two\nlines"),
+        evaluation.reconstructions(IMAGES, IMAGES, "two\nlines"),
+        evaluation.style_grid(grid, ["a", "b", "a long name"], "two\nlines"),
+        evaluation.cluster_grid(IMAGES[:2], IMAGES, np.arange(7) % 2, title="two\nlines"),
+    ]
+    for figure in figures:
+        assert figure.axes[0].get_title(loc="left") == "two\nlines"
+        figure.savefig(tmp_path / "a.png")
+    assert {label.get_rotation() for label in figures[2].axes[0].get_xticklabels()} == {90.0}

@@ -34,6 +34,13 @@ class Unknown(tfd.Distribution):
         return tf.random.stateless_normal([n, 2], tfp.random.sanitize_seed(seed))
 
 
+MASSES = ["prior's mass within", "50%", "80%", "95%"]
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+
+
 def contour_radii(figure):
     """Mean distance from the origin of each contour line, the outermost first."""
     lines = [c for c in figure.axes[0].collections if hasattr(c, "levels")][-1]
@@ -50,18 +57,13 @@ def test_draws_every_code_in_its_colour():
         tuple(p): tuple(c)
         for p, c in zip(points.get_offsets().data, points.get_facecolors(), strict=True)
     }
-    palette = ["#3f90da", "#ffa90e", "#bd1f01"]
+    palette = ["#3c78ff", "#ffc300", "#4b9669"]
     assert len(shown) == 60
     for code, label in zip(codes, labels, strict=True):
         assert shown[tuple(code.astype(float))][:3] == to_rgba(palette[label])[:3]
     assert axes.get_aspect() == 1.0
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 1", "latent 2")
-    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [
-        "0",
-        "1",
-        "2",
-        "prior",
-    ]
+    assert legend(figure) == ["class", "0", "1", "2", *MASSES]
     (low_x, high_x), (low_y, high_y) = axes.get_xlim(), axes.get_ylim()
     assert low_x < codes[:, 0].min() and high_x > codes[:, 0].max()
     assert low_y < codes[:, 1].min() and high_y > codes[:, 1].max()
@@ -133,13 +135,9 @@ def test_unknown_labels_are_gray_and_classes_keep_their_colour():
     figure = evaluation.latent_scatter(codes, [-1, 9, 4, 4])
     handles = figure.axes[0].get_legend().get_patches()
     assert [handle.get_facecolor() for handle in handles] == [
-        to_rgba(color) for color in ("#d8d8d8", "#832db6", "#92dadd")
+        to_rgba(color) for color in ("#d8d8d8", "#693c0f", "#7800a5")
     ]
-    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == [
-        "unknown",
-        "4",
-        "9",
-    ]
+    assert legend(figure) == ["class", "unknown", "4", "9"]
 
 
 def test_many_classes_get_a_colour_bar():
@@ -150,9 +148,38 @@ def test_many_classes_get_a_colour_bar():
     assert figure.axes[1].get_ylim() == (0.0, 19.0)
 
 
+def test_class_names_are_text_in_the_legend(tmp_path):
+    names = ["_private", "$x^2$", "a name that is longer than a legend is wide"]
+    figure = evaluation.latent_scatter(CODES, LABELS, class_names=names, title="a $ b")
+    assert legend(figure) == ["class", "_private", "$x^2$", "a name that is longer..."]
+    assert not any(text.get_parse_math() for text in figure.axes[0].get_legend().get_texts())
+    assert figure.axes[0].get_title(loc="left") == "a $ b"
+    figure.savefig(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="Expected `class_names` to name every label"):
+        evaluation.latent_scatter(CODES, LABELS, class_names=["a", "b"])
+
+
+def test_a_few_codes_far_out_do_not_hide_the_prior():
+    prior = priors.gaussian(2)
+    codes = np.concatenate([CODES, CODES, CODES, [[40.0, 0.0]]])
+    figure = evaluation.latent_scatter(codes, prior=prior)
+    low, high = figure.axes[0].get_xlim()
+    assert -6.0 < low < high < 6.0
+    assert legend(figure) == [*MASSES, "1 code outside,", "shown on the frame"]
+    shown = figure.axes[0].collections[0].get_offsets().data
+    assert shown[:, 0].max() == pytest.approx(high)
+    # Many codes out there are what the figure is about.
+    wide = evaluation.latent_scatter(20.0 * codes, prior=prior)
+    assert wide.axes[0].get_xlim()[1] > 20.0
+
+
+def test_contours_of_a_flat_prior_are_named_by_the_mass_that_they_hold():
+    assert legend(evaluation.latent_scatter(CODES, prior=priors.uniform(2)))[1:] == ["100%"]
+
+
 def test_labels_above_nine_are_coloured_by_rank():
     figure = evaluation.latent_scatter(RNG.normal(size=(4, 2)), [10, 30, 20, 10])
-    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["10", "20", "30"]
+    assert legend(figure) == ["class", "10", "20", "30"]
 
 
 def test_collapsed_codes_can_be_drawn(tmp_path):
@@ -195,7 +222,7 @@ def test_heads_are_numbered_circles_within_the_page():
         ("2", (1.0, -2.0)),
     ]
     assert axes.get_xlim()[1] > 9.0
-    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["head"]
+    assert legend(figure) == ["cluster head"]
 
 
 def test_heads_lie_in_the_plane_and_on_the_axis_of_the_codes():
@@ -262,7 +289,7 @@ class TestPanels:
                 for p, c in zip(points.get_offsets().data, points.get_facecolors(), strict=True)
             }
             for code, label in zip(codes, LABELS, strict=True):
-                color = to_rgba(["#3f90da", "#ffa90e", "#bd1f01"][label])
+                color = to_rgba(["#3c78ff", "#ffc300", "#4b9669"][label])
                 assert shown[tuple(code.astype(float))][:3] == color[:3]
             assert axes.get_aspect() == 1.0
         left, right = figure.axes
@@ -278,7 +305,8 @@ class TestPanels:
         assert (left.get_ylabel(), right.get_ylabel()) == ("latent 2", "")
         assert left.get_legend() is None
         names = [text.get_text() for text in right.get_legend().get_texts()]
-        assert names == ["0", "1", "2", "prior"]
+        assert names[:4] == ["class", "0", "1", "2"]
+        assert names[-1].endswith("outside,") or "95%" in names
 
     def test_wide_codes_share_the_plane_of_all(self):
         codes = RNG.normal(size=(300, 4))

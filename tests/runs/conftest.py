@@ -38,7 +38,7 @@ def whole(digits, tmp_path_factory) -> Path:
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what takes longer than a tiny training."""
     monkeypatch.setattr(training, "figure_callbacks", lambda *args: [])
-    monkeypatch.setattr(training, "write_figures", lambda *args: None)
+    monkeypatch.setattr(training, "write_report", lambda *args: None)
 
 
 @pytest.fixture

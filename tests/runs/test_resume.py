@@ -219,7 +219,7 @@ class TestInterrupt:
         assert continued(1, 4)
         # All epochs are done.
         with monkeypatch.context() as patch:
-            patch.setattr(training, "write_figures", Stop.interrupt)
+            patch.setattr(training, "write_report", Stop.interrupt)
             interrupt(1, 3, (3, 0))
         assert continued(2, 0)
         train(digits, out, backup_every=1)

@@ -84,7 +84,7 @@ def start(arguments, log, environment=None, devices=1, kill_at=None):
     callbacks = training._callbacks
     training._callbacks = lambda *args: [*callbacks(*args), Kill()]
     training.figure_callbacks = lambda *args: []
-    training.write_figures = lambda *args: None
+    training.write_report = lambda *args: None
     sys.argv = ["aae-tf", "train", *arguments]
     code = 1
     try:
