@@ -180,10 +180,11 @@ def _contours(density: np.ndarray) -> list[Contour]:
     for level, fill, line in zip(
         levels, _FILLS[-len(levels) :], _LINES[-len(levels) :], strict=False
     ):
-        share = density[density >= level].sum() / density.sum()
+        share = float(density[density >= level].sum() / density.sum())
         # The cells of the grid are coarse for a narrow density.
-        nearest = min(_CONTOUR_MASSES, key=lambda mass, share=share: abs(mass - share))
-        share = nearest if abs(nearest - share) < _MASS_TOLERANCE else share
+        for mass in _CONTOUR_MASSES:
+            if abs(mass - share) < _MASS_TOLERANCE:
+                share = mass
         contours.append(Contour(float(level), f"{share:.0%}", fill, line))
     return contours
 
