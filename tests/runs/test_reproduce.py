@@ -141,7 +141,7 @@ def reproduced(folder):
         patch.setattr(keras.Model, "run_eagerly", property(lambda model: True, lambda *args: None))
         patch.setattr(training, "figure_callbacks", lambda *args: [])
         drawn = []
-        patch.setattr(training, "write_figures", lambda *args: drawn.append(args[-1]))
+        patch.setattr(training, "write_report", lambda *args: drawn.append(args[3]))
         lines = []
         summary = reproduce([job()], folder, load, report=lines.append, verbose=0)
         trained = (folder / "runs").stat().st_mtime_ns
