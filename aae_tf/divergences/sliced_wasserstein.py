@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from aae_tf.checks import check_dimension
 from aae_tf.divergences.divergence import FEW_FEATURES, Divergence, DivergenceTerms
 from aae_tf.losses.weights import Weight
-from aae_tf.mmd.gaussian_posteriors import GaussianParts, gaussian_parts
+from aae_tf.mmd.gaussian_parts import GaussianParts, gaussian_parts
 from aae_tf.mmd.pairs import sample_shares
 from aae_tf.mmd.registry import constant
 

@@ -18,7 +18,7 @@ from aae_tf.mmd.arguments import (
 )
 from aae_tf.mmd.estimators import squared_mmd
 from aae_tf.mmd.gaussian_kernels import heights_and_widths, stack_gaussians, terms_of
-from aae_tf.mmd.gaussian_posteriors import GaussianParts, gaussian_parts
+from aae_tf.mmd.gaussian_parts import GaussianParts, gaussian_parts
 from aae_tf.mmd.pairs import kernel_matrix
 from aae_tf.mmd.registry import MeanEmbedding, embed, has_mean_embedding
 

@@ -174,13 +174,18 @@ def embed(distribution: Distribution, kernel: Kernel) -> MeanEmbedding:
         if (distribution_class, kernel_class) in _RULES
     ]
     if not candidates:
-        raise NotImplementedError(
-            "Expected a mean embedding to be registered for the types of `distribution` and "
-            f"`kernel`. Received: {type(distribution).__name__} and {type(kernel).__name__}; "
-            f"registered: {', '.join(sorted(_NAMES))}."
-        )
+        raise missing_rule(distribution, kernel)
     rule = min(candidates, key=lambda candidate: candidate[:2])[2]
     return lift(lambda: rule(distribution, kernel), distribution, kernel)
+
+
+def missing_rule(distribution: Distribution, kernel: Kernel) -> NotImplementedError:
+    """Returns the error for two types without a rule, which lists those that have one."""
+    return NotImplementedError(
+        "Expected a mean embedding to be registered for the types of `distribution` and "
+        f"`kernel`. Received: {type(distribution).__name__} and {type(kernel).__name__}; "
+        f"registered: {', '.join(sorted(_NAMES))}."
+    )
 
 
 def instance_class(cls: type) -> type:
@@ -192,7 +197,11 @@ def instance_class(cls: type) -> type:
     composite, parent = tfp.experimental.AutoCompositeTensor, cls.__bases__[0]
     # Discrete distributions have a mixin there, which has no parameters and no ancestors.
     is_private = issubclass(parent, (tfd.Distribution, psd_kernels.PositiveSemidefiniteKernel))
-    is_private = is_private and issubclass(cls, composite) and not issubclass(parent, composite)
+    is_private = is_private and (
+        (issubclass(cls, composite) and not issubclass(parent, composite))
+        # `tfd.TransformedDistribution` is composite by a class of its own.
+        or parent.__name__ == f"_{cls.__name__}"
+    )
     return parent if is_private else cls
 
 

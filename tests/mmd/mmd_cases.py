@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
+tfb = tfp.bijectors
 ExponentiatedQuadratic = tfp.math.psd_kernels.ExponentiatedQuadratic
 
 COVARIANCE = np.array([[1.5, -0.6], [-0.6, 0.5]])
@@ -157,6 +158,25 @@ CASES = {
             LOC.astype(dtype),
             tf.linalg.LinearOperatorFullMatrix(
                 (np.linalg.cholesky(COVARIANCE) @ _ROTATIONS[1]).astype(dtype)
+            ),
+        ),
+        gaussian_density(LOC, COVARIANCE),
+    ),
+    "MultivariateNormalDiagPlusLowRankCovariance": Case(
+        lambda dtype: tfd.MultivariateNormalDiagPlusLowRankCovariance(
+            LOC.astype(dtype), np.array([0.5, 0.3], dtype), np.array([[0.6], [-0.4]], dtype)
+        ),
+        gaussian_density(LOC, np.array([[0.86, -0.24], [-0.24, 0.46]])),
+    ),
+    "affine image of Sample(Normal)": Case(
+        lambda dtype: tfd.TransformedDistribution(
+            tfd.Sample(tfd.Normal(np.array(0.0, dtype), np.array(1.0, dtype)), 2),
+            tfb.Chain(
+                [
+                    tfb.Shift(LOC.astype(dtype)),
+                    tfb.Permute([1, 0]),
+                    tfb.ScaleMatvecTriL(np.linalg.cholesky(COVARIANCE[::-1, ::-1]).astype(dtype)),
+                ]
             ),
         ),
         gaussian_density(LOC, COVARIANCE),

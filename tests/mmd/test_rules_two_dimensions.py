@@ -255,6 +255,7 @@ def test_cases_use_every_rule_of_the_package(monkeypatch):
         psd_kernels.Linear(),
     ]
     vectors = [*map(_vector, LAWS), CASES["MultivariateNormalTriL"].make("float64")]
+    vectors.append(CASES["affine image of Sample(Normal)"].make("float64"))
     vectors += [
         tfd.Sample(tfd.Bernoulli(probs=0.5), 2),
         tfd.Empirical(POINTS, event_ndims=1),

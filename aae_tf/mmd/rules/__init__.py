@@ -1,6 +1,7 @@
 """The closed forms, one family of distributions or kernels per file."""
 
 from aae_tf.mmd.rules import (
+    affine,
     bernoulli,
     blocks,
     copies,
@@ -17,6 +18,7 @@ from aae_tf.mmd.rules import (
 )
 
 __all__ = [
+    "affine",
     "bernoulli",
     "blocks",
     "copies",

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from aae_tf.mmd.arguments import Distribution
+from aae_tf.mmd.gaussian_parts import affine_map, gaussian_parts
 from aae_tf.mmd.integrals import beta_quadrature, expand_energy
 from aae_tf.mmd.radial_kernels import Energy, SlicedGaussian
 from aae_tf.mmd.registry import (
@@ -23,6 +24,7 @@ tfd = tfp.distributions
 psd_kernels = tfp.math.psd_kernels
 
 _MULTIVARIATE_NORMAL: Any = instance_class(tfd.MultivariateNormalLinearOperator)
+_TRANSFORMED: Any = instance_class(tfd.TransformedDistribution)
 
 
 class EnergyEmbedding(MeanEmbedding):
@@ -47,7 +49,7 @@ class EnergyEmbedding(MeanEmbedding):
         dimension = shape[-1]
         mean, variance = (
             tf.reshape(tf.broadcast_to(tf.cast(value, tf.float64), shape), [-1, dimension])
-            for value in (distribution.mean(), distribution.variance())
+            for value in _moments(distribution)
         )
         self._mean, self._trace = mean, tf.reduce_sum(variance, axis=-1)
         known = tf.get_static_value(self._trace)
@@ -199,6 +201,26 @@ class SlicedEmbedding(MeanEmbedding):
     def norm(self) -> tf.Tensor:
         """Returns E k(X, Y)."""
         return self._sum.norm()
+
+
+def _moments(distribution: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gives the mean and the variances of the coordinates; of an affine image their true sum."""
+    affine = affine_map(distribution) if isinstance(distribution, _TRANSFORMED) else None
+    if affine is None:
+        return distribution.mean(), distribution.variance()
+    parts = gaussian_parts(distribution)
+    if parts is not None:
+        weights = parts.weights[..., tf.newaxis]
+        mean = tf.reduce_sum(weights * parts.locs, axis=-2)
+        spread = tf.math.squared_difference(parts.locs, mean[..., tf.newaxis, :])
+        spread += tf.linalg.diag_part(parts.covariances)
+        return mean, tf.reduce_sum(weights * spread, axis=-2)
+    mean, variance = (tf.cast(x, tf.float64) for x in _moments(distribution.distribution))
+    # Other bases are turned and scaled in all directions alike, so that the sum is that of A S A'.
+    return (
+        tf.linalg.matvec(affine.matrix, mean) + affine.shift,
+        tf.linalg.matvec(tf.square(affine.matrix), variance),
+    )
 
 
 def _is_constant_normal(distribution: Distribution) -> bool:
