@@ -3,7 +3,10 @@
 import { DecodedPanel } from "./decoded_panel.js";
 import { make } from "./dom.js";
 import { MapPanel } from "./map_panel.js";
+import { OwnPanel } from "./own_panel.js";
+import { PointsPanel, SelectionPanel } from "./points_panel.js";
 import { Session } from "./session.js";
+import { StylesPanel } from "./styles_panel.js";
 
 /** @typedef {import("./source.js").Source} Source */
 
@@ -24,6 +27,15 @@ export function start(source, root) {
     status.hidden = !session.status;
   });
   const map = session.codeDim ? new MapPanel(session) : null;
+  const { classes } = description;
+  const hasStyles =
+    classes && ((classes.decoded && source.decode) || (classes.sampled && source.sample));
+  const panels = [
+    new DecodedPanel(session),
+    ...(hasStyles ? [new StylesPanel(session)] : []),
+    ...(map ? [new SelectionPanel(session), new PointsPanel(session)] : []),
+    ...(source.encode ? [new OwnPanel(session)] : []),
+  ];
   root.replaceChildren(
     header(description),
     status,
@@ -31,7 +43,7 @@ export function start(source, root) {
       "main",
       {},
       map?.element ?? null,
-      make("div", { class: "side" }, new DecodedPanel(session).element),
+      make("div", { class: "side" }, ...panels.map((panel) => panel.element)),
     ),
   );
   root.removeAttribute("aria-busy");

@@ -94,6 +94,10 @@ export class MapPanel {
     session.on(["code"], () => this.moveRing());
     session.on(["chosen"], () => this.mark());
     session.on(["selection"], () => this.fade());
+    session.on(["way"], () => {
+      this.map.path = session.way;
+      this.map.redraw("above");
+    });
     session.on(["heads"], () => {
       headsBack.hidden = !session.headsMoved;
       this.project(false);

@@ -14,7 +14,7 @@ const KEPT_LATENCIES = 2000;
 
 /**
  * Tells what changes by events: "points", "plane", "code", "output", "label", "chosen",
- * "selection", "heads", "status".
+ * "selection", "heads", "contours", "way", "status".
  */
 export class Session extends EventTarget {
   /** @param {Source} source */
@@ -49,7 +49,9 @@ export class Session extends EventTarget {
     this.chosen = [];
     /** @type {number[]} */
     this.selection = [];
-    this.path = view.path ?? "straight";
+    this.path = ["spherical", "dense"].includes(view.path ?? "") ? view.path : "straight";
+    /** @type {number[]} Places of the way on the map, x, y, x, y, ... */
+    this.way = [];
     /** @type {number[]|null} */
     this.frame = view.frame;
     /** @type {Float32Array|null} */
