@@ -10,7 +10,7 @@ PEERS_STAMP := $(PEERS)/.installed
 BEAM := .venv-beam
 BEAM_STAMP := $(BEAM)/.installed
 
-.PHONY: quickstart test test-integration test-slow test-beam check docs benchmark clean
+.PHONY: quickstart test test-integration test-browser test-slow test-beam check docs benchmark pictures clean
 
 quickstart: $(STAMP)
 	$(RUN)/aae-tf quickstart
@@ -21,6 +21,10 @@ test: $(STAMP)
 # Processes, servers, kills, the built wheel.
 test-integration: $(STAMP)
 	$(RUN)/python -m pytest --numprocesses 2 --dist worksteal -m 'integration and not slow'
+
+# The pages in Chromium; fails without it and its driver, and says what to install.
+test-browser: $(STAMP)
+	$(RUN)/python -m pytest -m browser tests/browser
 
 # What is too slow for every change: trainings, millions of samples.
 test-slow: $(STAMP)
@@ -42,6 +46,10 @@ docs: $(STAMP)
 benchmark: $(STAMP) $(PEERS_STAMP)
 	$(RUN)/python benchmarks/speed.py --peers $(PEERS)/bin/python
 	$(RUN)/python benchmarks/first_light.py
+
+# The screenshots of docs/explore.md, in the same browser.
+pictures: $(STAMP)
+	$(RUN)/python docs/make_pictures.py
 
 # The stamp is written last, so that an interrupted set-up starts over.
 $(STAMP): pyproject.toml constraints.txt

@@ -146,7 +146,8 @@ async function send(url, options) {
   }
   const json = parseJson(text);
   if (!response.ok || json === undefined) {
-    const gone = [502, 503, 504].includes(response.status) && !json?.error;
+    // A server that stops, or one that stands before it, has no words of its own.
+    const gone = response.status >= 500 && !json?.error;
     const reason = json?.error ?? `status ${response.status}`;
     throw new SourceError(`The server refused: ${String(reason).trim().slice(0, 300)}`, gone);
   }
