@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
@@ -67,8 +67,11 @@ def page_app(data: PageData, server: str = "") -> Starlette:
         "cache-control": "no-cache",
     }
 
+    def send(path: Path) -> Response:
+        return Response(path.read_bytes(), headers=headers, media_type=_TYPES[path.suffix])
+
     async def index(request: Request) -> Response:
-        return FileResponse(PAGE / "index.html", headers=headers, media_type="text/html")
+        return send(PAGE / "index.html")
 
     async def file(request: Request) -> Response:
         # Names come from the folder, never from the request.
@@ -76,7 +79,7 @@ def page_app(data: PageData, server: str = "") -> Starlette:
         path = files.get(request.path_params["name"])
         if path is None:
             return JSONResponse({"error": "There is no such file."}, 404, headers)
-        return FileResponse(path, headers=headers, media_type=_TYPES[path.suffix])
+        return send(path)
 
     def answer(function: Callable[[Request], Any]) -> Callable[[Request], Any]:
         @functools.wraps(function)
