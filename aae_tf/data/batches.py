@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,10 +22,8 @@ def shuffled_batches(
 ) -> tf.data.Dataset:
     """Makes batches in a new random order per epoch, each order a function of seed and epoch.
 
-    Keras shuffles arrays in an order that depends on how many random numbers were drawn before, so
-    a training that is resumed in a new process sees other batches. These batches are the same from
-    any epoch on, and with `Dataset.skip` from any batch of an epoch. Where a processor has several
-    threads, steps are also faster than on arrays, see docs/data.md.
+    `fit` shuffles arrays by the state of the model that it trains. These batches are the same for
+    every model, from any epoch on, and with `Dataset.skip` from any batch of an epoch.
 
     An epoch shows every row once; its last batch holds the remaining rows. Rows are gathered from
     memory batch by batch while the previous step runs; nothing is copied per epoch.
@@ -59,34 +58,71 @@ def shuffled_batches(
     >>> epochs[1] == [batch.ravel().tolist() for batch in later.as_numpy_iterator()]
     True
     """
-    import tensorflow as tf
-
     x = check_array(x, "x")
     if not len(x):
         raise ValueError(f"Expected `x` to have at least one row. Received: x.shape={x.shape}.")
     check_dimension("batch_size", batch_size)
     check_integer("seed", seed)
     check_integer("first_epoch", first_epoch)
-    columns = [x] if y is None else [x, check_labels(y, "y", size=len(x))]
-    steps = -(-len(x) // batch_size)
+    columns = x if y is None else (x, check_labels(y, "y", size=len(x)))
+    generator = functools.partial(_generator, seed)
+    return array_batches(columns, batch_size, generator, first_epoch=first_epoch)
 
-    def order(epoch: int) -> np.ndarray:
-        return np.random.default_rng([seed, epoch]).permutation(len(x))
 
-    def batches(rows: tf.Tensor) -> tf.data.Dataset:
-        starts = tf.data.Dataset.range(0, len(x), batch_size)
-        return starts.map(lambda start: rows[start : start + batch_size])
+def array_batches(
+    arrays: Any,
+    batch_size: int,
+    generator: Callable[[int], np.random.Generator],
+    shuffle: bool | Literal["batch"] = True,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Makes batches of arrays in memory; `shuffled_batches`, for any structure and order.
+
+    Args:
+        arrays: structure of arrays [n, ...], of the same number of rows.
+        batch_size: number of rows in a batch.
+        generator: function from the number of an epoch to what shuffles it; called as it starts.
+        shuffle: True for all rows in a new order per epoch; "batch" for batches of the same rows
+            in the same order, each in a new order per epoch; False for rows as they are.
+        first_epoch: number of the first epoch.
+
+    Returns:
+        `tf.data.Dataset` of structures of `arrays`, of known cardinality, without autotuning.
+    """
+    import tensorflow as tf
 
     # Tensors in the memory of the host, where the pipeline runs.
     with tf.device("CPU:0"):
-        tensors = [tf.constant(column) for column in columns]
+        tensors = tf.nest.map_structure(tf.constant, arrays)
+    n = len(tf.nest.flatten(arrays)[0])
+    steps = -(-n // batch_size)
+    starts = tf.data.Dataset.range(0, n, batch_size)
+    if not shuffle:
+
+        def cut(start: tf.Tensor) -> Any:
+            rows = slice(start, start + batch_size)
+            return tf.nest.map_structure(lambda tensor: tensor[rows], tensors)
+
+        return _gather_batches(starts, cut, steps)
+
+    def order(epoch: int) -> np.ndarray:
+        if shuffle != "batch":
+            return generator(epoch).permutation(n)
+        parts = np.split(np.arange(n), range(batch_size, n, batch_size))
+        return np.concatenate([*map(generator(epoch).permutation, parts)])
+
+    def batches(rows: tf.Tensor) -> tf.data.Dataset:
+        return starts.map(lambda start: rows[start : start + batch_size])
 
     def gather(rows: tf.Tensor) -> Any:
-        gathered = tuple(tf.gather(tensor, rows) for tensor in tensors)
-        return gathered if len(gathered) > 1 else gathered[0]
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
 
-    orders = epoch_orders(order, [len(x)], first_epoch)
+    orders = epoch_orders(order, [n], first_epoch)
     return _gather_batches(orders.flat_map(batches), gather, steps)
+
+
+def _generator(seed: int, epoch: int) -> np.random.Generator:
+    return np.random.default_rng([seed, epoch])
 
 
 def mix_labels(
@@ -154,7 +190,7 @@ def mix_labels(
     steps = len(x) // unlabelled
 
     def order(epoch: int) -> np.ndarray:
-        rng = np.random.default_rng([seed, epoch])
+        rng = _generator(seed, epoch)
         everything = rng.permutation(len(x))[: steps * unlabelled].reshape(steps, unlabelled)
         per_round = len(known) // labelled
         rounds = np.tile(known, (-(-steps // per_round), 1))

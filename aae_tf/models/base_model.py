@@ -13,6 +13,7 @@ from aae_tf import replicas
 from aae_tf.losses import ColumnLosses, LossTerm
 from aae_tf.losses.weights import Weight
 from aae_tf.models.arguments import serialize_argument
+from aae_tf.models.array_pipeline import batch_arrays, batch_training_arrays
 from aae_tf.models.generative_model import GenerativeModel
 from aae_tf.models.hooks_of_keras import (
     add_callbacks,
@@ -320,6 +321,8 @@ class BaseModel(GenerativeModel):
             *args: further arguments of `keras.Model.fit`.
             **kwargs: further arguments of `keras.Model.fit`. `sample_weight` [n] weighs an
                 example in the reconstruction loss and its code in the aggregated posterior.
+                `shuffle` orders the rows of arrays by the state of `seed_generator` as an epoch
+                starts: by the model's seed and the steps made, in a resumed training, too.
 
         Returns:
             `keras.callbacks.History`.
@@ -358,14 +361,16 @@ class BaseModel(GenerativeModel):
         if len(optimizers) > 1:
             check_callbacks(arguments.get("callbacks"))
         arguments["callbacks"] = add_callbacks(arguments.get("callbacks"), self.trainer.callbacks())
+        on_replicas = self.distribute_strategy.num_replicas_in_sync > 1
+        batched = arguments if on_replicas else batch_training_arrays(arguments, self._shuffler)
         with (
             check.readable_errors(),
             validation_check.readable_errors(),
             self.trainer.averages.finalized(optimizers["optimizer"]),
         ):
             first = int(optimizers["optimizer"].iterations.numpy())
-            history = super().fit(**arguments)
-        if self.reconstructs and self.distribute_strategy.num_replicas_in_sync == 1:
+            history = super().fit(**batched)
+        if self.reconstructs and not on_replicas:
             updates = int(optimizers["optimizer"].iterations.numpy()) - first
             warn_of_mismatch(self, arguments, updates, stacklevel=3)
         return history
@@ -379,6 +384,8 @@ class BaseModel(GenerativeModel):
             arguments = check.check_arguments(arguments)
             if self.trainer is not None and len(self.trainer.optimizers) > 1:
                 check_callbacks(arguments.get("callbacks"))
+            if self.distribute_strategy.num_replicas_in_sync == 1:
+                arguments = batch_arrays(arguments)
         with check.readable_errors():
             return super().evaluate(**arguments)
 
@@ -400,6 +407,8 @@ class BaseModel(GenerativeModel):
         """Calls the model on batches as `keras.Model.predict` does, on checked inputs."""
         arguments = name_arguments(super().predict, x, *args, **kwargs)
         arguments["x"] = check_call(x, self._call_rules())
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            arguments = batch_arrays(arguments)
         return super().predict(**arguments)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -423,6 +432,14 @@ class BaseModel(GenerativeModel):
             batch = unpack_batch(data, self._input_rules(whole=False))
             seed = tf.cast(self._evaluation_seed_generator.next(), tf.int32)
             return self.trainer.evaluate(batch, seed)
+
+    def _shuffler(self, epoch: int) -> np.random.Generator:
+        """Makes what shuffles the rows of an array in an epoch.
+
+        Its seed is the state of the model's random numbers as the epoch starts, so that an order
+        is fixed by the model's seed and the steps made, in a training that was resumed, too.
+        """
+        return np.random.default_rng(np.asarray(self.seed_generator.state, np.uint32))
 
     # Keras': what `fit` calls with an iterator, None until it is made.
     train_function: Callable[[Any], Any] | None

@@ -1,0 +1,111 @@
+"""What `fit`, `evaluate` and `predict` make of arrays in memory: batches of a pipeline of our own.
+
+Keras' own pipeline is tuned by tf.data while steps run, on threads that the steps need.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from aae_tf.data.batches import array_batches
+from aae_tf.data.conversions import is_pipeline
+
+
+def batch_training_arrays(
+    arguments: dict[str, Any], generator: Callable[[int], np.random.Generator]
+) -> dict[str, Any]:
+    """Makes batches of the arrays among the arguments of `keras.Model.fit`.
+
+    What Keras makes of its arguments is kept: the rows of `validation_split` are the last ones,
+    before anything is shuffled, and `steps_per_epoch` gives the size of batches where there is no
+    `batch_size`. What Keras refuses is handed on to it as it is.
+
+    Args:
+        arguments: of `fit`, by name, checked; inputs are an array or a pipeline.
+        generator: function from the number of an epoch to what shuffles it.
+
+    Returns:
+        Arguments to the same effect, with batches in place of arrays.
+    """
+    arguments = dict(arguments)
+    validation_size = arguments.get("validation_batch_size") or arguments.get("batch_size")
+    columns = [arguments["x"], arguments.get("y"), arguments.get("sample_weight")]
+    if not is_pipeline(arguments["x"]):
+        class_weight, labels = arguments.get("class_weight"), columns[1]
+        if class_weight:
+            if columns[2] is not None or getattr(labels, "ndim", None) != 1:
+                return arguments
+            columns[2] = _class_weights(np.asarray(labels), class_weight)
+        split = arguments.get("validation_split")
+        if split and arguments.get("validation_data") is None:
+            first = math.floor(len(columns[0]) * (1.0 - split))
+            if not 0 < first < len(columns[0]):
+                return arguments
+            arguments["validation_data"] = _rows(columns, slice(first, None))
+            columns = _rows(columns, slice(first))
+        arguments["x"] = _batches(
+            columns,
+            arguments.get("batch_size"),
+            arguments.get("steps_per_epoch"),
+            generator,
+            arguments.get("shuffle", True),
+        )
+        for name in ("y", "sample_weight", "class_weight", "validation_split", "batch_size"):
+            arguments.pop(name, None)
+        arguments["shuffle"] = False
+    validation = arguments.get("validation_data")
+    if validation is not None and not is_pipeline(validation):
+        columns = keras.utils.unpack_x_y_sample_weight(validation)
+        if not is_pipeline(columns[0]):
+            arguments["validation_data"] = _batches(
+                columns, validation_size, arguments.get("validation_steps")
+            )
+            arguments.pop("validation_batch_size", None)
+    return arguments
+
+
+def batch_arrays(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Makes batches of the arrays among the arguments of `evaluate` or `predict`, in their order.
+
+    Args:
+        arguments: by name, checked; inputs are an array or a pipeline.
+
+    Returns:
+        Arguments to the same effect, with batches in place of arrays.
+    """
+    if is_pipeline(arguments["x"]):
+        return arguments
+    arguments = dict(arguments)
+    columns = [arguments.pop(name, None) for name in ("x", "y", "sample_weight")]
+    size = arguments.pop("batch_size", None)
+    return {**arguments, "x": _batches(columns, size, arguments.get("steps"))}
+
+
+def _batches(
+    columns: Any,
+    batch_size: int | None,
+    steps: int | None,
+    generator: Callable[[int], np.random.Generator] = np.random.default_rng,
+    shuffle: Any = False,
+) -> Any:
+    if not batch_size:
+        # As Keras does.
+        batch_size = math.ceil(len(columns[0]) / steps) if steps else 32
+    packed = keras.utils.pack_x_y_sample_weight(*columns)
+    return array_batches(packed, batch_size, generator, shuffle)
+
+
+def _rows(columns: Any, rows: slice) -> Any:
+    """Takes rows of inputs, of labels and targets, and of weights, where there are any."""
+    return keras.tree.map_structure(lambda part: None if part is None else part[rows], columns)
+
+
+def _class_weights(labels: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
+    """Gives the weight of each label, 1 where its class has none."""
+    weights = np.ones(len(labels), np.float32)
+    for label, weight in class_weight.items():
+        weights[labels == label] = weight
+    return weights
