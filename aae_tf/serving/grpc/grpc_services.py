@@ -44,7 +44,7 @@ from aae_tf.serving.models.predict import (
     check_request,
     prepare_inputs,
     read_request,
-    run_request,
+    run_signature,
 )
 from aae_tf.serving.models.request_rows import RequestLimits
 from aae_tf.serving.models.servable import Servable
@@ -242,19 +242,20 @@ class PredictionService(PredictionServiceServicer):
     async def _read(
         self, servable: Servable, request: PredictRequest, size: int
     ) -> tuple[str, dict[str, np.ndarray]]:
+        checked = check_request(servable, request, self._limits)
         if size < LARGE:
-            return read_request(servable, request, self._limits)
-        return await self._workers.run(
-            lambda _: read_request(servable, request, self._limits), size
-        )
+            return read_request(request, checked)
+        return await self._workers.run(lambda _: read_request(request, checked), size)
 
     def _predict_alone(self, request: PredictRequest, timeout: float | None, large: bool) -> bytes:
         # The thread itself holds the servable, which stays loaded when the client goes away.
         with use_servable(self._manager, request.model_spec) as servable:
-            if not large and check_request(servable, request, self._limits)[2] >= LARGE:
+            checked = check_request(servable, request, self._limits)
+            if not large and checked.size >= LARGE:
                 raise LargeRequest
             timer = self._metrics.runtime(servable.name, "Predict")
-            name, outputs = run_request(servable, request, self._limits, timeout, timer)
+            name, inputs = read_request(request, checked)
+            outputs = run_signature(servable, name, inputs, request.output_filter, timeout, timer)
         return _response(servable.name, servable.version, name, outputs)
 
     async def _respond(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 import grpc
 import numpy as np
@@ -47,22 +48,34 @@ def run_request(
         ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs
             that do not fit it, and as `run_signature`.
     """
-    name, inputs = read_request(servable, request, limits)
+    checked = check_request(servable, request, limits)
+    name, inputs = read_request(request, checked)
     return name, run_signature(servable, name, inputs, request.output_filter, timeout, timer)
+
+
+class CheckedRequest(NamedTuple):
+    """What a request declares, once it is checked.
+
+    Attributes:
+        signature_name: Name of the signature that it runs.
+        shapes: Shapes by input name.
+        size: Bytes of its inputs and outputs.
+    """
+
+    signature_name: str
+    shapes: dict[str, list[int]]
+    size: int
 
 
 def check_request(
     servable: Servable, request: PredictRequest, limits: RequestLimits
-) -> tuple[str, dict[str, list[int]], int]:
+) -> CheckedRequest:
     """Checks what a request of the protocol declares, before anything of it is made.
 
     Args:
         servable: The model version that is to run it.
         request: What to run.
         limits: What it may ask for.
-
-    Returns:
-        Name of the signature, shapes by input name, and bytes of its inputs and outputs.
 
     Raises:
         ServingError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs
@@ -85,21 +98,23 @@ def check_request(
                 f"Expects arg[{index}] to be {_dtype_name(expected)} "
                 f"but {_dtype_name(proto.dtype)} is provided"
             )
-    return name, shapes, limits.check(signature, shapes)
+    return CheckedRequest(name, shapes, limits.check(signature, shapes))
 
 
 def read_request(
-    servable: Servable, request: PredictRequest, limits: RequestLimits
+    request: PredictRequest, checked: CheckedRequest
 ) -> tuple[str, dict[str, np.ndarray]]:
     """Reads a request of the protocol: name of the signature, and arrays by input name.
 
+    Args:
+        request: What to read.
+        checked: What `check_request` found in it.
+
     Raises:
-        ServingError: as `check_request` does, and INVALID_ARGUMENT for a tensor that cannot be
-            read.
+        ServingError: INVALID_ARGUMENT for a tensor that cannot be read.
     """
-    name, shapes, _ = check_request(servable, request, limits)
-    return name, {
-        alias: tensor_proto.to_array(alias, proto, shapes[alias])
+    return checked.signature_name, {
+        alias: tensor_proto.to_array(alias, proto, checked.shapes[alias])
         for alias, proto in request.inputs.items()
     }
 
