@@ -58,12 +58,23 @@ def explore(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write one file that holds the page and the model, to open without a server, and "
+            "end.",
+            metavar="PAGE.html",
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Drag a code and watch the picture change, on a page in your browser.
 
     The page is served on this machine alone, by the model itself over TensorFlow Serving's REST
     protocol. Stop with Ctrl-C.
     """
+    if export is not None:
+        _check_export(export, model, server)
     run = None if is_model_file(model) or not (model / "config.json").exists() else open_run(model)
     recipe = None if run is None else run.recipe
     if data is not None:
@@ -88,12 +99,43 @@ def explore(
         note = explorer.points().note if data is not None else ""
         if note:  # What was asked for is not there.
             raise UserError(note)
+        if export is not None:
+            _write_page(export, model if run is None else run, explorer)
+            return
         typer.echo(f"Exploring {model} on {explorer.url}")
         typer.echo("Drag the ring on the map. Stop with Ctrl-C.")
         if browser:
             webbrowser.open(explorer.url)
         explorer.run_until_signal()
         typer.echo("Stopped.")
+
+
+def _check_export(export: Path, model: Path, server: str) -> None:
+    if server:
+        raise UserError(
+            "Expected --export without --server: the page computes by itself. "
+            f"Received: --server {server}."
+        )
+    if not is_model_file(model) and not (model / "config.json").exists():
+        raise UserError(
+            "Expected RUN or FILE.keras with --export, whose layers are written into the page. "
+            f"Received: {model}."
+        )
+    if not export.absolute().parent.is_dir():
+        raise UserError(
+            f"Expected --export to be a file in a folder that exists. Received: {export}."
+        )
+
+
+def _write_page(export: Path, model: Path | Run, explorer: Any) -> None:
+    from aae_tf.explorer.exported_page import exported_page
+    from aae_tf.files import write_atomically
+
+    loaded = load_model_file(model) if isinstance(model, Path) else model.load_model()
+    with as_user_error(ValueError):
+        page = exported_page(loaded, explorer).encode()
+    write_atomically(export, page)
+    typer.echo(f"Wrote {export}: {len(page) / 1e6:.1f} MB, opens in a browser without a server")
 
 
 def _servables(model: Path, run: Run | None, stack: ExitStack) -> Path:
