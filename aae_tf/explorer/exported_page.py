@@ -173,7 +173,7 @@ def _content(model: BaseModel, data: PageData) -> dict[str, Any]:
 
 def _decoder(decoder: keras.Model, codes: np.ndarray) -> dict[str, Any]:
     probe = codes[:_NUM_PROBES]
-    outputs = decoder.predict(probe, verbose=0)
+    outputs = decoder(probe, training=False).numpy()
     return smallest_json(decoder, probe, _TOLERANCE * max(1.0, float(np.ptp(outputs))))
 
 

@@ -117,10 +117,10 @@ def smallest_json(network: keras.Model, probe: np.ndarray, tolerance: float) -> 
         halves = [array.astype(np.float16).astype(np.float32) for array in originals]
     if not all(np.isfinite(array).all() for array in halves):
         return exact
-    expected = network.predict(probe, verbose=0)
+    expected = network(probe, training=False).numpy()
     rounded = keras.models.clone_model(network)
     rounded.set_weights(halves)
-    difference = np.abs(rounded.predict(probe, verbose=0) - expected).max()
+    difference = np.abs(rounded(probe, training=False).numpy() - expected).max()
     return network_json(network) if difference <= tolerance else exact
 
 

@@ -1,18 +1,12 @@
-import json
-import shutil
-import subprocess
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 
 from aae_tf import networks
 from aae_tf.explorer.network_json import network_json, smallest_json
+from tests.explorer.in_node import needs_node, run_in_node
 
-PAGE = Path(networks.__file__).parents[1] / "explorer" / "page"
 RNG = np.random.default_rng(0)
-node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 layers = keras.layers
 
 
@@ -93,39 +87,15 @@ CASES = {
 }
 
 PROGRAM = """
-import { readFileSync } from "node:fs";
-import { pathToFileURL } from "node:url";
-const [page, path] = process.argv.slice(2);
-const { Network } = await import(pathToFileURL(`${page}/network.js`));
-const answers = JSON.parse(readFileSync(path)).map(({ network, rows, n }) => {
+const { Network } = await load("network.js");
+answer(input.map(({ network, rows, n }) => {
   const loaded = new Network(network);
   return { shape: loaded.outputShape, outputs: [...loaded.run(Float32Array.from(rows), n)] };
-});
-console.log(JSON.stringify(answers));
+}));
 """
 
 
-def run_in_node(folder, cases):
-    """Runs networks on rows in one process of node."""
-    # A package that says that its files are modules; the page's folder has none.
-    for path in PAGE.glob("*.js"):
-        shutil.copy(path, folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "program.mjs").write_text(PROGRAM)
-    written = [
-        {"network": network, "rows": rows.ravel().tolist(), "n": len(rows)}
-        for network, rows in cases
-    ]
-    (folder / "cases.json").write_text(json.dumps(written))
-    done = subprocess.run(
-        ["node", folder / "program.mjs", folder, folder / "cases.json"],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-@node
+@needs_node
 @pytest.mark.integration
 def test_the_page_computes_what_keras_computes(tmp_path):
     models = {name: perturbed(build()) for name, build in CASES.items()}
@@ -135,7 +105,11 @@ def test_the_page_computes_what_keras_computes(tmp_path):
     }
     exact = [(network_json(model, "float32"), rows[name]) for name, model in models.items()]
     halves = [(network_json(model), rows[name]) for name, model in models.items()]
-    answers = run_in_node(tmp_path, exact + halves)
+    cases = [
+        {"network": network, "rows": values.ravel().tolist(), "n": len(values)}
+        for network, values in exact + halves
+    ]
+    answers = run_in_node(tmp_path, PROGRAM, cases)
     for (name, model), whole, half in zip(
         models.items(), answers, answers[len(models) :], strict=False
     ):
