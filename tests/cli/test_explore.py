@@ -34,6 +34,29 @@ def test_refuses_a_server_of_another_form(invoke, tmp_path, server):
     assert f"Expected --server to be http://HOST:PORT. Received: --server {server}" in output
 
 
+def test_refuses_an_export_that_cannot_be_written(invoke, tmp_path):
+    page = tmp_path / "page.html"
+    output = invoke("explore", tmp_path, "--export", page, code=2).output
+    assert "Expected RUN or FILE.keras with --export, whose layers" in output
+    server = ("--server", "http://localhost:8501")
+    output = invoke("explore", "a.keras", "--export", page, *server, code=2).output
+    assert "Expected --export without --server: the page computes by itself." in output
+    absent = tmp_path / "absent" / "page.html"
+    output = invoke("explore", "a.keras", "--export", absent, code=2).output
+    assert f"Expected --export to be a file in a folder that exists. Received: {absent}" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.integration
+def test_exports_one_file_and_ends(invoke, trained, tmp_path):
+    page = tmp_path / "page.html"
+    output = invoke("explore", trained, "--export", page).output
+    assert re.search(r"Wrote .*page\.html: \d\.\d MB, opens in a browser", output)
+    text = page.read_text()
+    assert "test data of digits" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
 @pytest.mark.integration
 def test_refuses_a_port_in_use_and_a_server_that_is_gone(invoke, trained):
     with socket.socket() as taken:

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -8,9 +9,10 @@ import pytest
 
 from aae_tf import AAE, models, networks, posteriors, priors
 from aae_tf.explorer import exported_page as exported
-from aae_tf.explorer.points import Points, encode_array
+from aae_tf.explorer.points import Points, _column_numbers, encode_array
 from tests.explorer.in_node import needs_node, run_in_node
 from tests.models.rows import IMAGES, MODELS
+from tests.tables import small as tables
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 NAMES = [
@@ -146,6 +148,34 @@ def test_the_source_of_the_page_answers_as_the_model_does(pages, tmp_path):
         check("outputs_of_rows", model.reconstruct(IMAGES[:n]), atol=0.01)
         if answer["classes"]:
             check("classes", model.classify(IMAGES[:n]), atol=0.01)
+
+
+@needs_node
+@pytest.mark.integration
+def test_rows_of_a_table_are_those_of_the_model(tmp_path):
+    model = tables.build_aae()
+    codes = np.random.default_rng(1).normal(size=(40, 2), scale=4.0).astype(np.float32)
+    schema = tables.schema()
+    # Outputs of the decoder, wide enough for every value, and for missing ones.
+    outputs = 3.0 * model.decoder(codes, training=False).numpy()
+    given = {
+        "columns": [dataclasses.asdict(column) for column in schema.columns],
+        "outputs": outputs.ravel().tolist(),
+        "n": len(codes),
+    }
+    program = """
+    const { readFeatures } = await load("local_source.js");
+    const rows = readFeatures(input.columns, Float32Array.from(input.outputs), input.n);
+    answer([...rows].map(x => Number.isNaN(x) ? null : x));
+    """
+    rows = np.reshape(np.array(run_in_node(tmp_path, program, given), float), (40, -1))
+    answer = {k: v.numpy() for k, v in networks.TableColumns(schema)(outputs).items()}
+    expected = np.stack(
+        [_column_numbers(column, answer[column.name]) for column in schema.columns], axis=1
+    )
+    assert np.isnan(expected).any() and not np.isnan(expected).all(axis=0).any()
+    np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-5)
+    assert exported._encoder(model) is None
 
 
 def test_names_are_text_and_one_script_may_run(pages):
