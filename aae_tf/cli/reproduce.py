@@ -31,8 +31,8 @@ def reproduce(
         str,
         typer.Option(
             help="**paper**: its own settings, thousands of epochs; **improved**; **mmd**: no "
-            "adversary on any code; **conv**: convolutions and noise; **preset**: what **aae-tf "
-            "train --recipe** has under the same name, in less time.",
+            "adversary on any code; **conv**: convolutions, noise and moved images; **preset**: "
+            "what **aae-tf train --recipe** has under the same name, in less time.",
             metavar="|".join(KINDS),
         ),
     ] = "improved",

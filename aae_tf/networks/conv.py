@@ -17,6 +17,7 @@ def conv_encoder(
     batch_normalization: bool = False,
     input_noise: float = 0.0,
     dropout: float = 0.0,
+    augmentation: Sequence[keras.layers.Layer] = (),
     seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
@@ -32,6 +33,9 @@ def conv_encoder(
         batch_normalization: whether each convolution is normalised before its activation.
         input_noise: standard deviation of the Gaussian noise added to the inputs in training.
         dropout: share of the inputs set to zero in training, in [0, 1).
+        augmentation: layers that change images in training before any noise, such as
+            `keras.layers.RandomTranslation`; give them seeds. The decoder still reconstructs the
+            images as they were.
         seed: integer that fixes the initial weights and the noise; None draws anew.
         name: name of the network.
 
@@ -51,6 +55,8 @@ def conv_encoder(
     seeds = layer_seeds(seed)
     inputs = keras.Input(shape, name="inputs")
     x = inputs
+    for layer in augmentation:
+        x = layer(x)
     if check_non_negative("input_noise", input_noise):
         x = gaussian_noise(x, input_noise, next(seeds))
     if check_rate("dropout", dropout):

@@ -17,6 +17,7 @@ def mlp_encoder(
     batch_normalization: bool = False,
     input_noise: float = 0.0,
     dropout: float = 0.0,
+    augmentation: Sequence[keras.layers.Layer] = (),
     seed: int | None = None,
     name: str = "encoder",
 ) -> keras.Model:
@@ -30,6 +31,9 @@ def mlp_encoder(
             activation.
         input_noise: standard deviation of the Gaussian noise added to the inputs in training.
         dropout: share of the inputs set to zero in training, in [0, 1).
+        augmentation: layers that change inputs in training before any noise, such as
+            `keras.layers.RandomTranslation` for images; give them seeds. The decoder still
+            reconstructs the inputs as they were.
         seed: integer that fixes the initial weights and the noise; None draws anew.
         name: name of the network.
 
@@ -52,7 +56,10 @@ def mlp_encoder(
     units = check_sizes("units", units)
     seeds = layer_seeds(seed)
     inputs = keras.Input(shape, name="inputs")
-    x = keras.layers.Flatten()(inputs) if len(shape) > 1 else inputs
+    x = inputs
+    for layer in augmentation:
+        x = layer(x)
+    x = keras.layers.Flatten()(x) if len(shape) > 1 else x
     if check_non_negative("input_noise", input_noise):
         x = gaussian_noise(x, input_noise, next(seeds))
     if check_rate("dropout", dropout):

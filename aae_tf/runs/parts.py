@@ -38,12 +38,51 @@ def build_encoder(recipe: Recipe, data: TrainingData, seed: int) -> keras.Model:
     }
     if recipe.units is not None:
         arguments["units"] = recipe.units
-    arguments |= {"input_noise": recipe.input_noise, "dropout": recipe.dropout}
+    arguments |= {
+        "input_noise": recipe.input_noise,
+        "dropout": recipe.dropout,
+        "augmentation": build_augmentation(recipe, data, seed),
+    }
     if recipe.network == "conv":
         return networks.conv_encoder(data.shape, **arguments)
     if data.table is not None:
+        del arguments["augmentation"]
         return networks.tabular_encoder(data.table, **{"units": TABULAR_UNITS, **arguments})
     return networks.mlp_encoder(data.shape, **arguments)
+
+
+def build_augmentation(recipe: Recipe, data: TrainingData, seed: int) -> list[keras.layers.Layer]:
+    """Builds the layers that change images in training.
+
+    Raises:
+        ValueError: if there are some and inputs are no images.
+    """
+    import keras
+    import numpy as np
+
+    given = {
+        name: value for name in ("shift", "rotation") if (value := getattr(recipe, name)) != 0.0
+    }
+    if given and (data.table is not None or len(data.shape) != 3):
+        raise ValueError(
+            f"Expected `{next(iter(given))}` to be left out but for images, [height, width, "
+            f"channels]. Received: inputs of shape {data.shape}."
+        )
+    seeds = [int(word) >> 1 for word in np.random.SeedSequence([seed, 1]).generate_state(2)]
+    layers: list[keras.layers.Layer] = []
+    if recipe.shift:
+        layers.append(
+            keras.layers.RandomTranslation(
+                recipe.shift, recipe.shift, fill_mode="constant", seed=seeds[0]
+            )
+        )
+    if recipe.rotation:
+        layers.append(
+            keras.layers.RandomRotation(
+                recipe.rotation / 360.0, fill_mode="constant", seed=seeds[1]
+            )
+        )
+    return layers
 
 
 def build_decoder(recipe: Recipe, data: TrainingData, width: int, seed: int) -> keras.Model:

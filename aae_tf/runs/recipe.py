@@ -245,6 +245,19 @@ class Recipe:
         check_rate,
         models=WITH_ENCODER,
     )
+    shift: float = setting(
+        0.0,
+        "largest shift of images in training, as a share of their sides, in [0, 1); the decoder "
+        "reconstructs them as they were",
+        check_rate,
+        models=WITH_ENCODER,
+    )
+    rotation: float = setting(
+        0.0,
+        "largest rotation of images in training, degrees",
+        check_non_negative,
+        models=WITH_ENCODER,
+    )
     decoder_input_noise: float = setting(
         0.0,
         "standard deviation of the noise on the codes that the decoder gets in training",

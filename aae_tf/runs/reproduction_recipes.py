@@ -54,7 +54,14 @@ _OF_DISCRIMINATOR = ("discriminator_units", "discriminator_momentum")
 # The reconstruction has a hundredth of its weight in these recipes, and so has the MMD.
 _MMD: Fields = {"divergence": "mmd", "divergence_weight": 1.0, "class_divergence": "none"}
 
-_CONV: Fields = {"network": "conv", "units": (256,), "input_noise": 0.3}
+_CONV: Fields = {
+    "network": "conv",
+    "units": (256,),
+    "input_noise": 0.3,
+    # Two pixels of 28.
+    "shift": 0.07,
+    "rotation": 10.0,
+}
 
 IMPROVED: dict[str, NamedRecipe] = {
     "improved-semi-supervised-100": NamedRecipe(
@@ -118,11 +125,11 @@ MMD: dict[str, NamedRecipe] = {
 
 CONV: dict[str, NamedRecipe] = {
     "conv-semi-supervised-100": NamedRecipe(
-        "100 labels, with convolutions and noise",
+        "100 labels, with convolutions, noise, shifts and rotations",
         _changed("semi-supervised-100", {**_SEMI_SUPERVISED_100, **_CONV}),
     ),
     "conv-clustering-16": NamedRecipe(
-        "16 clusters, with convolutions and noise",
+        "16 clusters, with convolutions, noise, shifts and rotations",
         _changed("clustering-16", {**_CLUSTERS, **_CONV}),
     ),
 }

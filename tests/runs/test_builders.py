@@ -242,6 +242,29 @@ def test_noise_reaches_convolutions():
     ]  # fmt: skip
 
 
+def test_images_are_moved_in_training():
+    x = np.zeros([64, 8, 8, 1], np.float32)
+    x[:, 4, 4] = 1.0
+    for network in ("conv", "mlp"):
+        model = build(model="clustering", network=network, shift=0.25, rotation=20.0)
+        names = [type(layer).__name__ for layer in model.encoder.layers[1:3]]
+        assert names == ["RandomTranslation", "RandomRotation"]
+        np.testing.assert_array_equal(model.encode(x), model.encode(x))
+        features = np.asarray(model.encoder(x, training=True))
+        # Each image moves by itself.
+        assert len(np.unique(features.round(5), axis=0)) > 32
+    moved = model.encoder.layers[1](x, training=True)
+    # By at most a quarter of the side.
+    assert np.abs(np.asarray(moved)[:, 2:7, 2:7]).sum() > 0.0
+    np.testing.assert_allclose(np.asarray(moved)[:, [0, 1, 7]], 0.0, atol=1e-6)
+
+
+def test_what_is_no_image_is_not_moved():
+    vectors = DATA._replace(shape=(5,))
+    with pytest.raises(ValueError, match=r"`rotation` to be left out but for images, .* \(5,\)"):
+        build(vectors, rotation=3.0)
+
+
 @pytest.mark.parametrize(
     ("name", "kernel", "weight"),
     [("energy", mmd.Energy, 10.0), ("sliced", mmd.SlicedGaussian, 100.0)],

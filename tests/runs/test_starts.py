@@ -1,6 +1,7 @@
 """Several starts, of which the one of the lowest training loss goes on."""
 
 import csv
+import dataclasses
 import time
 
 import pytest
@@ -64,14 +65,15 @@ class TestTraining:
             return chosen["model"], chosen["logs"]
 
         monkeypatch.setattr(starts, "best_start", remember)
-        training.train_run(RECIPE, digits, tmp_path / "run", verbose=0)
-        assert open_run(tmp_path / "run").recipe == RECIPE
+        recipe = dataclasses.replace(RECIPE, starts=2, start_epochs=1, epochs=2)
+        training.train_run(recipe, digits, tmp_path / "run", verbose=0)
+        assert open_run(tmp_path / "run").recipe == recipe
         with (tmp_path / "run" / "history.csv").open() as file:
             rows = list(csv.DictReader(file))
-        assert len(rows) == 3
-        assert [float(row["loss"]) for row in rows[:2]] == [log["loss"] for log in chosen["logs"]]
-        assert chosen["steps"] == 4
-        assert int(chosen["model"].optimizer.iterations) == 6
+        assert len(rows) == 2
+        assert float(rows[0]["loss"]) == chosen["logs"][0]["loss"]
+        assert chosen["steps"] == 2
+        assert int(chosen["model"].optimizer.iterations) == 4
 
     def test_the_time_may_be_up_before_the_first_backup(self, digits, tmp_path):
         with pytest.raises(OutOfTime, match="the same command resumes it") as error:
