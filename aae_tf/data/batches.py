@@ -12,6 +12,7 @@ import numpy as np
 from aae_tf.checks import check_dimension, check_integer
 from aae_tf.data.check_arrays import check_array
 from aae_tf.data.check_labels import check_labels
+from aae_tf.data.stored_rows import StoredRows
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -29,7 +30,8 @@ def shuffled_batches(
     memory batch by batch while the previous step runs; nothing is copied per epoch.
 
     Args:
-        x: float array [n, ...], the inputs, at least one.
+        x: float array [n, ...], the inputs, at least one; or the `x_train` of a table that
+            `data.load` streams, of whose rows 64 blocks of 1,024 are shuffled together.
         y: integer array [n], the class of each row, -1 where it is unknown; with None, batches
             hold inputs alone.
         batch_size: int, number of rows in a batch, at least 1.
@@ -58,7 +60,7 @@ def shuffled_batches(
     >>> epochs[1] == [batch.ravel().tolist() for batch in later.as_numpy_iterator()]
     True
     """
-    x = check_array(x, "x")
+    x = x if isinstance(x, StoredRows) else check_array(x, "x")
     if not len(x):
         raise ValueError(f"Expected `x` to have at least one row. Received: x.shape={x.shape}.")
     check_dimension("batch_size", batch_size)
@@ -91,31 +93,27 @@ def array_batches(
     """
     import tensorflow as tf
 
-    # Tensors in the memory of the host, where the pipeline runs.
-    with tf.device("CPU:0"):
-        tensors = tf.nest.map_structure(tf.constant, arrays)
-    n = len(tf.nest.flatten(arrays)[0])
+    takers = tf.nest.map_structure(_taker, arrays)
+    first = tf.nest.flatten(arrays)[0]
+    n = len(first)
     steps = -(-n // batch_size)
     starts = tf.data.Dataset.range(0, n, batch_size)
+
+    def gather(rows: tf.Tensor) -> Any:
+        return tf.nest.map_structure(lambda take: take(rows), takers)
+
     if not shuffle:
-
-        def cut(start: tf.Tensor) -> Any:
-            rows = slice(start, start + batch_size)
-            return tf.nest.map_structure(lambda tensor: tensor[rows], tensors)
-
-        return _gather_batches(starts, cut, steps)
+        ranges = starts.map(lambda start: tf.range(start, tf.minimum(start + batch_size, n)))
+        return _gather_batches(ranges, gather, steps)
 
     def order(epoch: int) -> np.ndarray:
         if shuffle != "batch":
-            return generator(epoch).permutation(n)
+            return _permute(first, generator(epoch))
         parts = np.split(np.arange(n), range(batch_size, n, batch_size))
         return np.concatenate([*map(generator(epoch).permutation, parts)])
 
     def batches(rows: tf.Tensor) -> tf.data.Dataset:
         return starts.map(lambda start: rows[start : start + batch_size])
-
-    def gather(rows: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
 
     orders = epoch_orders(order, [n], first_epoch)
     return _gather_batches(orders.flat_map(batches), gather, steps)
@@ -146,7 +144,7 @@ def mix_labels(
     gathered from memory batch by batch while the previous step runs; nothing is copied per epoch.
 
     Args:
-        x: float array [n, ...], the inputs.
+        x: float array [n, ...], the inputs, or rows that are streamed, see `shuffled_batches`.
         y: integer array [n], the class of each row, -1 where it is unknown.
         labelled: int, number of labelled rows in a batch; at most the number of known labels.
         unlabelled: int, number of unlabelled rows in a batch; at most n.
@@ -180,7 +178,7 @@ def mix_labels(
     """
     import tensorflow as tf
 
-    x = check_array(x, "x")
+    x = x if isinstance(x, StoredRows) else check_array(x, "x")
     y = check_labels(y, "y", required="some", size=len(x))
     known = np.flatnonzero(y >= 0)
     check_integer("labelled", labelled, minimum=1, maximum=len(known))
@@ -191,20 +189,18 @@ def mix_labels(
 
     def order(epoch: int) -> np.ndarray:
         rng = _generator(seed, epoch)
-        everything = rng.permutation(len(x))[: steps * unlabelled].reshape(steps, unlabelled)
+        everything = _permute(x, rng)[: steps * unlabelled].reshape(steps, unlabelled)
         per_round = len(known) // labelled
         rounds = np.tile(known, (-(-steps // per_round), 1))
         dealt = rng.permuted(rounds, axis=1)[:, : per_round * labelled]
         return np.hstack([dealt.reshape(-1, labelled)[:steps], everything])
 
-    # A tensor in the memory of the host, where the pipeline runs.
-    with tf.device("CPU:0"):
-        inputs, labels = tf.constant(x), tf.constant(y)
+    take_inputs, take_labels = _taker(x), _taker(y)
 
     def gather(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         without_label = tf.fill([unlabelled], tf.constant(-1, tf.int64))
-        known_labels = tf.gather(labels, rows[:labelled])
-        return tf.gather(inputs, rows), tf.concat([known_labels, without_label], axis=0)
+        known_labels = take_labels(rows[:labelled])
+        return take_inputs(rows), tf.concat([known_labels, without_label], axis=0)
 
     orders = epoch_orders(order, [steps, labelled + unlabelled], first_epoch)
     rows = orders.flat_map(tf.data.Dataset.from_tensor_slices)
@@ -238,6 +234,23 @@ def epoch_orders(
     return tf.data.Dataset.from_generator(
         next_order, output_signature=tf.TensorSpec(shape, tf.int64)
     )
+
+
+def _permute(x: Any, rng: np.random.Generator) -> np.ndarray:
+    """Draws an order of rows, int64 [n]."""
+    return x.order(rng) if isinstance(x, StoredRows) else rng.permutation(len(x))
+
+
+def _taker(x: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Makes a function from row numbers to rows, of an array or of what is stored in a file."""
+    import tensorflow as tf
+
+    if isinstance(x, StoredRows):
+        return x.take
+    # A tensor in the memory of the host, where the pipeline runs.
+    with tf.device("CPU:0"):
+        tensor = tf.constant(x)
+    return lambda rows: tf.gather(tensor, rows)
 
 
 def _gather_batches(

@@ -9,13 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from aae_tf.checks import check_integer, import_extra
+from aae_tf.checks import check_bool, check_integer, import_extra
 from aae_tf.data.check_arrays import check_array
 from aae_tf.data.check_labels import check_labels
-from aae_tf.data.files import infer_schema, is_path, read_rows
+from aae_tf.data.files import (
+    check_classes,
+    find_tables,
+    infer_schema,
+    is_path,
+    number_labels,
+    read_rows,
+)
 from aae_tf.data.sources import find_prepared, read_digits, read_prepared
+from aae_tf.data.stored_rows import StoredRows
+from aae_tf.data.table_store import open_store
 from aae_tf.tables.columns import to_columns
 from aae_tf.tables.schema import TableSchema
+
+# The share of the rows in the validation and in the test split, and how many of a streamed table.
+_SHARE = 1 / 6
+_MOST_HELD_OUT = 10_000
+# Bytes of tables, above which rows are streamed.
+_LARGEST_IN_MEMORY = 256 * 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +41,9 @@ class Dataset:
         name: str, the name given to `load`.
         x_train, x_validation, x_test: float32 [n, height, width, channels] in [0, 1]; of an array
             that is no image, float32 [n, ...] as it is; of a table its features, float32
-            [n, table.width], which models with `table=dataset.table` take like the columns.
+            [n, table.width], which models with `table=dataset.table` take like the columns. The
+            `x_train` of a table that is streamed stays in a file: `shuffled_batches` and
+            `mix_labels` take it.
         y_train, y_validation, y_test: int64 [n], classes 0 ... num_classes - 1; in `y_train`, -1
             where the label is unknown.
         num_classes: int.
@@ -42,7 +59,7 @@ class Dataset:
     """
 
     name: str
-    x_train: np.ndarray
+    x_train: np.ndarray | StoredRows
     y_train: np.ndarray
     x_validation: np.ndarray
     y_validation: np.ndarray
@@ -56,20 +73,26 @@ class Dataset:
 def load(
     name: str,
     labels: int | None = None,
-    validation: float | int = 1 / 6,
+    validation: float | int | None = None,
     seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
     *,
-    test: float | int = 1 / 6,
+    test: float | int | None = None,
     label_column: str | None = None,
     kinds: Mapping[str, str] | None = None,
     exclude: Sequence[str] = (),
+    stream: bool | None = None,
 ) -> Dataset:
     """Loads data: a known data set of images by its name, or your own from files.
 
     A path or a pattern of files is read as `aae_tf.data.files.read_rows` describes: tables from
     CSV and Parquet files, arrays of NumPy, folders of images. Without a test split of their own,
     one is taken at random, which depends on `seed`.
+
+    A table that is streamed is read once, part by part, and stored as numbers below the folder that
+    the environment variable AAE_TF_CACHE names, by default `~/.cache/aae_tf`; later calls read
+    that, while the files do not change. Memory then holds labels, the validation and test splits,
+    one column at a time, and batches.
 
     `"digits"` are the 1,797 images of 8x8 pixels that scikit-learn bundles. Any other name is one
     of TensorFlow Datasets, such as `"mnist"` or `"emnist/letters"`, which must have been prepared
@@ -85,7 +108,8 @@ def load(
         labels: int, number of training labels to keep, balanced over the classes (see
             `labelled_subset`); the others become -1. By default all are kept.
         validation: float in [0, 1), the fraction of the train split that becomes the validation
-            split, or int, its size. The default is 10,000 of MNIST's 60,000 images.
+            split, or int, its size. The default is a sixth, 10,000 of MNIST's 60,000 images; of a
+            table that is streamed, at most 10,000 rows.
         seed: int, seed of both random choices, 0 ... 2^32 - 1.
         data_dir: directory of prepared data sets, searched first.
         test: like `validation`, the test split of files without one of their own.
@@ -93,6 +117,8 @@ def load(
             unknown.
         kinds: kinds of columns of a table, in place of those inferred, see `TableSchema.infer`.
         exclude: names of columns of a table that are left out.
+        stream: whether the training rows of a table stay in a file. By default those of files of
+            more than 256 MiB together.
 
     Returns:
         `Dataset`.
@@ -113,15 +139,28 @@ def load(
     check_integer("seed", seed, maximum=2**32 - 1)
     if labels is not None:
         check_integer("labels", labels)
-    _check_share("validation", validation)
-    _check_share("test", test)
-    if is_path(name):
-        return _load_files(name, labels, validation, test, seed, label_column, kinds, exclude)
-    if label_column is not None or kinds or exclude:
+    if validation is not None:
+        _check_share("validation", validation)
+    if test is not None:
+        _check_share("test", test)
+    if stream is not None:
+        check_bool("stream", stream)
+    tables = find_tables(name) if is_path(name) else []
+    if not tables and (label_column is not None or kinds or exclude or stream):
         raise ValueError(
-            "Expected `label_column`, `kinds` and `exclude` to be left out but for a table, in a "
-            f"CSV or Parquet file. Received: name={name!r}."
+            "Expected `label_column`, `kinds`, `exclude` and `stream` to be left out but for a "
+            f"table, in a CSV or Parquet file. Received: name={name!r}."
         )
+    if stream is None:
+        stream = sum(os.path.getsize(path) for path in tables) > _LARGEST_IN_MEMORY
+    if stream:
+        return _stream(
+            name, tables, labels, validation, test, seed, label_column, kinds or {}, exclude
+        )
+    validation = _SHARE if validation is None else validation
+    if is_path(name):
+        test = _SHARE if test is None else test
+        return _load_files(name, labels, validation, test, seed, label_column, kinds, exclude)
     source = (
         read_digits() if name == "digits" else read_prepared(name, find_prepared(name, data_dir))
     )
@@ -215,12 +254,7 @@ def _load_files(
     exclude: Sequence[str],
 ) -> Dataset:
     rows = read_rows(name, label_column)
-    order = np.arange(len(rows.y))
-    if rows.test:
-        rest, tested = order[: -rows.test], order[-rows.test :]
-    else:
-        rest, tested = _split(rows.y, test, seed, "test")
-    train, held_out = (rest[part] for part in _split(rows.y[rest], validation, seed))
+    train, held_out, tested = _split_files(rows.y, validation, test, seed, rows.test)
     table = None
     if isinstance(rows.x, Mapping):
         from aae_tf.tables.features import compute_features
@@ -228,11 +262,6 @@ def _load_files(
         table = infer_schema(rows.x, train, kinds or {}, exclude, name)
         columns = {column: rows.x[column] for column in table.names}
         x = compute_features(table, to_columns(columns, table, name))
-    elif kinds or exclude:
-        raise ValueError(
-            "Expected `kinds` and `exclude` to be left out but for a table, in a CSV or Parquet "
-            f"file. Received: name={name!r}."
-        )
     else:
         x = check_array(rows.x, name)
     y_train = rows.y[train]
@@ -248,6 +277,60 @@ def _load_files(
         class_names=rows.class_names,
         table=table,
     )
+
+
+def _stream(
+    name: str,
+    tables: Sequence[str],
+    labels: int | None,
+    validation: float | int | None,
+    test: float | int | None,
+    seed: int,
+    label_column: str | None,
+    kinds: Mapping[str, str],
+    exclude: Sequence[str],
+) -> Dataset:
+    store = open_store(tables, label_column, kinds, exclude)
+    y = np.full(len(store), -1)
+    class_names: tuple[str, ...] = ()
+    if label_column is not None:
+        # The last one is that of rows whose label is missing.
+        ids, class_names = number_labels(np.array([*store.label_values, None], object))
+        check_classes(class_names, label_column, tables[0])
+        y = ids[store.labels]
+    default = min(_SHARE, _MOST_HELD_OUT / len(store))
+    train, held_out, tested = _split_files(
+        y, default if validation is None else validation, default if test is None else test, seed
+    )
+    # In the order of the file, which is how it is read fastest.
+    train = np.sort(train)
+    table = infer_schema(store, train, kinds, (), name)
+    y_train = y[train]
+    return Dataset(
+        name=name,
+        x_train=StoredRows(store, train, table),
+        y_train=y_train if labels is None else labelled_subset(y_train, labels, seed),
+        x_validation=np.asarray(StoredRows(store, held_out, table)),
+        y_validation=y[held_out],
+        x_test=np.asarray(StoredRows(store, tested, table)),
+        y_test=y[tested],
+        num_classes=len(class_names),
+        class_names=class_names,
+        table=table,
+    )
+
+
+def _split_files(
+    y: np.ndarray, validation: float | int, test: float | int, seed: int, own_test: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gives the rows of training, validation and test; the last rows may be the files' own test."""
+    if own_test:
+        order = np.arange(len(y))
+        rest, tested = order[:-own_test], order[-own_test:]
+    else:
+        rest, tested = _split(y, test, seed, "test")
+    train, held_out = (rest[part] for part in _split(y[rest], validation, seed))
+    return train, held_out, tested
 
 
 def _check_share(argument: str, value: float | int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy as np
 from aae_tf.checks import import_extra
 from aae_tf.column_arrays import as_column, is_missing
 from aae_tf.data.check_arrays import has_8_bit_range
+from aae_tf.tables.column import Column
+from aae_tf.tables.inference import check_names
 from aae_tf.tables.schema import TableSchema
 
 _TABLES = (".csv", ".parquet")
@@ -71,10 +73,7 @@ def read_rows(path: str | os.PathLike[str], label_column: str | None = None) -> 
     if Path(text).is_dir():
         _refuse_label_column(label_column, text)
         return _read_images(text)
-    is_pattern = glob.has_magic(text)
-    paths = sorted(glob.glob(text)) if is_pattern else [text]  # noqa: PTH207  (an absolute pattern)
-    if not paths or not Path(paths[0]).is_file():
-        raise FileNotFoundError(f"Expected `name` to be a file or a folder. Received: {text}.")
+    paths = _find_files(text)
     if paths[0].endswith(_TABLES):
         return _read_tables(paths, label_column)
     _refuse_label_column(label_column, text)
@@ -86,15 +85,27 @@ def read_rows(path: str | os.PathLike[str], label_column: str | None = None) -> 
     return _read_array(paths[0])
 
 
-def split_rows(x: Any, rows: np.ndarray) -> Any:
-    """Takes some rows of an array, or of columns by name."""
-    if isinstance(x, Mapping):
-        return {name: column[rows] for name, column in x.items()}
-    return x[rows]
+def find_tables(path: str | os.PathLike[str]) -> list[str]:
+    """Finds the CSV or Parquet files of a path or a pattern; none where it is for other files.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+    """
+    text = os.fspath(path)
+    paths = [] if Path(text).is_dir() else _find_files(text)
+    return paths if paths and paths[0].endswith(_TABLES) else []
+
+
+def _find_files(text: str) -> list[str]:
+    is_pattern = glob.has_magic(text)
+    paths = sorted(glob.glob(text)) if is_pattern else [text]  # noqa: PTH207  (an absolute pattern)
+    if not paths or not Path(paths[0]).is_file():
+        raise FileNotFoundError(f"Expected `name` to be a file or a folder. Received: {text}.")
+    return paths
 
 
 def infer_schema(
-    x: Mapping[str, np.ndarray],
+    x: Any,
     train: np.ndarray,
     kinds: Mapping[str, str],
     exclude: Sequence[str],
@@ -102,12 +113,24 @@ def infer_schema(
 ) -> TableSchema:
     """Infers kinds from all rows, whose faults are named by row, and the rest from the train split.
 
+    Args:
+        x: columns by name, a dict or a `TableStore`; one is read at a time.
+        train: numbers of the rows of the train split.
+        kinds: see `TableSchema.infer`.
+        exclude: see `TableSchema.infer`.
+        source: name of the file, for messages.
+
     Raises:
         ValueError: see `TableSchema.infer`.
     """
-    whole = TableSchema.infer(x, kinds, exclude=exclude, source=source)
-    kinds = {column.name: column.kind for column in whole.columns}
-    return TableSchema.infer(split_rows(x, train), kinds, exclude=exclude, source=source)
+    check_names(list(x), kinds, exclude, source)
+    columns: list[Column] = []
+    for name in x:
+        if name not in exclude:
+            whole, given = x[name], {name: kinds[name]} if name in kinds else {}
+            kind = TableSchema.infer({name: whole}, given, source=source).columns[0].kind
+            columns += TableSchema.infer({name: whole[train]}, {name: kind}, source=source).columns
+    return TableSchema(tuple(columns))
 
 
 def number_labels(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -137,6 +160,27 @@ def number_labels(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         for value in classes
     )
     return y, tuple(names)
+
+
+def missing_label_column(label_column: str, names: Iterable[str], place: str) -> str:
+    """Returns the message about labels that no column holds."""
+    return (
+        f"Expected `label_column` to be a column of {place}: "
+        f"{', '.join(map(repr, names))}. Received: label_column={label_column!r}."
+    )
+
+
+def check_classes(class_names: Sequence[str], label_column: str, place: str) -> None:
+    """Checks that there are two classes or more.
+
+    Raises:
+        ValueError: if there are fewer.
+    """
+    if len(class_names) < 2:
+        raise ValueError(
+            f"Expected column {label_column!r} of {place} to hold labels of two classes or "
+            f"more. Received: {len(class_names)}."
+        )
 
 
 def _read_tables(paths: Sequence[str], label_column: str | None) -> Rows:
@@ -171,16 +215,9 @@ def _read_tables(paths: Sequence[str], label_column: str | None) -> Rows:
     class_names: tuple[str, ...] = ()
     if label_column is not None:
         if label_column not in columns:
-            raise ValueError(
-                f"Expected `label_column` to be a column of {place}: "
-                f"{', '.join(map(repr, columns))}. Received: label_column={label_column!r}."
-            )
+            raise ValueError(missing_label_column(label_column, columns, place))
         y, class_names = number_labels(columns.pop(label_column))
-        if len(class_names) < 2:
-            raise ValueError(
-                f"Expected column {label_column!r} of {place} to hold labels of two classes or "
-                f"more. Received: {len(class_names)}."
-            )
+        check_classes(class_names, label_column, place)
     return Rows(columns, y, class_names)
 
 

@@ -107,7 +107,7 @@ def png(figure: Figure) -> bytes:
 
 
 def _are_images(dataset: Dataset) -> bool:
-    return dataset.x_train.ndim == 4
+    return len(dataset.x_train.shape) == 4
 
 
 def _samples(model: Any, dataset: Dataset, title: str) -> Figure:

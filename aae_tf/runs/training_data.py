@@ -72,7 +72,9 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
         steps,
         fit,
         dataset.table,
-        dataset.table is None and bool(x.min() >= 0.0 and x.max() <= 1.0),
+        isinstance(x, np.ndarray)
+        and dataset.table is None
+        and bool(x.min() >= 0.0 and x.max() <= 1.0),
         names if has_names else None,
     )
 

@@ -75,8 +75,13 @@ def to_columns(
     return columns
 
 
-def seconds_of(strings: np.ndarray, place: str) -> np.ndarray:
+def seconds_of(strings: np.ndarray, place: str, first_row: int = 0) -> np.ndarray:
     """Returns dates as seconds since 1970, float64 [n], NaN where one is missing.
+
+    Args:
+        strings: objects [n] that are str, "" where missing.
+        place: what they are, for messages.
+        first_row: number of the first row, for messages.
 
     Raises:
         ValueError: if one does not parse; the message names its row.
@@ -88,7 +93,7 @@ def seconds_of(strings: np.ndarray, place: str) -> np.ndarray:
         row = int(wrong[inverse].argmax())
         raise ValueError(
             f"Expected {place} to hold dates, such as '2024-05-31' or '2024-05-31T23:59:59'. "
-            f"Received: {strings[row]!r} in row {row}."
+            f"Received: {strings[row]!r} in row {first_row + row}."
         )
     return seconds[inverse]
 

@@ -75,19 +75,9 @@ class TableFeatures(_TableLayer):
     def call(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns features [batch, width]."""
         columns = self.schema.columns
-        numbers = [c for c in columns if c.kind in _NUMBERS]
-        others = [c for c in columns if c.kind not in _NUMBERS]
-        parts = [_features(column, inputs[column.name]) for column in others]
-        if numbers:
-            # All at once: fewer operations than for each apart.
-            values = tf.stack([inputs[column.name] for column in numbers], axis=1)
-            parts = [*_number_features(numbers, values), *parts]
-        slices = self.schema.slices
-        starts = [slices[column.name].start for column in numbers]
-        place = [*starts, *(start + 1 for start in starts)]
-        for column in others:
-            place += range(slices[column.name].start, slices[column.name].stop)
-        return tf.gather(tf.concat(parts, axis=1), np.argsort(place), axis=1)
+        numbers = [inputs[c.name] for c in columns if c.kind in _NUMBERS]
+        others = [_features(c, inputs[c.name]) for c in columns if c.kind not in _NUMBERS]
+        return _join(self.schema, tf.stack(numbers, axis=1) if numbers else None, others)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns the shape of the features."""
@@ -162,6 +152,47 @@ def compute_features(
     return np.concatenate(parts)
 
 
+def stored_features(
+    schema: TableSchema,
+    values: tf.Tensor,
+    places: Mapping[str, int],
+    texts: Mapping[str, Sequence[str]],
+) -> tf.Tensor:
+    """Turns rows that are stored as numbers into the features that `TableFeatures` gives.
+
+    Args:
+        schema: the columns.
+        values: float64 [batch, stored]: numbers; dates in seconds since 1970; of text its place
+            among the text that occurs; NaN where missing.
+        places: the place of each column among the stored ones.
+        texts: the text that occurs in each column of text.
+
+    Returns:
+        float32 [batch, schema.width].
+    """
+    others = []
+    for column in schema.columns:
+        if column.kind in _NUMBERS:
+            continue
+        stored = values[:, places[column.name]]
+        missing = tf.math.is_nan(stored)
+        whole = tf.cast(tf.where(missing, tf.zeros_like(stored), stored), tf.int64)
+        if column.kind == "date":
+            others.append(_date_features(column, whole, missing))
+        elif column.dtype == "string":
+            count = len(column.vocabulary)
+            known = {value: 1 + i for i, value in enumerate(column.vocabulary)}
+            index = np.array([known.get(text, 0) for text in texts[column.name]], np.int32)
+            others.append(
+                tf.one_hot(tf.where(missing, count + 1, tf.gather(index, whole)), count + 2)
+            )
+        else:
+            others.append(_one_hot(column, tf.cast(stored, tf.float32)))
+    numbers = [places[column.name] for column in schema.columns if column.kind in _NUMBERS]
+    chosen = tf.cast(tf.gather(values, numbers, axis=1), tf.float32) if numbers else None
+    return _join(schema, chosen, others)
+
+
 def features_function(layer: TableFeatures) -> Any:
     """Makes a function of a layer that is traced once, for any number of rows."""
     specs = {
@@ -169,6 +200,26 @@ def features_function(layer: TableFeatures) -> Any:
         for column in layer.schema.columns
     }
     return tf.function(layer, input_signature=[specs], autograph=False)
+
+
+def _join(schema: TableSchema, numbers: tf.Tensor | None, others: list[tf.Tensor]) -> tf.Tensor:
+    """Joins features in the order of the schema.
+
+    Args:
+        schema: the columns.
+        numbers: [batch, columns] of numbers, counts and booleans; None without one.
+        others: features of each of the other columns.
+    """
+    columns, slices = schema.columns, schema.slices
+    first = [c for c in columns if c.kind in _NUMBERS]
+    # All numbers at once: fewer operations than for each apart.
+    parts = others if numbers is None else [*_number_features(first, numbers), *others]
+    starts = [slices[column.name].start for column in first]
+    place = [*starts, *(start + 1 for start in starts)]
+    for column in columns:
+        if column.kind not in _NUMBERS:
+            place += range(slices[column.name].start, slices[column.name].stop)
+    return tf.gather(tf.concat(parts, axis=1), np.argsort(place), axis=1)
 
 
 def _number_features(columns: Sequence[Column], values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -193,7 +244,10 @@ def _features(column: Column, values: tf.Tensor) -> tf.Tensor:
     """Gives the features of text, and of categories that are numbers."""
     if column.kind == "categorical":
         return _one_hot(column, values)
-    seconds, missing = dates.parse(values)
+    return _date_features(column, *dates.parse(values))
+
+
+def _date_features(column: Column, seconds: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
     # Whole seconds are subtracted before they are rounded to float32.
     scaled = tf.cast(seconds - round(column.mean), tf.float32) / np.float32(column.deviation)
     scaled = tf.where(missing, 0.0, tf.clip_by_value(scaled, -_LARGEST, _LARGEST))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,14 @@ from aae_tf.checks import check_choice, check_dimension
 from aae_tf.column_arrays import as_column, columns_of, is_missing, numbers_of, strings_of
 from aae_tf.tables.column import KINDS, Column
 from aae_tf.tables.columns import looks_like_date, seconds_of
+from aae_tf.tables.text_column import TextColumn
 
 # Whole numbers up to here are exact in float32.
 _LARGEST_EXACT = 2**24
 # Share of a column's text that must be dates, or numbers, before the rest is a mistake.
 _MOST = 0.5
+# Categories of a column, unless more are asked for.
+MAX_CATEGORIES = 1000
 # Below it, a column would count for more than ten others.
 _SMALLEST_BASELINE = 0.05
 
@@ -38,13 +41,7 @@ def infer_columns(
             f"Received: columns of type {type(x).__name__}."
         )
     check_dimension("max_categories", max_categories)
-    for argument, names in (("kinds", kinds), ("exclude", exclude)):
-        unknown = [name for name in names if name not in given]
-        if unknown:
-            raise ValueError(
-                f"Expected `{argument}` to name columns{where}: "
-                f"{', '.join(map(repr, given))}. Received: {unknown[0]!r}."
-            )
+    check_names(given, kinds, exclude, source)
     return tuple(
         _infer(name, values, kinds.get(name), max_categories, f"column {name!r}{where}")
         for name, values in given.items()
@@ -52,31 +49,55 @@ def infer_columns(
     )
 
 
+def check_names(
+    given: Iterable[str], kinds: Iterable[str], exclude: Iterable[str], source: str | None
+) -> None:
+    """Checks that options name columns.
+
+    Raises:
+        ValueError: if one names a column that is not given.
+    """
+    where = "" if source is None else f" of {source}"
+    for argument, names in (("kinds", kinds), ("exclude", exclude)):
+        unknown = [name for name in names if name not in given]
+        if unknown:
+            raise ValueError(
+                f"Expected `{argument}` to name columns{where}: "
+                f"{', '.join(map(repr, given))}. Received: {unknown[0]!r}."
+            )
+
+
 def _infer(name: str, given: Any, kind: str | None, max_categories: int, place: str) -> Column:
     if kind is not None:
         check_choice(f"kinds[{name!r}]", kind, KINDS)
-    values = as_column(given, place)
+    values = given if isinstance(given, TextColumn) else as_column(given, place)
     if not len(values):
         raise ValueError(f"Expected {place} to have rows. Received: none.")
-    is_text = _holds_text(values, place)
-    if is_text:
-        text = strings_of(values, place)
+    if isinstance(values, TextColumn) or _holds_text(values, place):
+        if not isinstance(values, TextColumn):
+            if values.dtype.kind == "M" and kind in (None, "date"):
+                seconds = values.astype("datetime64[s]").astype(np.int64)
+                return _date(name, np.where(np.isnat(values), np.nan, seconds), place)
+            values = TextColumn.of(strings_of(values, place))
+        if not any(values.counts.values()):
+            raise ValueError(_all_missing(place))
         if kind is None:
-            kind = _kind_of_text(text, place)
+            kind = _kind_of_text(values, place)
         if kind == "date":
-            return _date(name, seconds_of(text, place), place)
+            return _date(name, seconds_of(values.strings(), place), place)
         if kind != "categorical":
             raise ValueError(
                 f"Expected {place} to hold numbers, as it is {kind!r}. "
-                f"Received: {_first_not_missing(text)!r}."
+                f"Received: {next(iter(values.counts))!r}."
             )
-        return _categorical(name, text[text != ""], len(text), max_categories, place)
+        return _categorical(name, values.counts, len(values), max_categories, place)
     numbers = numbers_of(values, place).astype(np.float64)
     if kind is None:
         kind = _kind_of_numbers(numbers[np.isfinite(numbers)])
     _warn_of_digits(values, place)
     if kind == "categorical":
-        return _categorical(name, numbers[~np.isnan(numbers)], len(numbers), max_categories, place)
+        counts = Counter(numbers[~np.isnan(numbers)].tolist())
+        return _categorical(name, counts, len(numbers), max_categories, place)
     if kind == "date":
         raise ValueError(
             f"Expected {place} to hold dates as text, such as '2024-05-31'. Received: numbers."
@@ -105,24 +126,24 @@ def _holds_text(values: np.ndarray, place: str) -> bool:
     return True in first
 
 
-def _kind_of_text(text: np.ndarray, place: str) -> str:
+def _kind_of_text(text: TextColumn, place: str) -> str:
     """Tells dates from categories; refuses text most of which is numbers or dates."""
-    values = [(row, value) for row, value in enumerate(text.tolist()) if value]
-    others = [(row, value) for row, value in values if not looks_like_date(value)]
-    if len(others) < _MOST * len(values):
+    size = sum(text.counts.values())
+    others = {value: n for value, n in text.counts.items() if not looks_like_date(value)}
+    if sum(others.values()) < _MOST * size:
         if others:
-            row, value = others[0]
+            value = next(iter(others))
             raise ValueError(
                 f"Expected {place} to hold dates, such as '2024-05-31' or '2024-05-31T23:59:59', "
-                f"as most of it does. Received: {value!r} in row {row}."
+                f"as most of it does. Received: {value!r} in row {text.first_row(value)}."
             )
         return "date"
-    others = [(row, value) for row, value in values if not _is_number(value)]
-    if others and len(others) < _MOST * len(values):
-        row, value = others[0]
+    others = {value: n for value, n in text.counts.items() if not _is_number(value)}
+    if others and sum(others.values()) < _MOST * size:
+        value = next(iter(others))
         raise ValueError(
             f"Expected {place} to hold numbers, as most of it does; or give it the kind "
-            f"'categorical'. Received: {value!r} in row {row}."
+            f"'categorical'. Received: {value!r} in row {text.first_row(value)}."
         )
     return "categorical"
 
@@ -146,7 +167,7 @@ def _number(name: str, kind: str, numbers: np.ndarray, place: str) -> Column:
         )
     present = numbers[~np.isnan(numbers)]
     missing = 1.0 - len(present) / len(numbers)
-    _check_varies(len(np.unique(present[:1000])), present, missing, place)
+    _check_varies(len(np.unique(present[:1000])), present, len(numbers), missing, place)
     if kind == "numeric":
         return _flagged(name, kind, present, missing, 0.5)
     wrong = (present < 0) | (present != np.rint(present))
@@ -174,7 +195,7 @@ def _number(name: str, kind: str, numbers: np.ndarray, place: str) -> Column:
 def _date(name: str, seconds: np.ndarray, place: str) -> Column:
     present = seconds[~np.isnan(seconds)]
     missing = 1.0 - len(present) / len(seconds)
-    _check_varies(len(np.unique(present)), present, missing, place)
+    _check_varies(len(np.unique(present[:1000])), present, len(seconds), missing, place)
     return _flagged(name, "date", present, missing, 0.5)
 
 
@@ -191,19 +212,16 @@ def _flagged(name: str, kind: str, present: np.ndarray, missing: float, loss: fl
 
 
 def _categorical(
-    name: str, present: np.ndarray, rows: int, max_categories: int, place: str
+    name: str, counts: Mapping[Any, int], rows: int, max_categories: int, place: str
 ) -> Column:
-    counts = Counter(present.tolist())
-    missing = 1.0 - len(present) / rows
-    _check_varies(len(counts), present, missing, place)
+    present = sum(counts.values())
+    missing = 1.0 - present / rows
+    _check_varies(len(counts), np.array(list(counts)[:1], object), rows, missing, place)
     if len(counts) > max_categories:
-        raise ValueError(
-            f"Expected {place} to have at most {max_categories} categories: leave it out, or raise "
-            f"`max_categories`. Received: {len(counts)}."
-        )
+        raise ValueError(too_many_categories(place, max_categories, str(len(counts))))
     # The same order in every process: by frequency, then by value.
     ordered = sorted(counts, key=lambda value: (-counts[value], value))
-    shares = np.array([*(counts[value] for value in ordered), rows - len(present)]) / rows
+    shares = np.array([*(counts[value] for value in ordered), rows - present]) / rows
     return Column(
         name,
         "categorical",
@@ -213,13 +231,23 @@ def _categorical(
     )
 
 
-def _check_varies(distinct: int, present: np.ndarray, missing: float, place: str) -> None:
+def too_many_categories(place: str, largest: int, received: str) -> str:
+    """Returns the message about a vocabulary that is too large."""
+    return (
+        f"Expected {place} to have at most {largest} categories: leave it out, or raise "
+        f"`max_categories`. Received: {received}."
+    )
+
+
+def _check_varies(
+    distinct: int, present: np.ndarray, rows: int, missing: float, place: str
+) -> None:
     if not len(present):
         raise ValueError(_all_missing(place))
     if distinct == 1 and not missing and (present == present[0]).all():
         raise ValueError(
             f"Expected {place} to have values that differ; leave it out. "
-            f"Received: {present[0]!r} in all {len(present)} rows."
+            f"Received: {present[0]!r} in all {rows} rows."
         )
 
 
@@ -265,10 +293,6 @@ def _is_number(value: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _first_not_missing(text: np.ndarray) -> str:
-    return next(value for value in text.tolist() if value)
 
 
 def _all_missing(place: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aae_tf.tables.column import Column
-from aae_tf.tables.inference import infer_columns
+from aae_tf.tables.inference import MAX_CATEGORIES, infer_columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TableSchema:
         kinds: Mapping[str, str] | None = None,
         *,
         exclude: Sequence[str] = (),
-        max_categories: int = 1000,
+        max_categories: int = MAX_CATEGORIES,
         source: str | None = None,
     ) -> TableSchema:
         """Infers kinds, statistics and vocabularies from data.
