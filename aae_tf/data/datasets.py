@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ def load(
             f"table, in a CSV or Parquet file. Received: name={name!r}."
         )
     if stream is None:
-        stream = sum(os.path.getsize(path) for path in tables) > _LARGEST_IN_MEMORY
+        stream = sum(Path(path).stat().st_size for path in tables) > _LARGEST_IN_MEMORY
     if stream:
         return _stream(
             name, tables, labels, validation, test, seed, label_column, kinds or {}, exclude

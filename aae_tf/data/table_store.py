@@ -113,9 +113,10 @@ def open_store(
         ValueError: if a file cannot be read, is of another header, or a value is not of its
             column's kind; the message names file, row and column.
     """
+    files = [(os.path.realpath(path), Path(path).stat()) for path in paths]
     identity = [
         _VERSION,
-        [(os.path.realpath(p), (s := os.stat(p)).st_size, s.st_mtime_ns) for p in paths],
+        [(path, stat.st_size, stat.st_mtime_ns) for path, stat in files],
         label_column,
         sorted(kinds.items()),
         sorted(exclude),

@@ -45,6 +45,17 @@ def server(invoke, run):
         yield server
 
 
+def test_a_large_table_is_streamed(invoke, table, tmp_path, monkeypatch):
+    monkeypatch.setenv("AAE_TF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("aae_tf.data.datasets._LARGEST_IN_MEMORY", 100)
+    with eager():
+        invoke("train", "--data", table, "--label-column", "animal", "--task", "anomaly",
+               "--validation", "0.3", "--out", tmp_path / "run", *TINY)  # fmt: skip
+        invoke("evaluate", tmp_path / "run")
+    assert "anomalies" in json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert len(list((tmp_path / "cache" / "tables").iterdir())) == 1
+
+
 def test_the_run_knows_its_table(run):
     model = open_run(run).load_model()
     assert model.table.names == tuple(FRAME.columns[:-1])

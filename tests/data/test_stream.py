@@ -58,18 +58,12 @@ def test_a_streamed_table_has_the_rows_of_the_same_table_in_memory(table, tmp_pa
     assert stream.class_names == memory.class_names == ("cat", "dog")
     assert stream.x_train.shape == memory.x_train.shape
     for split in ("validation", "test"):
-        np.testing.assert_array_equal(
-            getattr(stream, f"x_{split}"), getattr(memory, f"x_{split}")
-        )
-        np.testing.assert_array_equal(
-            getattr(stream, f"y_{split}"), getattr(memory, f"y_{split}")
-        )
+        np.testing.assert_array_equal(getattr(stream, f"x_{split}"), getattr(memory, f"x_{split}"))
+        np.testing.assert_array_equal(getattr(stream, f"y_{split}"), getattr(memory, f"y_{split}"))
     # Of the train split, in the order of the file.
     streamed = np.column_stack([np.asarray(stream.x_train), stream.y_train])
     held = np.column_stack([memory.x_train, memory.y_train])
-    np.testing.assert_array_equal(
-        streamed[np.lexsort(streamed.T)], held[np.lexsort(held.T)]
-    )
+    np.testing.assert_array_equal(streamed[np.lexsort(streamed.T)], held[np.lexsort(held.T)])
 
 
 @pytest.fixture
@@ -92,8 +86,9 @@ def test_batches_show_every_row_once_in_an_order_that_the_seed_fixes(streamed, m
     expected = np.column_stack([np.asarray(x), y])
     np.testing.assert_array_equal(rows[np.lexsort(rows.T)], expected[np.lexsort(expected.T)])
     assert not np.array_equal(first[0][0], second[0][0])
-    np.testing.assert_array_equal(np.concatenate([b[0] for b in second[3:]]),
-                                  np.concatenate([b[0] for b in again]))
+    np.testing.assert_array_equal(
+        np.concatenate([b[0] for b in second[3:]]), np.concatenate([b[0] for b in again])
+    )
     # 64 of the rows of a batch come from 4 blocks of 16, which are all over the file.
     places = x.order(np.random.default_rng(0))[:64]
     assert len(set(places // 16)) == 4 and np.ptp(places) > 64

@@ -14,9 +14,11 @@ from types import SimpleNamespace
 import h5py
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
+from aae_tf import data
 from aae_tf.runs import backup, training, unfinished_run
 from aae_tf.runs.backup import newest_backup
 from aae_tf.runs.errors import UserError
@@ -225,6 +227,28 @@ class TestInterrupt:
         train(digits, out, backup_every=1)
         assert continued(2, 0)
         check_equal(out, whole)
+
+    @pytest.mark.usefixtures("no_figures", "eager_steps")
+    def test_rows_that_stay_in_a_file_are_those_of_a_whole_run(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("AAE_TF_CACHE", str(tmp_path / "cache"))
+        rng = np.random.default_rng(0)
+        path = tmp_path / "table.csv"
+        pd.DataFrame(rng.normal(size=(90, 3)), columns=list("abc")).to_csv(path, index=False)
+        recipe = Recipe(
+            data=str(path), units=(8,), discriminator_units=(8,), code_dim=2, batch_size=10,
+            epochs=2,
+        )  # fmt: skip
+
+        def load():
+            return data.load(str(path), validation=20, test=20, stream=True)
+
+        train(load(), tmp_path / "whole", recipe=recipe)
+        with pytest.raises(UserError, match="continues in epoch 1 after 2 steps"):
+            train(load(), tmp_path / "run", Stop(0, 3), recipe=recipe)
+        train(load(), tmp_path / "run", recipe=recipe)
+        expected = weights(tmp_path / "whole")
+        for name, array in weights(tmp_path / "run").items():
+            np.testing.assert_allclose(array, expected[name], rtol=1e-5, atol=1e-7, err_msg=name)
 
     @pytest.mark.usefixtures("no_figures", "eager_steps")
     def test_before_the_first_backup_leaves_nothing(self, digits, tmp_path):
