@@ -14,9 +14,9 @@ PUBLIC = {
     "bulk": "RecordDecoder encode_files",
     "callbacks": "BalanceMonitor ClassFrequencies FigureCallback LatentFit LatentScatter "
     "LearningCurves Projector Reconstructions SampleGrid SwapEMAWeights",
-    "data": "Column TableSchema Dataset DatasetNotFoundError available balance_classes check_array "
-    "check_label_spec check_labels labelled_subset load mix_labels shuffled_batches "
-    "warn_class_frequencies",
+    "data": "Column TableSchema Windows Dataset DatasetNotFoundError available balance_classes "
+    "check_array check_label_spec check_labels labelled_subset load mix_labels shuffled_batches "
+    "warn_class_frequencies windows",
     "detector": "AnomalyDetector DriftMonitor DriftResult",
     "divergences": "Adversarial Divergence DivergenceTerms Identifier MMD SlicedWasserstein get",
     "evaluation": "anomaly_metrics class_frequency_test classification_scores cluster_grid "
@@ -38,8 +38,9 @@ PUBLIC = {
     "models": f"{MODELS} Balance BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm "
     "GenerativeModel Generator Guard",
     "offline": "RecordDecoder drift_files encode_files",
-    "networks": "TableColumns TableFeatures conv_decoder conv_encoder mlp_decoder "
-    "mlp_discriminator mlp_encoder tabular_decoder tabular_encoder",
+    "networks": "TableColumns TableFeatures conv1d_decoder conv1d_encoder "
+    "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder recurrent_decoder "
+    "recurrent_encoder tabular_decoder tabular_encoder",
     "posteriors": "Deterministic Gaussian Posterior Universal get",
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fit_mixture fold_rows "
     "from_labels "

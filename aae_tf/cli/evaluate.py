@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from aae_tf.checks import check_choice
-from aae_tf.cli.common import load_data, write_file
+from aae_tf.cli.common import import_quietly, load_data, write_file
 from aae_tf.runs.detection import load_detector, measure_detector
 from aae_tf.runs.errors import UserError, as_user_error
-from aae_tf.runs.run_directory import Run, open_run
+from aae_tf.runs.run_directory import Run, is_model_file, load_model_file, open_run
 
 if TYPE_CHECKING:
     from aae_tf.data import Dataset
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("test", "validation")
 _FILES = {"test": "evaluation.json", "validation": "evaluation-validation.json"}
+_SUFFIX = ".evaluation.json"
 _MEANINGS = {
     "half_squared_error": "nats per image",
     "mmd_squared": "codes against prior",
@@ -65,7 +66,14 @@ _CODE_MEANINGS = {
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A directory that `aae-tf train` has written.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="A directory that `aae-tf train` has written, or a model that was saved as "
+            "FILE.keras.",
+            metavar="RUN|FILE.keras",
+        ),
+    ],
     split: Annotated[
         str,
         typer.Option(
@@ -74,17 +82,39 @@ def evaluate(
             metavar="|".join(SPLITS),
         ),
     ] = "test",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="For FILE.keras: files that the model was not trained on, all of whose rows are "
+            "measured; or a known data set, whose test split is. As for **aae-tf train**.",
+            metavar="DATA",
+        ),
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(help="The column of a table that holds labels.", metavar="NAME"),
+    ] = None,
 ) -> None:
     """Measure a trained model on the test split.
 
-    Prints a table and writes RUN/evaluation.json: figures of reconstructions, samples,
-    classification, and the match of codes and priors. What a figure leaves open, the width of a
-    Parzen window or the class of a cluster, is chosen on the validation split. With
-    **--split validation** one half of that split is measured, and such choices are made on the
-    other; RUN/evaluation-validation.json gets the numbers.
+    Prints a table and writes RUN/evaluation.json, or FILE.evaluation.json: figures of
+    reconstructions, samples, classification, and the match of codes and priors. What a figure
+    leaves open, the width of a Parzen window or the class of a cluster, is chosen on the validation
+    split. With **--split validation** one half of that split is measured, and such choices are made
+    on the other; RUN/evaluation-validation.json gets the numbers.
     """
     with as_user_error(ValueError):
         check_choice("--split", split, SPLITS)
+    if is_model_file(run):
+        if split != "test":
+            raise UserError(f"Expected no --split for a FILE.keras. Received: --split {split}.")
+        _evaluate_file(run, data, label_column)
+        return
+    if data is not None or label_column is not None:
+        raise UserError(
+            "Expected --data and --label-column for a FILE.keras: a run has its data. "
+            f"Received: {run}."
+        )
     opened = open_run(run)
     if split == "validation" and opened.recipe.task == "anomaly":
         raise UserError(
@@ -137,6 +167,53 @@ def report(run: Run, model: BaseModel, dataset: Dataset, split: str = "test") ->
     write_file(path, (json.dumps(numbers, indent=2) + "\n").encode())
     Console().print(_table(numbers, f"{len(dataset.x_test)} {split} images of {run.recipe.data}"))
     typer.echo(f"Written to {path}")
+
+
+def _evaluate_file(path: Path, name: str | None, label_column: str | None) -> None:
+    if name is None:
+        raise UserError(f"Expected --data, which {path} does not know. Received: no --data.")
+    import_quietly()
+    from aae_tf import data, evaluation
+    from aae_tf.data.files import is_path, read_rows
+
+    model = load_model_file(path)
+    with as_user_error(ValueError, TypeError, OSError):
+        x: Any
+        y: np.ndarray | None
+        validation: tuple[Any, Any] | None = None
+        if is_path(name):
+            rows = read_rows(name, label_column)
+            x, y = rows.x, None
+            if model.table is not None and isinstance(x, Mapping):
+                # Columns that the model does not know are left out.
+                x = {column: x[column] for column in model.table.names if column in x}
+            names = model.class_names or tuple(map(str, range(getattr(model, "num_classes", 0))))
+            if names:
+                y = _renumber(rows.y, rows.class_names, names, name)
+        else:
+            dataset = data.load(name)
+            x, y = dataset.x_test, dataset.y_test
+            validation = (dataset.x_validation, dataset.y_validation)
+        numbers = evaluation.evaluate_model(
+            model, x, None if y is None or (y < 0).any() else y, validation=validation
+        )
+    numbers = {"rows": len(next(iter(x.values())) if isinstance(x, Mapping) else x), **numbers}
+    written = path.with_suffix(_SUFFIX)
+    write_file(written, (json.dumps(numbers, indent=2) + "\n").encode())
+    Console().print(_table(numbers, f"{numbers['rows']} rows of {name}"))
+    typer.echo(f"Written to {written}")
+
+
+def _renumber(y: np.ndarray, names: Sequence[str], known: Sequence[str], place: str) -> np.ndarray:
+    """Numbers labels as the model does, whose classes may be more."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f"Expected labels in {place} that the model knows: {', '.join(map(repr, known))}. "
+            f"Received: {unknown[0]!r}."
+        )
+    # The last number is that of an unknown label.
+    return np.array([*map(list(known).index, names), -1])[y]
 
 
 def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset) -> dict[str, Any]:

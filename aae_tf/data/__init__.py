@@ -7,6 +7,7 @@ from aae_tf.data.check_labels import check_label_spec, check_labels
 from aae_tf.data.class_frequencies import warn_class_frequencies
 from aae_tf.data.datasets import Dataset, labelled_subset, load
 from aae_tf.data.sources import DatasetNotFoundError, available
+from aae_tf.data.windows import Windows, windows
 from aae_tf.tables.column import Column
 from aae_tf.tables.schema import TableSchema
 
@@ -15,6 +16,7 @@ __all__ = [
     "Dataset",
     "DatasetNotFoundError",
     "TableSchema",
+    "Windows",
     "available",
     "balance_classes",
     "check_array",
@@ -25,4 +27,5 @@ __all__ = [
     "mix_labels",
     "shuffled_batches",
     "warn_class_frequencies",
+    "windows",
 ]

@@ -45,12 +45,14 @@ def server(invoke, run):
         yield server
 
 
-def test_a_large_table_is_streamed(invoke, table, tmp_path, monkeypatch):
+def test_a_large_table_is_streamed(invoke, tmp_path, monkeypatch):
+    table = tmp_path / "large.csv"
+    FRAME.assign(animal=["cat", "cat", "cat", "dog"] * 15).to_csv(table, index=False)
     monkeypatch.setenv("AAE_TF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("aae_tf.data.datasets._LARGEST_IN_MEMORY", 100)
     with eager():
         invoke("train", "--data", table, "--label-column", "animal", "--task", "anomaly",
-               "--validation", "0.3", "--out", tmp_path / "run", *TINY)  # fmt: skip
+               "--validation", "0.3", "--false-alarm-rate", "0.2", "--out", tmp_path / "run", *TINY)  # fmt: skip
         invoke("evaluate", tmp_path / "run")
     assert "anomalies" in json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert len(list((tmp_path / "cache" / "tables").iterdir())) == 1
@@ -79,6 +81,34 @@ def test_a_saved_model_is_exported_and_sampled_without_a_run(invoke, run, tmp_pa
     assert card["data"] is None
     absent = invoke("export", tmp_path / "absent.keras", "--to", tmp_path / "x", code=2)
     assert "absent.keras" in absent.output
+
+
+def test_a_saved_model_is_evaluated_on_other_files(invoke, run, tmp_path):
+    model, other = tmp_path / "mine.keras", tmp_path / "other.csv"
+    model.write_bytes((run / "model.keras").read_bytes())
+    # Columns in another order, one more, and fewer classes.
+    frame = FRAME[FRAME["animal"] != "cat"].assign(more=1.0)
+    frame[sorted(frame)].to_csv(other, index=False)
+    with eager():
+        invoke("evaluate", model, "--data", other, "--label-column", "animal")
+    numbers = json.loads((tmp_path / "mine.evaluation.json").read_text())
+    loaded = open_run(run).load_model()
+    expected = loaded.column_errors(frame[list(loaded.table.names)]).mean(axis=0)
+    np.testing.assert_allclose(list(numbers["columns"].values()), expected, rtol=1e-4)
+    predicted = loaded.classify(frame[list(loaded.table.names)]).argmax(axis=1)
+    # The model's classes are cat, cow and dog.
+    wrong = np.mean(predicted != np.where(frame["animal"] == "cow", 1, 2))
+    assert numbers["classification"]["error"] == pytest.approx(wrong)
+    assert "no --data" in invoke("evaluate", model, code=2).output
+    options = ("--data", other, "--split", "validation")
+    assert "Expected no --split" in invoke("evaluate", model, *options, code=2).output
+    assert "a run has its data" in invoke("evaluate", run, "--data", other, code=2).output
+    FRAME.assign(animal=["cat", "newt", "dog"] * 20).to_csv(other, index=False)
+    result = invoke("evaluate", model, "--data", other, "--label-column", "animal", code=2)
+    assert "'newt'" in result.output
+    FRAME.drop(columns="packets").to_csv(other, index=False)
+    result = invoke("evaluate", model, "--data", other, code=2)
+    assert "no 'packets'" in " ".join(result.output.split())
 
 
 def test_evaluate(invoke, run):

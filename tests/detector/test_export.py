@@ -5,6 +5,7 @@ import urllib.request
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -80,6 +81,10 @@ def test_grpc_and_rest_answer_as_python(root, expected):
         for ports in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):
             with Client("localhost", **ports) as client:
                 check(client.score(ASKED[2:]), {n: v[2:] for n, v in expected["score"].items()})
+                p_values = expected["score"]["p_value"][2:]
+                for x, rates in ((ASKED[2:], [0.01, 0.5, 0.9]), (pd.DataFrame(ASKED[2:]), 0.5)):
+                    scores = client.score_at(x, rates)
+                    assert scores["is_anomaly"].tolist() == (p_values <= rates).tolist()
         rows = [{"inputs": row.tolist(), "false_alarm_rate": 0.5} for row in ASKED[2:]]
         body = json.dumps({"signature_name": "score_at", "instances": rows}).encode()
         url = f"http://localhost:{server.rest_port}/v1/models/autoencoder:predict"

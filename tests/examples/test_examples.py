@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import runpy
 from pathlib import Path
 
@@ -12,7 +13,10 @@ pytestmark = pytest.mark.integration
 
 FOLDER = Path(__file__).parents[2] / "examples"
 # These have tests of their own.
-OTHERS = {FOLDER / f"{name}.py" for name in ("anomalies_in_a_table", "beam_encode", "own_images")}
+OTHERS = {
+    FOLDER / f"{name}.py"
+    for name in ("anomalies_in_a_table", "beam_encode", "own_images", "time_series")
+}
 EXAMPLES = sorted({*FOLDER.glob("*.py")} - OTHERS)
 
 
@@ -49,3 +53,14 @@ def test_anomalies_in_a_table(tmp_path, capsys):
         inputs = {name: np.array([value], np.float32) for name, value in flow.items()}
         text = {"protocol": np.array([b"udp"]), "service": np.array([b"backup"])}
         assert 0.0 < session.run("score", {**inputs, **text})["p_value"][0] <= 1.0
+
+
+@pytest.mark.usefixtures("eager_steps")
+def test_time_series(tmp_path, capsys):
+    main = runpy.run_path(str(FOLDER / "time_series.py"))["main"]
+    main(epochs=1, out=str(tmp_path))
+    found = re.search(r"AUROC of steps ([.\d]+)", capsys.readouterr().out)
+    assert float(found[1]) > 0.8
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "model.keras", "detector.json", "steps.png"
+    }  # fmt: skip

@@ -42,15 +42,30 @@ def test_defaults_are_the_paper_s_two_layers_of_1000_relu():
         lambda seed: networks.mlp_discriminator(2, units=(5, 4), seed=seed),
         lambda seed: networks.conv_encoder((8, 8, 1), (2, 3), units=(4,), seed=seed),
         lambda seed: networks.conv_decoder((8, 8, 1), 2, (3, 2), units=(4,), seed=seed),
+        lambda seed: networks.conv1d_encoder((8, 2), (2, 3), units=(4,), seed=seed),
+        lambda seed: networks.conv1d_decoder((8, 2), 2, (3, 2), units=(4,), seed=seed),
+        lambda seed: networks.recurrent_encoder((3, 2), (4, 3), seed=seed),
+        lambda seed: networks.recurrent_decoder((3, 2), 2, (4, 3), seed=seed),
     ],
-    ids=["mlp_encoder", "mlp_decoder", "mlp_discriminator", "conv_encoder", "conv_decoder"],
+    ids=[
+        "mlp_encoder",
+        "mlp_decoder",
+        "mlp_discriminator",
+        "conv_encoder",
+        "conv_decoder",
+        "conv1d_encoder",
+        "conv1d_decoder",
+        "recurrent_encoder",
+        "recurrent_decoder",
+    ],
 )
 def test_seed_fixes_the_weights_and_no_two_layers_share_one(build):
     first, again, other, unseeded = (build(seed).get_weights() for seed in (3, 3, 4, None))
-    kernels = [w for w in first if w.ndim > 1]
+    # Biases are zero; those of recurrent layers have two dimensions.
+    kernels = [w for w in first if w.any()]
     for a, b, c, d in zip(first, again, other, unseeded, strict=True):
         np.testing.assert_array_equal(a, b)
-        if a.ndim > 1:
+        if a.any():
             assert not np.array_equal(a, c)
             assert not np.array_equal(a, d)
     scaled = [(k / k.std()).ravel()[:4].round(5).tolist() for k in kernels]
@@ -121,6 +136,11 @@ def test_decoders_end_in_an_activation_of_their_own():
         (lambda: networks.conv_encoder((8, 8, 1), filters=()), "`filters`"),
         (lambda: networks.conv_encoder((8, 8, 1), kernel_size=0), "`kernel_size`"),
         (lambda: networks.conv_decoder((8, 8, 1), 2, kernel_size=0), "`kernel_size`"),
+        (lambda: networks.conv1d_encoder((10, 2)), "`input_shape` .* divisible by 4"),
+        (lambda: networks.conv1d_decoder((10, 2), 2), "`output_shape` .* divisible by 4"),
+        (lambda: networks.conv1d_encoder((8, 2), kernel_size=0), "`kernel_size`"),
+        (lambda: networks.recurrent_encoder((8,)), r"`input_shape` to be \(length, columns\)"),
+        (lambda: networks.recurrent_decoder((8, 2), 2, units=()), "`units`"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -97,6 +97,16 @@ class AsyncClient(BaseClient):
         """Scores inputs; see `Client.score`."""
         return await self._call(self.autoencoder, calls.score(inputs, self.check_values), options)
 
+    async def score_at(
+        self,
+        inputs: Inputs,
+        false_alarm_rate: ArrayLike,
+        **options: Unpack[CallOptions],
+    ) -> dict[str, np.ndarray]:
+        """Scores inputs at a rate of false alarms; see `Client.score_at`."""
+        call = calls.score_at(inputs, false_alarm_rate, self.check_values)
+        return await self._call(self.autoencoder, call, options)
+
     async def predict(
         self,
         model: str,

@@ -31,6 +31,10 @@ class Target(NamedTuple):
     label: str | None = None
 
 
+# The input of `score_at` beside the rows.
+RATE = "false_alarm_rate"
+
+
 class PredictCall(NamedTuple):
     """Runs a signature; the answer is arrays by output name.
 
@@ -142,6 +146,21 @@ def reconstruct(inputs: Inputs, check_values: bool = True) -> SignatureCall:
 def score(inputs: Inputs, check_values: bool = True) -> SignatureCall:
     """Returns the call for scores of anomaly; see `Client.score`."""
     return _call_on_inputs("score", inputs, check_values, dict)
+
+
+def score_at(
+    inputs: Inputs, false_alarm_rate: ArrayLike, check_values: bool = True
+) -> SignatureCall:
+    """Returns the call for scores with thresholds of their own; see `Client.score_at`."""
+    call = _call_on_inputs("score_at", inputs, check_values, dict)
+    rows = len(next(iter(call.inputs.values())))
+    rates = np.asarray(false_alarm_rate, np.float32)
+    if rates.shape not in ((), (rows,)) or not ((rates > 0.0) & (rates < 1.0)).all():
+        raise ValueError(
+            "Expected `false_alarm_rate` to be a number in (0, 1), or one for each row. "
+            f"Received: false_alarm_rate={false_alarm_rate!r} for {rows} rows."
+        )
+    return call._replace(inputs={**call.inputs, RATE: np.broadcast_to(rates, [rows])})
 
 
 def decode(

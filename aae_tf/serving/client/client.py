@@ -190,6 +190,29 @@ class Client(BaseClient):
         """
         return self._call(self.autoencoder, calls.score(inputs, self.check_values), options)
 
+    def score_at(
+        self,
+        inputs: Inputs,
+        false_alarm_rate: ArrayLike,
+        **options: Unpack[CallOptions],
+    ) -> dict[str, np.ndarray]:
+        """Scores inputs by a detector, with a rate of false alarms in place of its own.
+
+        Args:
+            inputs: Array [batch, ...], cast to float32; of a table its columns.
+            false_alarm_rate: Number in (0, 1), or [batch], one for each row.
+            **options: See `Client`.
+
+        Returns:
+            What `score` gives for the export of an `AnomalyDetector`; `is_anomaly` is where
+            `p_value` is at most the row's rate.
+
+        Raises:
+            ValueError: A rate is not in (0, 1), or there is not one for each row.
+        """
+        call = calls.score_at(inputs, false_alarm_rate, self.check_values)
+        return self._call(self.autoencoder, call, options)
+
     def predict(
         self,
         model: str,

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from aae_tf.serving.client.calls import (
+    RATE,
     Arrays,
     Call,
     MetadataCall,
@@ -33,7 +34,7 @@ _NOT_READY = (
     grpc.StatusCode.DEADLINE_EXCEEDED,
 )
 # Signatures that neither encoder nor decoder has.
-_COMBINED = ("reconstruct", "score")
+_COMBINED = ("reconstruct", "score", "score_at")
 
 
 class Dispatcher:
@@ -72,8 +73,10 @@ class Dispatcher:
             # A frame is an array to models of arrays, and columns to those of tables.
             signatures = await self.metadata(make_target(model, version, label), timeout)
             expected = signatures.get(signature_call.signature_name, {}).get("inputs", {})
-            if set(expected) == {"inputs"} and "inputs" not in signature_call.inputs:
-                signature_call = signature_call._replace(inputs={"inputs": signature_call.array()})
+            if "inputs" in expected and "inputs" not in signature_call.inputs:
+                rates = {n: a for n, a in signature_call.inputs.items() if n == RATE}
+                inputs = {"inputs": signature_call.array(), **rates}
+                signature_call = signature_call._replace(inputs=inputs)
         if batch_size is None:
             batch_size = self._batch_size
         if batch_size is None:

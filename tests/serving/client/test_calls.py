@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from aae_tf.serving import ServingError
+from aae_tf.serving.client import calls
 from aae_tf.serving.client.calls import make_target
 from tests.models.small import INPUTS, NUM_CLASSES
 from tests.serving.client.asking import ask
@@ -117,6 +118,12 @@ def test_a_client_refuses_bad_targets_before_it_asks(way):
         ask(kind, arguments, "status", "a", -1)
     with pytest.raises(TypeError, match="unexpected keyword argument 'tiemout'"):
         ask(kind, arguments, "encode", [1], tiemout=1)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, [0.1, 0.2], [[0.1]], np.nan])
+def test_rates_are_checked(rate):
+    with pytest.raises(ValueError, match="`false_alarm_rate` to be a number in"):
+        calls.score_at([[0.5], [0.25], [0.75]], rate)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+"""Windows over time series, and numbers of windows as numbers of steps."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+
+from aae_tf.checks import check_dimension, check_positive
+from aae_tf.column_arrays import as_column, columns_of, numbers_of, strings_of
+from aae_tf.data.check_arrays import check_array
+from aae_tf.tables.columns import seconds_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """Windows over the rows of a time series.
+
+    Attributes:
+        x: float32 [windows, length, columns].
+        starts: int64 [windows], the row that each window begins with.
+        num_rows: number of rows of the series.
+        column_names: names of the columns; empty where the series was an array.
+    """
+
+    x: np.ndarray
+    starts: np.ndarray
+    num_rows: int
+    column_names: tuple[str, ...] = ()
+
+    def per_step(self, values: Any) -> np.ndarray:
+        """Turns numbers of windows into numbers of steps: the mean over the windows of a step.
+
+        Args:
+            values: float [windows, length, ...], a number for each step of each window; or float
+                [windows], a number for each window, which is that of all its steps.
+
+        Returns:
+            float32 [num_rows, ...]; NaN for rows that no window has.
+
+        Raises:
+            ValueError: if `values` are of another shape.
+
+        Example:
+
+        >>> two = windows(np.arange(5.0).reshape(5, 1), length=3, stride=2)
+        >>> two.per_step([1.0, 3.0]).tolist()
+        [1.0, 1.0, 2.0, 3.0, 3.0]
+        """
+        values = np.asarray(values, np.float64)
+        if values.shape[:2] != self.x.shape[:2] and values.shape != self.x.shape[:1]:
+            raise ValueError(
+                f"Expected `values` of shape {list(self.x.shape[:2])}, or {[len(self.x)]}. "
+                f"Received: values.shape={values.shape}."
+            )
+        if values.ndim == 1:
+            values = np.broadcast_to(values[:, None], self.x.shape[:2])
+        sums = np.zeros([self.num_rows, *values.shape[2:]])
+        counts = np.zeros(self.num_rows)
+        for step in range(self.x.shape[1]):
+            # A step of different windows is in different rows.
+            sums[self.starts + step] += values[:, step]
+            counts[self.starts + step] += 1
+        with np.errstate(invalid="ignore"):
+            return (sums.T / counts).T.astype(np.float32)
+
+
+def windows(
+    x: Any,
+    length: int,
+    stride: int = 1,
+    *,
+    time_column: str | None = None,
+    largest_gap: float | None = None,
+) -> Windows:
+    """Cuts a time series into windows.
+
+    Rows are in the order of time, at equal distances. With a time column, no window is cut across
+    a gap: where the distance of two rows is larger than `largest_gap`.
+
+    Args:
+        x: float [rows, columns], finite; or a frame, or dict of columns, of numbers.
+        length: steps of a window.
+        stride: steps from one window to the next.
+        time_column: name of the column of times of a frame, which is no input: dates as text or as
+            datetimes, or numbers.
+        largest_gap: in seconds, or in the units of numbers; by default 1.5 times the median
+            distance.
+
+    Returns:
+        `Windows`. Its `x` are the inputs of a model, such as one of `networks.conv1d_encoder`, and
+        its `per_step` makes scores of steps of scores of windows.
+
+    Raises:
+        TypeError: if `x` holds no numbers, or a size is no integer.
+        ValueError: if values are not finite, times are missing or go backwards, a size is out of
+            its range, or there is no window.
+
+    Example:
+
+    >>> hours = {"hour": [0, 1, 2, 7, 8, 9, 10], "load": [5.0, 6.0, 7.0, 1.0, 2.0, 3.0, 4.0]}
+    >>> found = windows(hours, length=3, time_column="hour")
+    >>> found.starts.tolist(), found.x[:, :, 0].tolist()
+    ([0, 3, 4], [[5.0, 6.0, 7.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]])
+    """
+    check_dimension("length", length)
+    check_dimension("stride", stride)
+    columns = columns_of(x)
+    if columns is None and time_column is not None:
+        raise TypeError(
+            "Expected `time_column` for a frame or a dict of columns. "
+            f"Received: time_column={time_column!r}, x of type {type(x).__name__}."
+        )
+    begins = np.zeros(0, np.int64)
+    names: tuple[str, ...] = ()
+    if columns is not None:
+        if time_column is not None:
+            if time_column not in columns:
+                raise ValueError(
+                    f"Expected `time_column` to be one of {', '.join(map(repr, columns))}. "
+                    f"Received: time_column={time_column!r}."
+                )
+            begins = _ends_of_gaps(columns.pop(time_column), time_column, largest_gap)
+        names = tuple(columns)
+        places = {name: f"column {name!r} of `x`" for name in names}
+        x = np.column_stack(
+            [numbers_of(as_column(columns[name], places[name]), places[name]) for name in names]
+        )
+    series = check_array(x, "x")
+    if series.ndim != 2:
+        raise ValueError(
+            f"Expected `x` of shape [rows, columns]. Received: x.shape={series.shape}."
+        )
+    # Between two gaps, windows begin anew.
+    edges = [0, *begins.tolist(), len(series)]
+    starts = np.concatenate(
+        [np.arange(first, last - length + 1, stride) for first, last in itertools.pairwise(edges)]
+    ).astype(np.int64)
+    if not len(starts):
+        longest = int(np.diff(edges).max())
+        raise ValueError(
+            f"Expected `length` to be at most {longest}, the longest part of `x` without a gap. "
+            f"Received: length={length}."
+        )
+    return Windows(series[starts[:, None] + np.arange(length)], starts, len(series), names)
+
+
+def _ends_of_gaps(values: Any, name: str, largest_gap: float | None) -> np.ndarray:
+    """Finds the rows that follow a gap."""
+    place = f"column {name!r} of `x`"
+    column = as_column(values, place)
+    if column.dtype.kind == "O" and not isinstance(column[0], int | float):
+        times = seconds_of(strings_of(column, place), place)
+    elif column.dtype.kind == "M":
+        times = column.astype("datetime64[ns]").astype(np.float64) / 1e9
+        times[np.isnat(column)] = np.nan
+    else:
+        times = column.astype(np.float64)
+    steps = np.diff(times)
+    wrong = np.isnan(times)
+    wrong[1:] |= ~(steps >= 0.0) & ~np.isnan(times[:-1])
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"Expected {place} to have times that do not go backwards. "
+            f"Received: {column[row]} in row {row}."
+        )
+    if largest_gap is None:
+        largest_gap = 1.5 * float(np.median(steps)) if len(steps) else 0.0
+    else:
+        check_positive("largest_gap", largest_gap)
+    return np.flatnonzero(steps > largest_gap) + 1

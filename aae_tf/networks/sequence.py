@@ -1,0 +1,218 @@
+"""Encoders and decoders of windows of time series: convolutions over time, and recurrent layers."""
+
+from collections.abc import Iterator, Sequence
+
+import keras
+
+from aae_tf.checks import check_dimension, check_sizes
+from aae_tf.networks.layers import layer_seeds
+
+
+def conv1d_encoder(
+    input_shape: Sequence[int],
+    filters: Sequence[int] = (32, 64),
+    units: Sequence[int] = (64,),
+    kernel_size: int = 5,
+    activation: str = "relu",
+    seed: int | None = None,
+    name: str = "encoder",
+) -> keras.Model:
+    """Builds an encoder of strided convolutions over time, then dense layers.
+
+    Args:
+        input_shape: (length, columns) of a window; the length divisible by 2**len(filters).
+        filters: channels of each convolution, which halves the length.
+        units: width of each dense layer after the convolutions; the last is the number of
+            features.
+        kernel_size: steps that a kernel sees.
+        activation: Keras name of the hidden activation.
+        seed: integer that fixes the initial weights; None draws anew.
+        name: name of the network.
+
+    Returns:
+        `keras.Model` from [batch, length, columns] to [batch, units[-1]].
+
+    Raises:
+        ValueError: if a size is not a positive integer, or the length is not divisible.
+
+    Example:
+
+    >>> conv1d_encoder((24, 3), filters=(8, 16), units=(32,), seed=0).output_shape
+    (None, 32)
+    """
+    filters = check_sizes("filters", filters)
+    shape = _check_window("input_shape", input_shape, len(filters))
+    seeds = layer_seeds(seed)
+    inputs = keras.Input(shape, name="inputs")
+    x = inputs
+    for channels in filters:
+        x = keras.layers.Conv1D(
+            channels,
+            check_dimension("kernel_size", kernel_size),
+            strides=2,
+            padding="same",
+            activation=activation,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+        )(x)
+    x = keras.layers.Flatten()(x)
+    for width in check_sizes("units", units):
+        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+        x = keras.layers.Dense(width, activation=activation, kernel_initializer=initializer)(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def conv1d_decoder(
+    output_shape: Sequence[int],
+    code_dim: int,
+    filters: Sequence[int] = (64, 32),
+    units: Sequence[int] = (64,),
+    kernel_size: int = 5,
+    activation: str = "relu",
+    output_activation: str = "linear",
+    seed: int | None = None,
+    name: str = "decoder",
+) -> keras.Model:
+    """Builds a decoder of dense layers, then transposed convolutions over time.
+
+    Args:
+        output_shape: (length, columns) of a window; the length divisible by 2**len(filters).
+        code_dim: width of what the decoder receives.
+        filters: input channels of each transposed convolution, which doubles the length.
+        units: width of each dense layer before the convolutions.
+        kernel_size: steps that a kernel sees.
+        activation: Keras name of the hidden activation.
+        output_activation: Keras name of the last activation, a layer of its own.
+        seed: integer that fixes the initial weights; None draws anew.
+        name: name of the network.
+
+    Returns:
+        `keras.Model` from [batch, code_dim] to float32 [batch, length, columns].
+
+    Raises:
+        ValueError: if a size is not a positive integer, or the length is not divisible.
+
+    Example:
+
+    >>> conv1d_decoder((24, 3), code_dim=4, filters=(16, 8), units=(32,), seed=0).output_shape
+    (None, 24, 3)
+    """
+    filters = check_sizes("filters", filters)
+    shape = _check_window("output_shape", output_shape, len(filters))
+    length, columns = shape[0] // 2 ** len(filters), shape[1]
+    seeds = layer_seeds(seed)
+    inputs = keras.Input((check_dimension("code_dim", code_dim),), name="latents")
+    x = inputs
+    for size in (*check_sizes("units", units), length * filters[0]):
+        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+        x = keras.layers.Dense(size, activation=activation, kernel_initializer=initializer)(x)
+    x = keras.layers.Reshape((length, filters[0]))(x)
+    for index, size in enumerate((*filters[1:], columns)):
+        last = index == len(filters) - 1
+        x = keras.layers.Conv1DTranspose(
+            size,
+            check_dimension("kernel_size", kernel_size),
+            strides=2,
+            padding="same",
+            activation=None if last else activation,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+        )(x)
+    outputs = keras.layers.Activation(output_activation, dtype="float32", name="outputs")(x)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def recurrent_encoder(
+    input_shape: Sequence[int],
+    units: Sequence[int] = (64,),
+    seed: int | None = None,
+    name: str = "encoder",
+) -> keras.Model:
+    """Builds an encoder of gated recurrent units, whose last state is the features.
+
+    Args:
+        input_shape: (length, columns) of a window.
+        units: width of each layer; the last is the number of features.
+        seed: integer that fixes the initial weights; None draws anew.
+        name: name of the network.
+
+    Returns:
+        `keras.Model` from [batch, length, columns] to [batch, units[-1]], features in [-1, 1].
+
+    Raises:
+        ValueError: if a size is not a positive integer.
+
+    Example:
+
+    >>> recurrent_encoder((10, 3), units=(16,), seed=0).output_shape
+    (None, 16)
+    """
+    shape = _check_window("input_shape", input_shape)
+    inputs = keras.Input(shape, name="inputs")
+    x = _recurrent_layers(inputs, units, layer_seeds(seed), last_state=True)
+    return keras.Model(inputs, x, name=name)
+
+
+def recurrent_decoder(
+    output_shape: Sequence[int],
+    code_dim: int,
+    units: Sequence[int] = (64,),
+    output_activation: str = "linear",
+    seed: int | None = None,
+    name: str = "decoder",
+) -> keras.Model:
+    """Builds a decoder of gated recurrent units that receive the code at every step.
+
+    Args:
+        output_shape: (length, columns) of a window.
+        code_dim: width of what the decoder receives.
+        units: width of each layer.
+        output_activation: Keras name of the last activation, a layer of its own.
+        seed: integer that fixes the initial weights; None draws anew.
+        name: name of the network.
+
+    Returns:
+        `keras.Model` from [batch, code_dim] to float32 [batch, length, columns].
+
+    Raises:
+        ValueError: if a size is not a positive integer.
+
+    Example:
+
+    >>> recurrent_decoder((10, 3), code_dim=4, units=(16,), seed=0).output_shape
+    (None, 10, 3)
+    """
+    length, columns = _check_window("output_shape", output_shape)
+    seeds = layer_seeds(seed)
+    inputs = keras.Input((check_dimension("code_dim", code_dim),), name="latents")
+    x = keras.layers.RepeatVector(length)(inputs)
+    x = _recurrent_layers(x, units, seeds, last_state=False)
+    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+    x = keras.layers.Dense(columns, kernel_initializer=initializer)(x)
+    outputs = keras.layers.Activation(output_activation, dtype="float32", name="outputs")(x)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def _recurrent_layers(
+    x: keras.KerasTensor, units: Sequence[int], seeds: Iterator[int | None], last_state: bool
+) -> keras.KerasTensor:
+    widths = check_sizes("units", units)
+    for index, width in enumerate(widths):
+        x = keras.layers.GRU(
+            width,
+            return_sequences=not last_state or index < len(widths) - 1,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+        )(x)
+    return x
+
+
+def _check_window(argument: str, shape: Sequence[int], halvings: int = 0) -> tuple[int, ...]:
+    """Checks (length, columns), and that the length can be halved so many times."""
+    sizes = check_sizes(argument, shape)
+    scale = 2**halvings
+    if len(sizes) != 2 or sizes[0] % scale:
+        divisible = f", the length divisible by {scale}" if scale > 1 else ""
+        raise ValueError(
+            f"Expected `{argument}` to be (length, columns) of a window{divisible}. "
+            f"Received: {argument}={tuple(shape)}."
+        )
+    return sizes
