@@ -37,7 +37,7 @@ PUBLIC = {
     "standardized_mmd two_sample_test witness",
     "models": f"{MODELS} Balance BaseAAE BaseModel Batch ClassStyleAAE Code ExtraTerm "
     "GenerativeModel Generator Guard",
-    "offline": "RecordDecoder drift_files encode_files",
+    "offline": "RecordDecoder drift_files encode_files encode_tables",
     "networks": "TableColumns TableFeatures conv1d_decoder conv1d_encoder "
     "conv_decoder conv_encoder mlp_decoder mlp_discriminator mlp_encoder recurrent_decoder "
     "recurrent_encoder tabular_decoder tabular_encoder",

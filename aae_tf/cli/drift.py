@@ -23,8 +23,9 @@ def drift(
     input: Annotated[
         list[str],
         typer.Option(
-            help="Rows of floats, in order of time, in .npy or TFRecord files. A pattern in "
-            "quotes stands for its files, sorted by name. May be given more than once.",
+            help="Rows in order of time: floats in .npy or TFRecord files, or tables in CSV or "
+            "Parquet files. A pattern in quotes stands for its files, sorted by name. May be given "
+            "more than once.",
             metavar="FILE",
         ),
     ],

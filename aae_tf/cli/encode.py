@@ -33,8 +33,9 @@ def encode(
         list[str],
         typer.Option(
             help="Rows [rows, ...] in .npy files, or TFRecord files, gzip or not, of Examples, "
-            "serialised tensors or images. A pattern in quotes, such as 'train-*.npy', stands for "
-            "its files, sorted by name. May be given more than once.",
+            "serialised tensors or images; or tables in CSV or Parquet files. A pattern in quotes, "
+            "such as 'train-*.npy', stands for its files, sorted by name. May be given more than "
+            "once.",
             metavar="FILE",
         ),
     ],
@@ -42,8 +43,8 @@ def encode(
         Path,
         typer.Option(
             help="Gets latents-00000-of-00016.npy and so on, in the order of the rows, and "
-            "manifest.json.",
-            metavar="FOLDER",
+            "manifest.json. Of tables, a file: its name ends in .csv or .parquet.",
+            metavar="FOLDER|FILE",
         ),
     ],
     signature: Annotated[
@@ -75,8 +76,14 @@ def encode(
     """Encode files that need not fit into memory.
 
     After a kill or a full disk, the same command resumes: finished shards stay, and an unfinished
-    one is written anew.
+    one is written anew. Tables are encoded into one file, which appears when it is complete.
     """
+    of_tables = output.suffix in (".csv", ".parquet")
+    if of_tables and not (shards is None and divide_by is None and feature is None):
+        raise UserError(
+            "Expected no --shards, --divide-by and --feature for tables. "
+            f"Received: --output {output}."
+        )
     if not model.is_dir():
         raise UserError(
             "Expected RUN_OR_EXPORT to be a directory that `aae-tf train` or `aae-tf export` has "
@@ -86,8 +93,22 @@ def encode(
     run = open_run(model) if (model / "config.json").exists() else None
     import_quietly()
     from aae_tf.export import ExportError
-    from aae_tf.offline import encode_files
+    from aae_tf.offline import encode_files, encode_tables
 
+    if of_tables:
+        try:
+            with as_user_error(ValueError, TypeError):
+                count = encode_tables(
+                    model if run is None else run.load_model(),
+                    input,
+                    output,
+                    signature=signature,
+                    batch_size=batch_size,
+                )
+        except (OSError, ExportError) as error:
+            raise UserError(refused_write(error) or str(error), exit_code=1) from error
+        typer.echo(f"{count:,} rows: {output}")
+        return
     try:
         with EncodingProgress() as progress, as_user_error(ValueError, TypeError):
             paths = encode_files(

@@ -23,6 +23,8 @@ from aae_tf.tables.text_column import TextColumn
 # Rows that are read at a time.
 _ROWS = 100_000
 _VERSION = 1
+# Booleans, where a part of a CSV file holds other text as well.
+_WORDS = {"True": 1.0, "False": 0.0}
 _NUMBERS, _DESCRIPTION = "rows.float64", "description.json"
 _NUMBER, _DATE, _TEXT = "number", "date", "text"
 
@@ -144,7 +146,7 @@ def _write(
     kinds: Mapping[str, str],
     exclude: Sequence[str],
 ) -> None:
-    with contextlib.closing(_read(paths[0], ())) as parts:
+    with contextlib.closing(read_parts(paths[0], ())) as parts:
         head = next(parts)
     header = list(head.columns)
     check_names(header, kinds, exclude, paths[0])
@@ -161,7 +163,7 @@ def _write(
     with (folder / _NUMBERS).open("wb") as file:
         for path in paths:
             first = 0
-            for frame in _read(path, texts):
+            for frame in read_parts(path, texts):
                 if list(frame.columns) != header:
                     raise ValueError(
                         f"Expected {path} to have the header of {paths[0]}. "
@@ -191,8 +193,16 @@ def _write(
     (folder / _DESCRIPTION).write_text(json.dumps(description))
 
 
-def _read(path: str, texts: Sequence[str]) -> Generator[Any, None, None]:
-    """Reads a file part by part, as frames; of a CSV file some columns are text."""
+def read_parts(path: str, texts: Sequence[str]) -> Generator[Any, None, None]:
+    """Reads a table part by part, as frames of 100,000 rows.
+
+    Args:
+        path: a CSV or Parquet file.
+        texts: names of columns of a CSV file that are text, also where they look like numbers.
+
+    Raises:
+        ValueError: if the file cannot be read; the message names it.
+    """
     pandas = import_extra("pandas", "data", "data.load of a table")
     parquet = import_extra("pyarrow.parquet", "data", "data.load of a table")
     try:
@@ -238,7 +248,7 @@ class _ColumnWriter:
         if self.kind is None:
             return np.full(len(column), np.nan)
         if self.kind == _NUMBER:
-            return _parse(column, place, first_row)
+            return parse_numbers(column, place, first_row)
         if column.dtype.kind == "M":
             seconds = column.astype("datetime64[s]").astype(np.int64)
             return np.where(np.isnat(column), np.nan, seconds)
@@ -276,17 +286,30 @@ class _ColumnWriter:
         return _DATE if self.asked == "date" or (is_date and self.asked is None) else _TEXT
 
 
-def _parse(column: np.ndarray, place: str, first_row: int) -> np.ndarray:
-    """Returns numbers, some of which may be text, as CSV files are read part by part."""
+def parse_numbers(column: np.ndarray, place: str, first_row: int) -> np.ndarray:
+    """Returns numbers, some of which may be text, as CSV files are read part by part.
+
+    Args:
+        column: numbers, booleans or objects [n].
+        place: what it is, for messages.
+        first_row: number of its first row, for messages.
+
+    Returns:
+        float64 [n], NaN where one is missing.
+
+    Raises:
+        ValueError: if one is no number; the message names its row.
+    """
     if column.dtype.kind == "O":
         column = column.copy()
         for row, value in enumerate(column.tolist()):
             if isinstance(value, str) and value:
                 try:
-                    column[row] = float(value)
+                    word = _WORDS.get(value)
+                    column[row] = float(value) if word is None else word
                 except ValueError:
                     raise ValueError(
-                        f"Expected {place} to hold numbers, as its first rows do. "
+                        f"Expected {place} to hold numbers. "
                         f"Received: {value!r} in row {first_row + row}."
                     ) from None
     if column.dtype.kind in "biuf":

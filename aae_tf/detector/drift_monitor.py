@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from scipy import stats
+from scipy import special
 
 from aae_tf import data, mmd, priors
 from aae_tf.checks import check_integer, check_positive
@@ -204,7 +204,7 @@ class DriftMonitor:
         variance += (4 * m["zeta_1"] + 2 * m["zeta_2"] / size) / m["count"]
         deviation = math.sqrt(variance)
         skew = third / deviation**3
-        return float(stats.pearson3.sf((statistic - m["mean"]) / deviation, skew))
+        return _pearson_tail((statistic - m["mean"]) / deviation, skew)
 
     def _check(self, codes: Any) -> np.ndarray:
         rows = data.check_array(codes, "codes", [int(self.prior.event_shape[0])])
@@ -235,6 +235,20 @@ class DriftMonitor:
         monitor = cls(**{**arguments, "prior": priors.deserialize(config["prior"])})
         monitor.moments = config["moments"]
         return monitor
+
+
+def _pearson_tail(z: float, skew: float) -> float:
+    """Gives P(Z > z) of the Pearson type III distribution of mean 0, deviation 1 and a skewness.
+
+    It is a gamma distribution that is shifted, and for a negative skewness turned over.
+    `scipy.stats.pearson3.sf` gives the same, of arrays, in ten times the time.
+    """
+    if abs(skew) < 1e-5:
+        return float(special.ndtr(-z))
+    shape = 4.0 / skew**2
+    value = max(shape + math.copysign(1.0, skew) * z * math.sqrt(shape), 0.0)
+    tail = special.gammaincc if skew > 0.0 else special.gammainc
+    return float(tail(shape, value))
 
 
 def _third_moments(h: np.ndarray, g: np.ndarray, mean: float, varies: bool) -> dict[str, float]:

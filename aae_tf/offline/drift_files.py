@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from aae_tf.checks import check_integer
 from aae_tf.data.check_arrays import describe_non_finite
 from aae_tf.detector.drift_monitor import FEWEST_CODES, DriftMonitor, DriftResult
 from aae_tf.export import read_model_card
-from aae_tf.offline.encoder import Encoder, open_encoder
+from aae_tf.offline.encoder import Encoder, open_session
 from aae_tf.offline.rows import find_files, open_rows
+from aae_tf.offline.tables import TableEncoder, is_table_signature
 
 # The arguments of the variants that are the prior of the latents.
 _LATENT_PRIORS = ("prior", "style_prior")
@@ -35,7 +37,8 @@ def drift_files(
         export: path of a SavedModel with the signature `encode`, of a folder of versions, or of a
             root with such a folder "encoder" or "autoencoder". An export of an `AnomalyDetector`
             knows how far held-out codes are from the prior; another needs `reference`.
-        inputs: files, or patterns of them: .npy or TFRecord files of floats, in order of time.
+        inputs: files, or patterns of them, in order of time: .npy or TFRecord files of floats; of
+            an export of a table CSV or Parquet files, whose further columns are not read.
         window: rows of a window, at least 50. The last window takes what is left of the rows.
         reference: files of rows without drift that were not trained on, to calibrate with.
 
@@ -48,11 +51,16 @@ def drift_files(
             are fewer than 50, or nothing tells how far held-out codes are from the prior.
     """
     check_integer("window", window, minimum=FEWEST_CODES)
-    with open_encoder(export, "encode") as encoder:
-        card = read_model_card(Path(encoder.identity["path"]))
+    with open_session(export, "encode") as (session, identity):
+        card = read_model_card(Path(identity["path"]))
+        read: Callable[[Paths], Iterator[tuple[int, np.ndarray]]]
+        if is_table_signature(session, "encode"):
+            read = functools.partial(_encode_tables, TableEncoder(session, "encode"), window=window)
+        else:
+            read = functools.partial(_encode, Encoder(session, "encode", identity), window=window)
         if reference is not None:
             monitor = DriftMonitor(_latent_prior(card))
-            batches = [codes for _, codes in _encode(encoder, reference, window)]
+            batches = [codes for _, codes in read(reference)]
             monitor.fit(np.concatenate(batches))
         elif card.get("drift"):
             monitor = DriftMonitor.from_config(card["drift"])
@@ -61,7 +69,7 @@ def drift_files(
                 "Expected `export` to be that of an AnomalyDetector, or `reference` to name rows "
                 f"without drift. Received: export={os.fspath(export)!r}, reference=None."
             )
-        for start, codes in _encode(encoder, inputs, window):
+        for start, codes in read(inputs):
             yield start, len(codes), monitor.test(codes)
 
 
@@ -83,6 +91,26 @@ def _encode(encoder: Encoder, inputs: Paths, window: int) -> Iterator[tuple[int,
         if place is not None:
             raise ValueError(f"Expected `inputs` to have finite values. Received: {place}.")
         yield start, encoder.run(floats)["latents"]
+
+
+def _encode_tables(
+    encoder: TableEncoder, inputs: Paths, window: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    start, codes = 0, np.zeros([0, 0], np.float32)
+    paths = find_files(inputs)
+    for answer in encoder.run_files(paths):
+        part = answer["latents"]
+        codes = np.concatenate([codes, part]) if len(codes) else part
+        # What is left of the rows, but is no window, belongs to the last one.
+        while len(codes) >= 2 * window:
+            yield start, codes[:window]
+            start, codes = start + window, codes[window:]
+    if len(codes) < FEWEST_CODES:
+        raise ValueError(
+            f"Expected `inputs` to hold at least {FEWEST_CODES} rows. "
+            f"Received: {paths[0]} with {len(codes)} rows."
+        )
+    yield start, codes
 
 
 def _latent_prior(card: dict[str, Any]) -> Any:

@@ -101,6 +101,22 @@ def open_encoder(model: Exportable | str | os.PathLike[str], signature: str) -> 
         TypeError: if `model` is neither a model nor a path.
         RuntimeError: if the process was forked from one in which TensorFlow had run.
     """
+    with open_session(model, signature) as (session, identity):
+        yield Encoder(session, signature, identity)
+
+
+@contextlib.contextmanager
+def open_session(
+    model: Exportable | str | os.PathLike[str], signature: str
+) -> Iterator[tuple[SavedModelSession, dict[str, Any]]]:
+    """Loads a model, of arrays or of a table, for what `open_encoder` takes.
+
+    Yields:
+        The session, and the identity of the model, see `Encoder`.
+
+    Raises:
+        ValueError, TypeError, RuntimeError: see `open_encoder`.
+    """
     check_threads()
     with contextlib.ExitStack() as stack:
         if isinstance(model, str | os.PathLike):
@@ -121,8 +137,7 @@ def open_encoder(model: Exportable | str | os.PathLike[str], signature: str) -> 
                 "Expected `model` to be a model of aae_tf, or the path of an export. "
                 f"Received: model of type {type(model).__name__}."
             )
-        session = stack.enter_context(SavedModelSession(path))
-        yield Encoder(session, signature, identity)
+        yield stack.enter_context(SavedModelSession(path)), identity
 
 
 def _find_export(path: Path, signature: str) -> Path:

@@ -52,7 +52,8 @@ def test_a_large_table_is_streamed(invoke, tmp_path, monkeypatch):
     monkeypatch.setattr("aae_tf.data.datasets._LARGEST_IN_MEMORY", 100)
     with eager():
         invoke("train", "--data", table, "--label-column", "animal", "--task", "anomaly",
-               "--validation", "0.3", "--false-alarm-rate", "0.2", "--out", tmp_path / "run", *TINY)  # fmt: skip
+               "--validation", "0.3", "--false-alarm-rate", "0.2", "--out", tmp_path / "run",
+               *TINY)  # fmt: skip
         invoke("evaluate", tmp_path / "run")
     assert "anomalies" in json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert len(list((tmp_path / "cache" / "tables").iterdir())) == 1
@@ -81,6 +82,16 @@ def test_a_saved_model_is_exported_and_sampled_without_a_run(invoke, run, tmp_pa
     assert card["data"] is None
     absent = invoke("export", tmp_path / "absent.keras", "--to", tmp_path / "x", code=2)
     assert "absent.keras" in absent.output
+
+
+def test_tables_are_encoded_into_one(invoke, run, table, tmp_path):
+    invoke("encode", run, "--input", table, "--output", tmp_path / "codes.csv")
+    model = open_run(run).load_model()
+    found = pd.read_csv(tmp_path / "codes.csv").filter(like="latents_").to_numpy()
+    np.testing.assert_allclose(found, model.encode(FRAME.drop(columns="animal")), atol=1e-5)
+    result = invoke("encode", run, "--input", table, "--output", tmp_path / "x.csv",
+                    "--shards", 2, code=2)  # fmt: skip
+    assert "no --shards" in result.output
 
 
 def test_a_saved_model_is_evaluated_on_other_files(invoke, run, tmp_path):

@@ -5,9 +5,11 @@ import functools
 import numpy as np
 import pytest
 import tensorflow_probability as tfp
+from scipy import stats
 
 from aae_tf import mmd, priors
 from aae_tf.detector import DriftMonitor
+from aae_tf.detector.drift_monitor import _pearson_tail
 
 PRIOR = priors.gaussian(2)
 
@@ -79,3 +81,10 @@ def test_bad_arguments_are_refused():
     tfd = tfp.distributions
     with pytest.raises(ValueError, match="Expected `prior` to have a known mean embedding"):
         DriftMonitor(tfd.Sample(tfd.Gumbel(0.0, 1.0), 2))
+
+
+@pytest.mark.parametrize("skew", [-2.0, -0.3, -1e-6, 0.0, 1e-6, 1e-3, 0.5, 3.0])
+def test_tail_is_that_of_scipy(skew):
+    for z in (-3.0, -0.5, 0.0, 0.7, 2.0, 6.0):
+        expected = stats.pearson3.sf(z, skew)
+        assert _pearson_tail(z, skew) == pytest.approx(expected, rel=1e-6, abs=1e-12)
