@@ -11,10 +11,12 @@ from aae_tf.export.batching_parameters import BATCHING_FILE, BatchingParameters
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving.admission import Admission, Workers
 from aae_tf.serving.batching import BatchingSession, BatchThreadPool
+from aae_tf.serving.drift_watch import watch_drift
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_sources import ModelSource
 from aae_tf.serving.models.model_watcher import ModelWatcher
 from aae_tf.serving.models.request_rows import RequestLimits
+from aae_tf.serving.models.servable import Runner
 from aae_tf.serving.models.version_loader import VersionLoader
 from aae_tf.serving.server_metrics import ServerMetrics
 
@@ -79,7 +81,7 @@ class ServerCore:
         self.limits = limits
         self.admission = admission
         self.workers = Workers(num_threads)
-        self.manager = ModelManager(VersionLoader(limits, warm, wrap), labels_ahead)
+        self.manager = ModelManager(VersionLoader(limits, warm, wrap, self._watch), labels_ahead)
         self.metrics = ServerMetrics(self.manager.has_model)
         self._watcher = ModelWatcher(self.manager, source, poll_interval)
 
@@ -102,6 +104,9 @@ class ServerCore:
         self.manager.close(cut_off)
         if self._pool is not None:
             self._pool.close()
+
+    def _watch(self, name: str, runner: Runner, path: Path) -> Runner:
+        return watch_drift(name, runner, path, self.metrics.drift)
 
     def _wrap(
         self, batching: Batching, pool: BatchThreadPool, session: SavedModelSession, path: Path

@@ -7,17 +7,21 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from aae_tf.serving.batching import BatchReport
 from aae_tf.serving.errors import ServingError
 
+if TYPE_CHECKING:
+    from aae_tf.detector import DriftResult
+
 CONTENT_TYPE = "text/plain"
 _PREFIX = ":tensorflow:serving:"
+_OWN_PREFIX = ":aae_tf:serving:"
 # Requests for models that do not exist share a name: clients choose names, and each new one would
 # be a time series for ever.
 _UNKNOWN_MODEL = "unknown"
@@ -37,6 +41,10 @@ class ServerMetrics:
     `batching_session:queuing_latency{thread_pool_name}`, microseconds,
     `batching_session:wrapped_run_count`, and, in rows, the histograms
     `batching_session:padding_size`, `input_batch_size` and `processed_batch_size`.
+
+    Of exports of an `AnomalyDetector` there are, which the real server does not have,
+    `:aae_tf:serving:drift_p_value{model_name}` and `drift_mmd_squared` of the last window of codes,
+    and the counters `drift_windows` and `drift_alarms`, see `DriftWatch`.
 
     Args:
         is_model: Tells whether there is a model of a name.
@@ -103,6 +111,16 @@ class ServerMetrics:
             )
         )
 
+        self._drift = [
+            kind(f"{_OWN_PREFIX}drift_{name}", text, ["model_name"], registry=registry)
+            for kind, name, text in (
+                (Gauge, "p_value", "Probability of a window of codes without drift."),
+                (Gauge, "mmd_squared", "Squared distance of a window of codes to the prior."),
+                (Counter, "windows", "Windows of codes that were tested."),
+                (Counter, "alarms", "Windows of codes that have drifted."),
+            )
+        ]
+
     @contextmanager
     def request(self, model: str, api: str, entrypoint: Literal["GRPC", "REST"]) -> Iterator[None]:
         """Counts what happens in the block as one request, and times it where it succeeds.
@@ -152,6 +170,14 @@ class ServerMetrics:
         processed = report.processed_rows
         self._processed_rows.observe(processed)
         self._series(self._padding, str(processed)).observe(report.padding)
+
+    def drift(self, model: str, result: DriftResult) -> None:
+        """Shows the test of a window of codes of a model."""
+        p_value, mmd_squared, windows, alarms = (self._series(each, model) for each in self._drift)
+        p_value.set(result.p_value)
+        mmd_squared.set(result.statistic)
+        windows.inc()
+        alarms.inc(result.is_drift)
 
     def _series(self, metric: Any, *labels: str) -> Any:
         """Returns the series of a metric for labels, of which there are few."""

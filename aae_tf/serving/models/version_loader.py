@@ -29,6 +29,7 @@ _RUNS: dict[str, Callable[..., Any]] = {
 }
 
 Wrap = Callable[[SavedModelSession, Path], Runner]
+Watch = Callable[[str, Runner, Path], Runner]
 
 
 class VersionLoader:
@@ -39,12 +40,21 @@ class VersionLoader:
         warm: Whether to run the warm-up requests.
         wrap: Gives what requests run through, for a session and the folder that it came from.
             Defaults to the session itself.
+        watch: Gives what requests run through after the warm-up, for the name of the model, what
+            they ran through before, and the folder. Defaults to the same.
     """
 
-    def __init__(self, limits: RequestLimits, warm: bool = True, wrap: Wrap | None = None) -> None:
+    def __init__(
+        self,
+        limits: RequestLimits,
+        warm: bool = True,
+        wrap: Wrap | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         self._limits = limits
         self._warm = warm
         self._wrap = wrap
+        self._watch = watch
 
     def __call__(self, name: str, version: int, path: Path) -> Servable:
         """Loads one version.
@@ -69,6 +79,8 @@ class VersionLoader:
             except BaseException:
                 servable.retire(lambda: None)
                 raise
+        if self._watch is not None:
+            servable.runner = self._watch(name, servable.runner, path)
         return servable
 
 
