@@ -23,8 +23,8 @@ others calibrate.
 
 False alarms. `false-alarms` takes all rows of scikit-learn's breast cancer, diabetes and digits
 for normal: exchangeable rows are all that the rate asks for. For each of five seeds, 60% of them
-are for fitting, of which 60% are held out (a third for scales, the others calibrate), and 40% are the test.
-The rate got is compared with the one asked, of 1%, 5% and 10%, by the bound
+are for fitting, of which 60% are held out (a third for scales, the others calibrate), and 40% are
+the test. The rate got is compared with the one asked, of 1%, 5% and 10%, by the bound
 3 sqrt(a (1 - a) (1 / n_test + 1 / n_calibration)). Settings are those above.
 """
 
