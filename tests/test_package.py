@@ -44,7 +44,7 @@ PUBLIC = {
     "posteriors": "Deterministic Gaussian Posterior Universal get",
     "priors": "bernoulli categorical conditional deserialize fit_gaussian fit_mixture fold_rows "
     "from_labels "
-    "gaussian num_components ring_mixture row_seeds sample sample_rows serialize swiss_roll "
+    "gaussian num_components ring_mixture row_seeds sample sample_rows serialize sphere swiss_roll "
     "uniform",
     "replicas": "draw_rows whole_batch",
     "serving": "AsyncClient Client LoadReport ModelServer Retries ServerError ServingError "

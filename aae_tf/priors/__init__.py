@@ -1,7 +1,7 @@
 """Priors of codes: constructors, components, samples by seed, JSON form."""
 
 from aae_tf.priors.components import conditional, num_components
-from aae_tf.priors.continuous import fit_gaussian, fit_mixture, gaussian, uniform
+from aae_tf.priors.continuous import fit_gaussian, fit_mixture, gaussian, sphere, uniform
 from aae_tf.priors.counter_based import fold_rows, row_seeds
 from aae_tf.priors.discrete import bernoulli, categorical, from_labels
 from aae_tf.priors.mixtures import ring_mixture, swiss_roll
@@ -24,6 +24,7 @@ __all__ = [
     "sample",
     "sample_rows",
     "serialize",
+    "sphere",
     "swiss_roll",
     "uniform",
 ]

@@ -180,6 +180,34 @@ def fit_mixture(
         )
 
 
+def sphere(dim: int) -> tfp.distributions.Distribution:
+    """Builds the uniform prior on the unit sphere, of codes that are directions.
+
+    Its density is one with respect to area on the sphere, and `log_prob` is that constant for any
+    point. Match codes to it by `divergence="mmd"`, `"energy"` or `"sliced"`, which see how far
+    they are from the sphere; a discriminator tells codes beside the sphere from samples at once.
+
+    Args:
+        dim: int, dimension of the code, at least 2; the sphere has one less.
+
+    Returns:
+        `tfd.SphericalUniform`, float32, event_shape [dim].
+
+    Raises:
+        TypeError: if `dim` is no integer.
+        ValueError: if `dim` is less than 2.
+
+    Example:
+
+    >>> samples = sphere(dim=3).sample(5, seed=[0, 1])
+    >>> np.linalg.norm(samples, axis=1).round(5).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    check_integer("dim", dim, minimum=2)
+    with tf.init_scope():
+        return tfd.SphericalUniform(dim)
+
+
 def uniform(dim: int, low: float = -1.0, high: float = 1.0) -> tfp.distributions.Distribution:
     """Builds the uniform prior on the box [low, high)^dim.
 

@@ -162,6 +162,12 @@ def _shift_and_scale(noise: tf.Tensor, loc: Any, scale: Any) -> tf.Tensor:
     return rows
 
 
+def _normalize(noise: tf.Tensor, radius: Any) -> tf.Tensor:
+    # Column by column, as above.
+    columns = tf.unstack(tf.square(noise), axis=-1)
+    return radius * noise / tf.sqrt(sum(columns[1:], columns[0]))[:, tf.newaxis]
+
+
 def _threshold(noise: tf.Tensor, probs: Any) -> tf.Tensor:
     return tf.cast(noise < probs, tf.float64)
 
@@ -226,6 +232,11 @@ def _bernoulli(distribution: Any) -> RowFamily:
     return RowFamily(counter_based.uniform, _threshold, (_values(distribution.probs_parameter()),))
 
 
+def _spherical_uniform(distribution: Any) -> RowFamily:
+    shape = [*distribution.batch_shape, *distribution.event_shape]
+    return RowFamily(counter_based.normal, _normalize, (np.ones(shape),))
+
+
 def _probabilities(distribution: Any) -> np.ndarray:
     if distribution.probs is None:
         return special.softmax(_values(distribution.logits), axis=-1)
@@ -248,6 +259,7 @@ _SCALAR_RULES: _Rules = {
 _RULES: _Rules = {
     tfd.MultivariateNormalLinearOperator: _multivariate_normal,
     tfd.OneHotCategorical: _one_hot_categorical,
+    tfd.SphericalUniform: _spherical_uniform,
     tfd.Independent.__mro__[1]: _independent,
     tfd.Sample.__mro__[1]: _sample,
     tfd.MixtureSameFamily.__mro__[1]: _mixture,

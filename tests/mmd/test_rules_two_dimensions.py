@@ -255,6 +255,7 @@ def test_cases_use_every_rule_of_the_package(monkeypatch):
         psd_kernels.Linear(),
     ]
     vectors = [*map(_vector, LAWS), CASES["MultivariateNormalTriL"].make("float64")]
+    vectors += [tfd.SphericalUniform(2), tfd.VonMisesFisher(np.array([0.6, 0.8]), np.float64(1.0))]
     vectors.append(CASES["affine image of Sample(Normal)"].make("float64"))
     vectors += [
         tfd.Sample(tfd.Bernoulli(probs=0.5), 2),

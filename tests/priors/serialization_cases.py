@@ -113,6 +113,7 @@ CASES = {
     "fit_gaussian": lambda: priors.fit_gaussian(np.concatenate([LOWER, -2 * LOWER])),
     "fit_mixture": lambda: priors.fit_mixture(np.random.default_rng(0).normal(size=(60, 3)), 2),
     "swiss_roll": lambda: priors.swiss_roll(3, points_per_component=4),
+    "sphere": lambda: priors.sphere(3),
     "OneHotCategorical": lambda: tfd.OneHotCategorical(probs=WEIGHTS, dtype=np.float32),
     "RelaxedOneHotCategorical": lambda: tfd.RelaxedOneHotCategorical(0.4, probs=WEIGHTS),
     "Multinomial": lambda: tfd.Multinomial(4.0, probs=WEIGHTS),

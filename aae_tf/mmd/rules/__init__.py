@@ -13,6 +13,7 @@ from aae_tf.mmd.rules import (
     points,
     product,
     radial,
+    sphere,
     student_t,
     uniform,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "points",
     "product",
     "radial",
+    "sphere",
     "student_t",
     "uniform",
 ]

@@ -205,6 +205,11 @@ class SlicedEmbedding(MeanEmbedding):
 
 def _moments(distribution: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Gives the mean and the variances of the coordinates; of an affine image their true sum."""
+    if isinstance(distribution, tfd.SphericalUniform | tfd.VonMisesFisher):
+        mean = tf.cast(distribution.mean(), tf.float64)
+        square = 1.0 - tf.reduce_sum(tf.square(mean), axis=-1, keepdims=True)
+        # All vectors have the length 1.
+        return mean, square / mean.shape[-1] * tf.ones_like(mean)
     affine = affine_map(distribution) if isinstance(distribution, _TRANSFORMED) else None
     if affine is None:
         return distribution.mean(), distribution.variance()
