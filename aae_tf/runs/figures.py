@@ -237,7 +237,8 @@ def _scores(detector: AnomalyDetector, dataset: Dataset, title: str) -> Figure:
     y, normal = dataset.y_test, dataset.y_train[0]
     kinds = np.where(y < 0, -1, y != normal) if normal >= 0 else None
     scores = detector.score(dataset.x_test)["anomaly_score"]
-    title += f"\nscores of {len(scores):,} test rows, {detector.false_alarm_rate:.2g} false alarms"
+    rate = f"{detector.false_alarm_rate:.2%} of normal rows may be alarms"
+    title += f"\nscores of {len(scores):,} test rows; {rate}"
     return evaluation.score_histogram(scores, -detector.threshold_, kinds, title)
 
 

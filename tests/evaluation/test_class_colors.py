@@ -1,9 +1,14 @@
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import aae_tf
 from aae_tf.evaluation.class_colors import PALETTE, UNKNOWN_COLOR, label_groups
+
+PAGE = Path(aae_tf.__file__).parent / "explorer" / "page"
 
 # Machado, Oliveira and Fernandes 2009, table 1, severity 1.0; on linear RGB.
 PROTANOPIA = [
@@ -50,6 +55,23 @@ def test_ten_colours_can_be_told_apart(vision, least):
     for color, seen in colors.items():
         assert np.linalg.norm(seen - grey) >= 28.0, color
         assert np.linalg.norm(seen - lab("#ffffff", vision)) >= 28.0, color
+
+
+@pytest.mark.parametrize(
+    ("vision", "least"), [(None, 34.0), (PROTANOPIA, 24.0), (DEUTERANOPIA, 24.0)]
+)
+def test_the_explorer_has_the_same_colours_and_others_for_the_dark(vision, least):
+    text = (PAGE / "palette.js").read_text()
+    light, dark = (
+        tuple(re.findall(r'"(#\w{6})"', re.search(rf"const {name} = \[(.*?)\];", text, re.S)[1]))
+        for name in ("LIGHT", "DARK")
+    )
+    assert light == PALETTE
+    unknown = re.search(r'dark: "(#\w{6})"', text)[1]
+    seen = [lab(color, vision) for color in (*dark, unknown)]
+    distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
+    assert len(dark) == 10
+    assert min(distances) >= least
 
 
 def test_groups_have_the_names_of_their_classes():

@@ -1,14 +1,13 @@
-// Ten colours that stay apart under the common colour-vision deficiencies: M. A. Petroff 2021,
-// "Accessible color sequences for data visualization" (arXiv:2107.02270), as in the figures. On a
-// dark ground the darkest three are lighter.
+// Ten colours that stay apart under the common colour-vision deficiencies: those of the figures,
+// `aae_tf/evaluation/class_colors.py`. On a dark ground they are lighter.
 
 const LIGHT = [
-  "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
-  "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+  "#3c78ff", "#ffc300", "#4b9669", "#3cc3ff", "#693c0f",
+  "#782d5a", "#e1691e", "#00e178", "#f03cb4", "#7800a5",
 ];
 const DARK = [
-  "#3f90da", "#ffa90e", "#e5412a", "#a9b8b6", "#a95be0",
-  "#bb7f6d", "#f0731a", "#c9bd82", "#80859a", "#92dadd",
+  "#0ea6ff", "#f3e100", "#93de73", "#10ffb7", "#597105",
+  "#f6a3d4", "#cb9802", "#00985d", "#ce00b4", "#a100f8",
 ];
 // Stops of viridis, for more than ten classes.
 const CONTINUOUS = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
