@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow_probability as tfp
 
 from aae_tf import priors
@@ -104,16 +105,16 @@ def latent_prior(card: Mapping[str, Any]) -> tfp.distributions.Distribution | No
     if heads is None:
         return prior
     tfd = tfp.distributions
-    shares = written.get("class_prior")
-    probabilities = (
-        [1.0 / len(heads)] * len(heads)
-        if shares is None
-        else priors.deserialize(shares).mean().numpy().tolist()
+    written_shares = written.get("class_prior")
+    shares = (
+        np.full(len(heads), 1.0 / len(heads), np.float32)
+        if written_shares is None
+        else priors.deserialize(written_shares).mean()
     )
-    return tfd.Mixture(
-        tfd.Categorical(probs=probabilities),
-        [tfp.bijectors.Shift(head)(prior) for head in heads],
+    about_heads = tfp.bijectors.Shift(np.array(heads, np.float32))(
+        tfd.BatchBroadcast(prior, [len(heads)])
     )
+    return tfd.MixtureSameFamily(tfd.Categorical(probs=shares), about_heads)
 
 
 def describe_prior(prior: tfp.distributions.Distribution) -> str:
@@ -124,8 +125,6 @@ def describe_prior(prior: tfp.distributions.Distribution) -> str:
     >>> describe_prior(priors.ring_mixture(10)), describe_prior(priors.gaussian(8))
     ('a mixture of 10 components', 'a Gaussian')
     """
-    if isinstance(prior, tfp.distributions.Mixture):
-        return f"a mixture of {len(prior.components)} components"
     components = priors.num_components(prior)
     if components is not None and components > 1:
         return f"a mixture of {components} components"

@@ -62,7 +62,7 @@ class Explorer:
         self._load_inputs = load_inputs
         self._remote = server
         self._signatures = remote_signatures(server) if server else None
-        self._lock = threading.RLock()
+        self._points_lock, self._contours_lock = threading.Lock(), threading.Lock()
         self._undo = ExitStack()
         self._contours: dict[tuple, dict[str, Any] | None] = {}
         is_one = bool(list_versions(root))
@@ -119,7 +119,7 @@ class Explorer:
 
     def points(self) -> Points:
         """Returns the codes of the data, else samples of the prior; computed once."""
-        with self._lock:
+        with self._points_lock:
             return self._points[1]
 
     def basis(self, name: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Explorer:
     def contours(self, basis: str, axes: tuple[int, ...]) -> dict[str, Any] | None:
         """Returns the prior's contours in a plane; None without a prior."""
         key = (basis, *axes)
-        with self._lock:
+        with self._contours_lock:
             if key not in self._contours:
                 prior = self._prior
                 found = None
@@ -151,7 +151,7 @@ class Explorer:
 
     def input_rows(self, rows: np.ndarray) -> str | None:
         """Returns inputs of points as base64 of float32; None where points are no data."""
-        with self._lock:
+        with self._points_lock:
             inputs = self._points[0]
         if inputs is None:
             return None

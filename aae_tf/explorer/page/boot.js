@@ -8,7 +8,8 @@ const RETRY = 1500;
 async function boot() {
   const root = /** @type {HTMLElement} */ (document.getElementById("root"));
   try {
-    Object.assign(window, { explorer: start(await openRestSource(), root) });
+    const page = start(await openRestSource(), root);
+    Object.assign(window, { explorer: page });
   } catch (error) {
     root.textContent = `${error instanceof Error ? error.message : error} Trying again.`;
     setTimeout(boot, RETRY);

@@ -14,7 +14,8 @@ import { StylesPanel } from "./styles_panel.js";
  * Shows the page.
  * @param {Source} source
  * @param {HTMLElement} root Is emptied, and filled.
- * @returns {{session: Session, map: import("./map.js").MapView|null}}
+ * @returns {{session: Session, map: import("./map.js").MapView|null, painted: number}} `painted` is
+ *   when the points were first drawn, in milliseconds after the page was asked for; 0 before.
  */
 export function start(source, root) {
   const session = new Session(source);
@@ -47,8 +48,12 @@ export function start(source, root) {
     ),
   );
   root.removeAttribute("aria-busy");
+  const page = { session, map: map?.map ?? null, painted: 0 };
+  // Two frames later the points that have come are on the screen.
+  const note = () => requestAnimationFrame(() => requestAnimationFrame(() => (page.painted = performance.now())));
+  session.addEventListener("points", note, { once: true });
   void session.load();
-  return { session, map: map?.map ?? null };
+  return page;
 }
 
 /**

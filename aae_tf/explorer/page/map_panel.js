@@ -2,11 +2,14 @@
 
 import { choiceButtons, make, swatch } from "./dom.js";
 import { MapView } from "./map.js";
+import { OutputView } from "./output_view.js";
 import { classColor } from "./palette.js";
 
 /** @typedef {import("./session.js").Session} Session */
 
 const MOST_LEGEND = 24;
+// As in style.css.
+const narrow = matchMedia("(max-width: 860px)");
 
 export class MapPanel {
   /** @param {Session} session */
@@ -69,7 +72,7 @@ export class MapPanel {
       "section",
       { class: "map-panel", "aria-label": "Map of codes" },
       this.toolbar,
-      make("div", { class: "map-frame" }, this.surface, this.hint),
+      make("div", { class: "map-frame" }, this.surface, this.hint, this.inset()),
       this.caption,
       this.legend,
     );
@@ -104,6 +107,18 @@ export class MapPanel {
     });
     session.addEventListener("code", () => (this.hint.hidden = true), { once: false });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolor());
+  }
+
+  /** @returns {HTMLElement|null} The picture once more, for screens on which it would be below. */
+  inset() {
+    const { session } = this;
+    if (!session.source.decode) return null;
+    const view = new OutputView(session.description, "Decoded output", { small: true });
+    session.on(["output"], () => {
+      if (narrow.matches) view.draw(session.output);
+    });
+    narrow.addEventListener("change", () => view.draw(session.output));
+    return make("div", { class: "inset", "aria-hidden": "true" }, view.element);
   }
 
   /** @returns {HTMLElement} The choice of two axes, or of two principal axes. */

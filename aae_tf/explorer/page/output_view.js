@@ -83,9 +83,11 @@ export class OutputView {
         const share = Math.min(error[i] / REACH, 1);
         bar.style.left = "0";
         bar.style.width = `${100 * share}%`;
-        text.textContent = columns && ["categorical", "boolean"].includes(columns[i].kind)
-          ? error[i] ? "differs" : "same"
-          : `${error[i].toFixed(2)} sd`;
+        const missing = Number.isNaN(input[i]) !== Number.isNaN(output[i]);
+        const isName = columns && ["categorical", "boolean"].includes(columns[i].kind);
+        if (missing) text.textContent = "one is missing";
+        else if (isName) text.textContent = error[i] ? "differs" : "same";
+        else text.textContent = `${error[i].toFixed(2)} sd`;
       });
       this.element.classList.remove("empty");
       return;
