@@ -51,7 +51,7 @@ def open_browser(width: int, height: int, dark: bool) -> Any:
 
 
 def take(
-    url: str, name: str, script: str, size: tuple[int, int] = (1120, 780), dark: bool = False
+    url: str, name: str, script: str, size: tuple[int, int] = (1040, 730), dark: bool = False
 ) -> None:
     """Takes a screenshot after a script that moves the page."""
     driver = open_browser(*size, dark)
@@ -63,9 +63,7 @@ def take(
     time.sleep(3)
     screenshot = Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
     driver.quit()
-    # 256 colours, far from each other: a third of the size, and no colour moves by more than 6%.
-    indexed = screenshot.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    indexed.save(IMAGES / f"{name}.png", optimize=True)
+    screenshot.save(IMAGES / f"{name}.png", optimize=True)
 
 
 def train_styles(digits: data.Dataset) -> SemiSupervisedAAE:
