@@ -77,6 +77,7 @@ def train_styles(digits: data.Dataset) -> SemiSupervisedAAE:
         class_divergence="mmd",
         seed=0,
     )
+    keras.utils.set_random_seed(0)
     model.compile(keras.optimizers.Adam(1e-3), discriminator_optimizer=keras.optimizers.Adam(1e-3))
     model.fit(digits.x_train, digits.y_train, epochs=60, batch_size=50, verbose=0)
     return model

@@ -11,6 +11,7 @@ import { rgb } from "./palette.js";
 
 // Opacity of the regions, the outermost first.
 const FILLS = [0.05, 0.07, 0.09];
+const MANY = 3000;
 
 /**
  * @param {Frame} frame
@@ -132,33 +133,38 @@ export class PointLayer {
       this.image = this.context.createImageData(width, height);
     }
     const { data } = this.image;
-    data.fill(0);
+    const words = new Uint32Array(data.buffer);
+    words.fill(0);
     const n = groups.length;
     const radius = ratio * Math.min(Math.max(70 / Math.sqrt(n + 1), 1.9), 4.2);
     const mask = discMask(radius);
-    const side = 2 * mask.reach + 1;
+    const { reach } = mask;
     const palette = colors.map(rgb);
+    // Many points are opaque: their inner pixels are stored at once.
+    const whole = n > MANY ? 1 : 0.85;
+    const inner = palette.map(([red, green, blue]) => 0xff000000 | (blue << 16) | (green << 8) | red);
     for (let row = 0; row < n; row++) {
       const column = Math.round(frame.left + places[2 * row] * frame.scale);
       const line = Math.round(frame.top - places[2 * row + 1] * frame.scale);
-      if (column < -radius || line < -radius || column > width + radius || line > height + radius) continue;
-      const [red, green, blue] = palette[groups[row]];
-      const strength = faded && faded[row] ? 0.15 : 0.85;
-      for (let dy = -mask.reach; dy <= mask.reach; dy++) {
-        const y = line + dy;
-        if (y < 0 || y >= height) continue;
-        for (let dx = -mask.reach; dx <= mask.reach; dx++) {
-          const x = column + dx;
-          const cover = strength * mask.cover[(dy + mask.reach) * side + dx + mask.reach];
-          if (cover === 0 || x < 0 || x >= width) continue;
-          const at = 4 * (y * width + x);
-          const below = (data[at + 3] / 255) * (1 - cover);
-          const alpha = cover + below;
-          data[at] = (red * cover + data[at] * below) / alpha;
-          data[at + 1] = (green * cover + data[at + 1] * below) / alpha;
-          data[at + 2] = (blue * cover + data[at + 2] * below) / alpha;
-          data[at + 3] = 255 * alpha;
+      if (column < reach || line < reach || column >= width - reach || line >= height - reach) continue;
+      const group = groups[row];
+      const [red, green, blue] = palette[group];
+      const strength = faded && faded[row] ? 0.15 : whole;
+      const start = line * width + column;
+      for (let i = 0; i < mask.cover.length; i++) {
+        const place = start + mask.dy[i] * width + mask.dx[i];
+        const cover = strength * mask.cover[i];
+        if (cover === 1) {
+          words[place] = inner[group];
+          continue;
         }
+        const at = 4 * place;
+        const below = (data[at + 3] / 255) * (1 - cover);
+        const alpha = cover + below;
+        data[at] = (red * cover + data[at] * below) / alpha;
+        data[at + 1] = (green * cover + data[at + 1] * below) / alpha;
+        data[at + 2] = (blue * cover + data[at + 2] * below) / alpha;
+        data[at + 3] = 255 * alpha;
       }
     }
     this.context.putImageData(this.image, 0, 0);
@@ -166,21 +172,23 @@ export class PointLayer {
 }
 
 /**
- * Share of each pixel that a disc covers.
+ * The pixels that a disc touches, and the share of each that it covers.
  * @param {number} radius
- * @returns {{reach: number, cover: Float32Array}}
+ * @returns {{reach: number, dx: number[], dy: number[], cover: number[]}}
  */
 function discMask(radius) {
-  const reach = Math.ceil(radius);
-  const side = 2 * reach + 1;
-  const cover = new Float32Array(side * side);
-  for (let y = -reach; y <= reach; y++) {
-    for (let x = -reach; x <= reach; x++) {
+  /** @type {{reach: number, dx: number[], dy: number[], cover: number[]}} */
+  const mask = { reach: Math.ceil(radius), dx: [], dy: [], cover: [] };
+  for (let y = -mask.reach; y <= mask.reach; y++) {
+    for (let x = -mask.reach; x <= mask.reach; x++) {
       const share = Math.min(Math.max(radius + 0.5 - Math.hypot(x, y), 0), 1);
-      cover[(y + reach) * side + x + reach] = share;
+      if (share === 0) continue;
+      mask.dx.push(x);
+      mask.dy.push(y);
+      mask.cover.push(share);
     }
   }
-  return { reach, cover };
+  return mask;
 }
 
 /**

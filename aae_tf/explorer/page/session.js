@@ -32,6 +32,8 @@ export class Session extends EventTarget {
     this.axes = view.axes ?? [0, 1].slice(0, this.codeDim);
     /** @type {Plane|null} */
     this.plane = null;
+    /** @type {Map<string, Promise<import("./source.js").Basis>>} */
+    this.bases = new Map();
     /** @type {number[]} */
     this.shares = [];
     /** @type {Contours|null} */
@@ -79,6 +81,8 @@ export class Session extends EventTarget {
   /** Loads the points and the plane. */
   async load() {
     this.decode();
+    // Both are asked for at once; a failure is said where the axes are used.
+    this.basisOf(this.basisName).catch(() => {});
     const points = await this.ask(() => this.source.points());
     if (!points) return;
     this.points = points;
@@ -118,7 +122,7 @@ export class Session extends EventTarget {
    * @param {number[]} axes
    */
   async setPlane(basis, axes) {
-    const found = await this.ask(() => this.source.basis(basis));
+    const found = await this.ask(() => this.basisOf(basis));
     if (!found) return;
     this.basisName = basis;
     this.axes = axes;
@@ -136,6 +140,20 @@ export class Session extends EventTarget {
         this.emit("contours");
       })
       .catch((error) => this.fail(error));
+  }
+
+  /**
+   * The axes of a basis, asked for once.
+   * @param {"axes"|"principal"} name
+   * @returns {Promise<import("./source.js").Basis>}
+   */
+  basisOf(name) {
+    const known = this.bases.get(name);
+    if (known) return known;
+    const asked = this.source.basis(name);
+    this.bases.set(name, asked);
+    asked.catch(() => this.bases.delete(name));
+    return asked;
   }
 
   /** @param {Float32Array} code */
