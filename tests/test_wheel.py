@@ -60,6 +60,10 @@ def refuse(use, extra):
     else:
         raise AssertionError(f"[{extra}] was not missing")
 
+from pathlib import Path
+page = Path(aae_tf.__file__).parent / "explorer" / "page"
+assert {file.suffix for file in page.iterdir()} == {".html", ".css", ".js"}, list(page.iterdir())
+
 from aae_tf import callbacks, data, evaluation, serving
 refuse(lambda: serving.ModelServer("exports"), "serving")
 refuse(lambda: data.load("digits"), "data")

@@ -10,6 +10,7 @@ from aae_tf import AAE, evaluation, networks, priors
 from aae_tf.explorer.explorer import Explorer, export_for_page
 from aae_tf.explorer.points import Inputs
 from aae_tf.export import export_servables
+from aae_tf.serving import ModelServer
 from aae_tf.tables.columns import to_columns
 from tests.tables import small as tables
 
@@ -380,3 +381,32 @@ def test_numbers_of_another_form_are_refused(opened, text, sentence):
         text,
     )
     assert said == sentence
+
+
+def test_the_page_asks_another_server_where_it_may(tmp_path, page):
+    export_servables(build(), tmp_path, verify=False, combined=True)
+    with ModelServer(tmp_path, rest_api_enable_cors_support=True) as server:
+        remote = f"http://127.0.0.1:{server.rest_port}"
+        with Explorer(tmp_path, "remote", server=remote) as explorer:
+            page.open(explorer.url)
+            page.wait("explorer.session.output && explorer.session.contours")
+            asked = page.run("return performance.getEntriesByType('resource').map(e => e.name)")
+            assert f"{remote}/v1/models/decoder:predict" in asked
+            expected = 255.0 * build().decode([[0.5, -0.5]])[0, :, :, 0]
+            np.testing.assert_allclose(page.decode([0.5, -0.5]), expected, atol=1.0)
+            page.driver.get("about:blank")  # before the servers stop
+
+
+def test_a_server_that_does_not_let_pages_call_is_said(tmp_path, page):
+    export_servables(build(), tmp_path, verify=False)
+    with ModelServer(tmp_path) as server:
+        remote = f"http://127.0.0.1:{server.rest_port}"
+        with Explorer(tmp_path, "remote", server=remote) as explorer:
+            page.open(explorer.url)
+            page.wait("explorer.session.status && explorer.session.contours")
+            said = page.driver.find_element("id", "status").text
+            assert said.startswith("The server does not answer.")
+            assert "--rest_api_enable_cors_support=true" in said
+            page.driver.get("about:blank")
+    refused = page.errors()
+    assert refused and all("CORS" in each or "net::ERR" in each for each in refused), refused
