@@ -21,7 +21,8 @@ PUBLIC = {
     "divergences": "Adversarial Divergence DivergenceTerms Identifier MMD SlicedWasserstein get",
     "evaluation": "anomaly_metrics class_frequency_test classification_scores cluster_grid "
     "clustering_scores column_chart evaluate_model frechet_distance interpolate kid kid_interval "
-    "latent_panels latent_scatter linear_probe manifold model_latents nearest parzen "
+    "confusion_matrix image_rows latent_panels latent_scatter learning_curves linear_probe "
+    "manifold model_latents nearest parzen score_histogram "
     "parzen_bandwidth parzen_log_likelihood prdc reconstructions sample_grid style_grid traverse "
     "witness_plot",
     "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "
