@@ -14,11 +14,11 @@ import numpy as np
 from aae_tf.checks import import_extra
 from aae_tf.column_arrays import as_column, is_missing
 from aae_tf.data.check_arrays import has_8_bit_range
+from aae_tf.data.table_parts import TABLES, read_parts
 from aae_tf.tables.column import Column
 from aae_tf.tables.inference import check_names
 from aae_tf.tables.schema import TableSchema
 
-_TABLES = (".csv", ".parquet")
 _ARRAYS = (".npy", ".npz")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 _WHITE = 255.0
@@ -50,7 +50,7 @@ def is_path(name: str | os.PathLike[str]) -> bool:
     (False, True, True)
     """
     text = os.fspath(name)
-    is_file = text.endswith((*_TABLES, *_ARRAYS))
+    is_file = text.endswith((*TABLES, *_ARRAYS))
     return is_file or (os.sep in text and Path(text).exists()) or text.startswith((".", os.sep))
 
 
@@ -58,10 +58,10 @@ def read_rows(path: str | os.PathLike[str], label_column: str | None = None) -> 
     """Reads all rows of files.
 
     Args:
-        path: a CSV or Parquet file; a `.npy` file of an array [n, ...]; a `.npz` file with the
-            arrays x and, for labels, y, or x_train, y_train, x_test and y_test; a pattern such as
-            "sales-*.csv", for files of one header; or a folder with a folder of images for each
-            class.
+        path: a CSV or Parquet file, or a TFRecord file of Examples, see `read_parts`; a `.npy` file
+            of an array [n, ...]; a `.npz` file with the arrays x and, for labels, y, or x_train,
+            y_train, x_test and y_test; a pattern such as "sales-*.csv", for files of one header; or
+            a folder with a folder of images for each class.
         label_column: name of the column of a table that holds labels.
 
     Raises:
@@ -74,7 +74,7 @@ def read_rows(path: str | os.PathLike[str], label_column: str | None = None) -> 
         _refuse_label_column(label_column, text)
         return _read_images(text)
     paths = _find_files(text)
-    if paths[0].endswith(_TABLES):
+    if paths[0].endswith(TABLES):
         return _read_tables(paths, label_column)
     _refuse_label_column(label_column, text)
     if len(paths) > 1 or not paths[0].endswith(_ARRAYS):
@@ -93,7 +93,7 @@ def find_tables(path: str | os.PathLike[str]) -> list[str]:
     """
     text = os.fspath(path)
     paths = [] if Path(text).is_dir() else _find_files(text)
-    return paths if paths and paths[0].endswith(_TABLES) else []
+    return paths if paths and paths[0].endswith(TABLES) else []
 
 
 def _find_files(text: str) -> list[str]:
@@ -191,8 +191,10 @@ def _read_tables(paths: Sequence[str], label_column: str | None) -> Rows:
             if path.endswith(".csv"):
                 # A byte order mark, which some programs write first, is no part of the header.
                 frame = pandas.read_csv(path, encoding="utf-8-sig", low_memory=False)
-            else:
+            elif path.endswith(".parquet"):
                 frame = pandas.read_parquet(path)
+            else:
+                frame = pandas.concat([pandas.DataFrame(), *read_parts(path)], ignore_index=True)
         # What is damaged surfaces as an error of the parser, of Arrow, or of the encoding.
         except (ValueError, OSError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")

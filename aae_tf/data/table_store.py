@@ -7,21 +7,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aae_tf.checks import import_extra
 from aae_tf.column_arrays import as_column, is_missing, numbers_of, strings_of
 from aae_tf.data.files import missing_label_column
+from aae_tf.data.table_parts import read_parts
 from aae_tf.tables.columns import looks_like_date, seconds_of
 from aae_tf.tables.inference import MAX_CATEGORIES, check_names, too_many_categories
 from aae_tf.tables.text_column import TextColumn
 
-# Rows that are read at a time.
-_ROWS = 100_000
 _VERSION = 1
 # Booleans, where a part of a CSV file holds other text as well.
 _WORDS = {"True": 1.0, "False": 0.0}
@@ -106,7 +104,7 @@ def open_store(
     `~/.cache/aae_tf`.
 
     Args:
-        paths: CSV or Parquet files of one header.
+        paths: files that `read_parts` reads, of one header.
         label_column: name of the column of labels.
         kinds: kinds of columns, in place of those inferred.
         exclude: names of columns that are left out.
@@ -191,42 +189,6 @@ def _write(
         "label_values": list(labels),
     }
     (folder / _DESCRIPTION).write_text(json.dumps(description))
-
-
-def read_parts(path: str, texts: Sequence[str]) -> Generator[Any, None, None]:
-    """Reads a table part by part, as frames of 100,000 rows.
-
-    Args:
-        path: a CSV or Parquet file.
-        texts: names of columns of a CSV file that are text, also where they look like numbers.
-
-    Raises:
-        ValueError: if the file cannot be read; the message names it.
-    """
-    pandas = import_extra("pandas", "data", "data.load of a table")
-    parquet = import_extra("pyarrow.parquet", "data", "data.load of a table")
-    try:
-        with contextlib.ExitStack() as stack:
-            if path.endswith(".csv"):
-                reader = pandas.read_csv(
-                    path,
-                    # A byte order mark, which some programs write first, is not of the header.
-                    encoding="utf-8-sig",
-                    dtype=dict.fromkeys(texts, str),
-                    chunksize=_ROWS,
-                    low_memory=False,
-                )
-                parts = stack.enter_context(reader)
-            else:
-                file = stack.enter_context(parquet.ParquetFile(path))
-                parts = (batch.to_pandas() for batch in file.iter_batches(batch_size=_ROWS))
-            for frame in parts:
-                frame.columns = list(map(str, frame.columns))
-                yield frame
-    # What is damaged surfaces as an error of the parser, of Arrow, or of the encoding.
-    except (ValueError, OSError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise ValueError(f"Expected {path} to be a table. Received: {reason}.") from error
 
 
 class _ColumnWriter:

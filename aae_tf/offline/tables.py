@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from aae_tf.checks import check_dimension, import_extra
 from aae_tf.column_arrays import as_column, strings_of
-from aae_tf.data.table_store import parse_numbers, read_parts
+from aae_tf.data.table_parts import TABLES, read_parts
+from aae_tf.data.table_store import parse_numbers
 from aae_tf.export import SavedModelSession
 from aae_tf.export.exportable import Exportable
 from aae_tf.files import PARTIAL, make_directory, rename_and_sync
@@ -39,8 +40,8 @@ def encode_tables(
 
     Args:
         model: a model with `table`, or an export of one, see `encode_files`.
-        inputs: CSV or Parquet files, or patterns of them; columns that the model does not take are
-            not read.
+        inputs: CSV, Parquet or TFRecord files, or patterns of them; columns that the model does
+            not take are not read.
         output: a file that ends in .csv or .parquet, with a row for each row of the inputs, in
             their order: the arrays that the signature gives, [rows] as a column of their name,
             [rows, n] as columns "latents_0" and so on, sorted by the names of the arrays.
@@ -130,9 +131,9 @@ class TableEncoder:
         """
         texts = [name for name, is_text in self._is_text.items() if is_text]
         for path in paths:
-            if path.suffix not in _SUFFIXES:
+            if path.suffix not in TABLES:
                 raise ValueError(
-                    f"Expected `inputs` to be files that end in {' or '.join(_SUFFIXES)} for a "
+                    f"Expected `inputs` to be files that end in {', '.join(TABLES)} for a "
                     f"model of a table. Received: {path}."
                 )
             first = 0

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from aae_tf import data
-from aae_tf.data import stored_rows, table_store
+from aae_tf.data import stored_rows, table_parts, table_store
 
 N = 700
 
@@ -34,7 +35,7 @@ def table():
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("AAE_TF_CACHE", str(tmp_path / "cache"))
     # Parts that no column's kind, and no split, agrees with.
-    monkeypatch.setattr(table_store, "_ROWS", 150)
+    monkeypatch.setattr(table_parts, "ROWS", 150)
     return tmp_path / "cache"
 
 
@@ -43,13 +44,34 @@ def load(path, **options):
     return data.load(str(path), **{**arguments, **options})
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def write_examples(frame, path):
+    """Writes rows as a program writes them that knows nothing of frames."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for row in frame.to_dict("records"):
+            features = {}
+            for name, value in row.items():
+                if isinstance(value, str):
+                    kind = {"bytes_list": tf.train.BytesList(value=[value.encode()])}
+                elif value is None or value != value:
+                    kind = {}
+                elif isinstance(value, float):
+                    kind = {"float_list": tf.train.FloatList(value=[value])}
+                else:
+                    kind = {"int64_list": tf.train.Int64List(value=[int(value)])}
+                features[name] = tf.train.Feature(**kind)
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            writer.write(example.SerializeToString())
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "tfrecord"])
 def test_a_streamed_table_has_the_rows_of_the_same_table_in_memory(table, tmp_path, kind):
     for part, rows in enumerate((table[:300], table[300:])):
         if kind == "csv":
             rows.to_csv(tmp_path / f"{part}.csv", index=False)
-        else:
+        elif kind == "parquet":
             rows.assign(day=pd.to_datetime(rows.day)).to_parquet(tmp_path / f"{part}.parquet")
+        else:
+            write_examples(rows, tmp_path / f"{part}.tfrecord")
     memory, stream = (
         load(tmp_path / f"*.{kind}", label_column="label", stream=stream)
         for stream in (False, True)
@@ -61,6 +83,12 @@ def test_a_streamed_table_has_the_rows_of_the_same_table_in_memory(table, tmp_pa
         x, expected = getattr(stream, f"x_{split}"), getattr(memory, f"x_{split}")
         np.testing.assert_allclose(x, expected, rtol=1e-6, atol=1e-6)
         np.testing.assert_array_equal(getattr(stream, f"y_{split}"), getattr(memory, f"y_{split}"))
+    if kind == "tfrecord":
+        table.to_csv(tmp_path / "same.csv", index=False)
+        same = load(tmp_path / "same.csv", label_column="label")
+        columns = {column.name: column.kind for column in same.table.columns}
+        assert {column.name: column.kind for column in memory.table.columns} == columns
+        return
     # Of the train split, in the order of the file.
     streamed = np.column_stack([np.asarray(stream.x_train), stream.y_train])
     held = np.column_stack([memory.x_train, memory.y_train])
@@ -184,3 +212,23 @@ def test_a_stream_is_of_tables(tmp_path):
         data.load("digits", stream=True)
     with pytest.raises(TypeError, match="`stream` to be a bool"):
         data.load("digits", stream=1)
+
+
+def test_faults_of_examples_are_named(table, tmp_path):
+    path = tmp_path / "x.tfrecord"
+
+    def fails(message):
+        for stream in (False, True):
+            with pytest.raises(ValueError, match=rf"x\.tfrecord to be a table.*{message}"):
+                load(path, stream=stream)
+
+    path.write_bytes(b"amount,visits")
+    fails("no TFRecord file of Examples")
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(b"amount")
+    fails("no TFRecord file of Examples")
+    feature = tf.train.Feature(float_list=tf.train.FloatList(value=[1.0, 2.0]))
+    example = tf.train.Example(features=tf.train.Features(feature={"amount": feature}))
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(example.SerializeToString())
+    fails("record 0 with 2 values of feature 'amount'")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from aae_tf import AAE, AnomalyDetector, data, networks, priors
-from aae_tf.data import table_store
+from aae_tf.data import table_parts
 from aae_tf.detector import DriftMonitor
 from aae_tf.offline import drift_files, encode_tables
 
@@ -29,7 +29,7 @@ TABLE = make_table(500, 0)
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch):
-    monkeypatch.setattr(table_store, "_ROWS", 64)
+    monkeypatch.setattr(table_parts, "ROWS", 64)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,9 @@ def test_other_faults_are_named(model, tmp_path):
     with pytest.raises(ValueError, match=r"x\.csv to have the columns of the model.*no 'zip'"):
         encode_tables(model, tmp_path / "x.csv", tmp_path / "y.csv")
     np.save(tmp_path / "x.npy", np.zeros((3, 2)))
-    with pytest.raises(ValueError, match=r"`inputs` to be files that end in \.csv or \.parquet"):
+    with pytest.raises(
+        ValueError, match=r"`inputs` to be files that end in \.csv, \.parquet, \.tfrecord"
+    ):
         encode_tables(model, tmp_path / "x.npy", tmp_path / "y.csv")
     with pytest.raises(ValueError, match=r"`output` to be a file that ends in"):
         encode_tables(model, tmp_path / "x.csv", tmp_path / "codes")
