@@ -173,7 +173,7 @@ def _load_inputs(recipe: Recipe) -> Inputs:
     ):
         with as_user_error(ValueError, TypeError, OSError):
             return file_inputs(recipe.data, recipe.label_column)
-    return test_inputs(load_data(recipe), f"test data of {recipe.data}")
+    return test_inputs(load_data(recipe), f"test data of {Path(recipe.data).name}")
 
 
 def _name(model: Path) -> str:

@@ -138,7 +138,10 @@ export class OwnPanel {
         ? await session.ask(() => decode(found.codes, 1, session.classRows(1)))
         : null;
     const scores = score ? await session.ask(() => score(row, 1)) : null;
-    const lines = Object.entries(scores ?? {}).map(([name, values]) => `${NAMES[name] ?? name}: ${numberText(values[0])}`);
+    const lines = Object.entries(scores ?? {}).map(([name, [value]]) => {
+      if (name === "is_anomaly") return value ? "an anomaly" : "no anomaly";
+      return `${NAMES[name] ?? name}: ${numberText(value)}`;
+    });
     if (found.classes && description.classes) {
       const best = session.label;
       lines.unshift(`taken for ${description.classes.names[best]}, probability ${numberText(found.classes[best])}`);
