@@ -112,6 +112,8 @@ class Page:
 @pytest.fixture
 def page(driver: Any) -> Iterator[Page]:
     """The page of a test, whose console must have no error at its end."""
+    # The page of the test before may still ask its server, which is gone.
+    driver.get("about:blank")
     driver.get_log("browser")
     found = Page(driver)
     yield found

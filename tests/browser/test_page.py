@@ -298,6 +298,8 @@ def test_an_export_without_decode_has_a_sentence_and_no_dead_controls(tmp_path, 
         assert not page.driver.find_elements("id", "sample")
         assert not page.driver.find_elements("id", "decoded")
         assert page.run("return explorer.session.points.n") == 50
+        page.wait("explorer.session.contours")
+        page.driver.get("about:blank")  # before the server stops
 
 
 def test_a_table_is_shown_by_columns_and_takes_rows(serve, page):
