@@ -48,7 +48,8 @@ def figure_callbacks(
         "every": -(-recipe.epochs // _NUM_DRAWINGS),
         "title": run_title(recipe),
     }
-    x, y = dataset.x_validation, dataset.y_validation
+    x: Any = dataset.x_validation  # those of training may be `StoredRows`
+    y = dataset.y_validation
     if not len(x):
         x, y = dataset.x_train, dataset.y_train
     drawn: list[keras.callbacks.Callback] = []
