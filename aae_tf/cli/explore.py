@@ -19,7 +19,9 @@ from aae_tf.runs.recipe import Recipe
 from aae_tf.runs.run_directory import Run, is_model_file, load_model_file, open_run
 
 if TYPE_CHECKING:
+    from aae_tf.explorer import Explorer
     from aae_tf.explorer.points import Inputs
+    from aae_tf.models import BaseModel
 
 
 def explore(
@@ -88,7 +90,7 @@ def explore(
     with ExitStack() as stack:
         load_inputs: Callable[[], Inputs] | None = None
         if recipe is not None:
-            load_inputs = functools.partial(_load_inputs, recipe)
+            load_inputs = functools.partial(load_inputs_of, recipe)
         try:
             root = _servables(model, run, stack)
         except ExportError as error:
@@ -100,7 +102,9 @@ def explore(
         if note:  # What was asked for is not there.
             raise UserError(note)
         if export is not None:
-            _write_page(export, model if run is None else run, explorer)
+            loaded = load_model_file(model) if run is None else run.load_model()
+            size = write_page(export, loaded, explorer)
+            typer.echo(f"Wrote {export}: {size}, opens in a browser without a server")
             return
         typer.echo(f"Exploring {model} on {explorer.url}")
         typer.echo("Drag the ring on the map. Stop with Ctrl-C.")
@@ -127,15 +131,24 @@ def _check_export(export: Path, model: Path, server: str) -> None:
         )
 
 
-def _write_page(export: Path, model: Path | Run, explorer: Any) -> None:
+def write_page(path: Path, model: BaseModel, explorer: Explorer) -> str:
+    """Writes a page that needs no server.
+
+    Args:
+        path: file to write.
+        model: what the page computes.
+        explorer: one of the same model, started.
+
+    Returns:
+        Its size, in words.
+    """
     from aae_tf.explorer.exported_page import exported_page
     from aae_tf.files import write_atomically
 
-    loaded = load_model_file(model) if isinstance(model, Path) else model.load_model()
     with as_user_error(ValueError):
-        page = exported_page(loaded, explorer).encode()
-    write_atomically(export, page)
-    typer.echo(f"Wrote {export}: {len(page) / 1e6:.1f} MB, opens in a browser without a server")
+        page = exported_page(model, explorer).encode()
+    write_atomically(path, page)
+    return f"{len(page) / 1e6:.1f} MB"
 
 
 def _servables(model: Path, run: Run | None, stack: ExitStack) -> Path:
@@ -163,7 +176,8 @@ def _servables(model: Path, run: Run | None, stack: ExitStack) -> Path:
     return export_for_page(loaded, folder)
 
 
-def _load_inputs(recipe: Recipe) -> Inputs:
+def load_inputs_of(recipe: Recipe) -> Inputs:
+    """Loads what the map of a recipe's model shows: rows that it was not trained on."""
     from aae_tf.data.files import is_path
     from aae_tf.explorer.points import file_inputs, test_inputs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -14,6 +15,7 @@ import typer
 
 from aae_tf.cli.common import load_data
 from aae_tf.cli.evaluate import report
+from aae_tf.cli.explore import load_inputs_of, write_page
 from aae_tf.runs.errors import UserError
 from aae_tf.runs.recipe import Recipe
 from aae_tf.runs.run_directory import open_run
@@ -45,7 +47,8 @@ def quickstart(
 ) -> None:
     """Train, export, serve and query a small model, in about a minute.
 
-    Replaces ROOT/runs/quickstart, and writes a new version of ROOT/saved_models/digits.
+    Replaces ROOT/runs/quickstart, and writes a new version of ROOT/saved_models/digits. Open
+    ROOT/runs/quickstart/explore.html and drag a code.
     """
     started = time.monotonic()
     run, models = root / "runs" / "quickstart", root / "saved_models" / "digits"
@@ -69,15 +72,20 @@ def quickstart(
     report(opened, model, dataset)
 
     typer.echo("[3/4] Exporting, and comparing the export with the model")
+    from aae_tf.explorer import Explorer
     from aae_tf.export import export_servables
 
     paths = export_servables(model, models)
 
     typer.echo("[4/4] Serving, and asking over gRPC and REST")
     _check_served(model, dataset.x_test, models)
+    page = run / "explore.html"
+    with Explorer(models, run.name, functools.partial(load_inputs_of, _RECIPE)) as explorer:
+        write_page(page, model, explorer)
 
     program = _program()
     typer.echo(f"\nDone in {time.monotonic() - started:.0f} s. Look at")
+    typer.echo(f"  {page}, where a code is dragged and its image follows")
     typer.echo(f"  {run / 'index.html'}")
     for figure in sorted((run / "figures").iterdir()):
         typer.echo(f"  {figure}")

@@ -193,6 +193,8 @@ class TestQuickstart:
         run, models = tmp_path / "runs" / "quickstart", tmp_path / "saved_models" / "digits"
         assert sorted(path.name for path in run.parent.iterdir()) == ["quickstart"]
         assert (run / "evaluation.json").exists()
+        assert "<canvas" in (run / "explore.html").read_text()
+        assert str(run / "explore.html") in output
         for name in ("encoder", "decoder"):
             assert sorted(path.name for path in (models / name).iterdir()) == ["1", "2"]
             assert str(models / name / "2") in output
