@@ -193,7 +193,7 @@ class TestQuickstart:
         run, models = tmp_path / "runs" / "quickstart", tmp_path / "saved_models" / "digits"
         assert sorted(path.name for path in run.parent.iterdir()) == ["quickstart"]
         assert (run / "evaluation.json").exists()
-        assert "<canvas" in (run / "explore.html").read_text()
+        assert '"name":"quickstart"' in (run / "explore.html").read_text()
         assert str(run / "explore.html") in output
         for name in ("encoder", "decoder"):
             assert sorted(path.name for path in (models / name).iterdir()) == ["1", "2"]
