@@ -187,11 +187,11 @@ def _evaluate_file(path: Path, name: str | None, label_column: str | None) -> No
             if model.table is not None and isinstance(x, Mapping):
                 # Columns that the model does not know are left out.
                 x = {column: x[column] for column in model.table.names if column in x}
-            names = model.class_names or tuple(map(str, range(getattr(model, "num_classes", 0))))
+            names = model.class_names or tuple(map(str, range(model.num_classes or 0)))
             if names:
                 y = _renumber(rows.y, rows.class_names, names, name)
         else:
-            dataset = data.load(name)
+            dataset = data.load(name, label_column=label_column)
             x, y = dataset.x_test, dataset.y_test
             validation = (dataset.x_validation, dataset.y_validation)
         numbers = evaluation.evaluate_model(

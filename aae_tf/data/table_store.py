@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from aae_tf.tables.columns import looks_like_date, seconds_of
 from aae_tf.tables.inference import MAX_CATEGORIES, check_names, too_many_categories
 from aae_tf.tables.text_column import TextColumn
 
-_VERSION = 1
-# Booleans, where a part of a CSV file holds other text as well.
-_WORDS = {"True": 1.0, "False": 0.0}
+_VERSION = 2
+# Booleans, where a part of a CSV file is read as text: pandas knows them as true and TRUE, too.
+_WORDS = {"true": 1.0, "false": 0.0}
 _NUMBERS, _DESCRIPTION = "rows.float64", "description.json"
 _NUMBER, _DATE, _TEXT = "number", "date", "text"
 
@@ -126,12 +127,16 @@ def open_store(
     folder = root / key
     if not folder.is_dir():
         # Written under another name: rows that are there are complete.
-        unfinished = root / f"{key}.{os.getpid()}.partial"
-        unfinished.mkdir(parents=True, exist_ok=True)
+        unfinished = root / f"{key}.{uuid.uuid4().hex}.partial"
+        unfinished.mkdir(parents=True)
         try:
             _write(unfinished, paths, label_column, kinds, exclude)
-            if not folder.is_dir():
+            try:
                 unfinished.rename(folder)
+            except OSError:
+                # Another process may have been faster.
+                if not folder.is_dir():
+                    raise
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     return TableStore(folder)
@@ -144,8 +149,7 @@ def _write(
     kinds: Mapping[str, str],
     exclude: Sequence[str],
 ) -> None:
-    with contextlib.closing(read_parts(paths[0], ())) as parts:
-        head = next(parts)
+    head = _read_head(paths)
     header = list(head.columns)
     check_names(header, kinds, exclude, paths[0])
     if label_column is not None and label_column not in header:
@@ -161,6 +165,7 @@ def _write(
     with (folder / _NUMBERS).open("wb") as file:
         for path in paths:
             first = 0
+            texts += [each.name for each in writers if each.kind in (_TEXT, _DATE)]
             for frame in read_parts(path, texts):
                 if list(frame.columns) != header:
                     raise ValueError(
@@ -188,7 +193,16 @@ def _write(
         "texts": [list(writer.texts) for writer in writers],
         "label_values": list(labels),
     }
-    (folder / _DESCRIPTION).write_text(json.dumps(description))
+    (folder / _DESCRIPTION).write_text(json.dumps(description, default=str))
+
+
+def _read_head(paths: Sequence[str]) -> Any:
+    """Reads the first part of the first file that has one: some without rows have none."""
+    for path in paths:
+        with contextlib.closing(read_parts(path)) as parts:
+            for frame in parts:
+                return frame
+    raise ValueError(f"Expected {paths[0]} to have rows. Received: none.")
 
 
 class _ColumnWriter:
@@ -211,11 +225,18 @@ class _ColumnWriter:
             return np.full(len(column), np.nan)
         if self.kind == _NUMBER:
             return parse_numbers(column, place, first_row)
-        if column.dtype.kind == "M":
+        if column.dtype.kind == "M" and self.kind == _DATE:
             seconds = column.astype("datetime64[s]").astype(np.int64)
             return np.where(np.isnat(column), np.nan, seconds)
-        if column.dtype.kind in "biuf" and np.isnan(column.astype(np.float64)).all():
-            return np.full(len(column), np.nan)
+        if column.dtype.kind in "biuf":
+            known = ~np.isnan(column.astype(np.float64))
+            if not known.any():
+                return np.full(len(column), np.nan)
+            row = int(known.argmax())
+            raise ValueError(
+                f"Expected {place} to hold text, as earlier rows do. "
+                f"Received: {column[row]:g} in row {first_row + row}."
+            )
         strings = strings_of(column, place)
         if self.kind == _DATE:
             return seconds_of(strings, place, first_row)
@@ -235,7 +256,7 @@ class _ColumnWriter:
 
     def _find_kind(self, column: np.ndarray) -> str | None:
         if column.dtype.kind == "M":
-            return _DATE
+            return _TEXT if self.asked == "categorical" else _DATE
         if column.dtype.kind != "O":
             return None if np.isnan(column.astype(np.float64)).all() else _NUMBER
         known = [value for value in column.tolist() if not is_missing(value)]
@@ -267,7 +288,7 @@ def parse_numbers(column: np.ndarray, place: str, first_row: int) -> np.ndarray:
         for row, value in enumerate(column.tolist()):
             if isinstance(value, str) and value:
                 try:
-                    word = _WORDS.get(value)
+                    word = _WORDS.get(value.lower())
                     column[row] = float(value) if word is None else word
                 except ValueError:
                     raise ValueError(

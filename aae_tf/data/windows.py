@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from typing import Any
 
 import numpy as np
 
 from aae_tf.checks import check_dimension, check_positive
-from aae_tf.column_arrays import as_column, columns_of, numbers_of, strings_of
+from aae_tf.column_arrays import as_column, columns_of, is_missing, numbers_of, strings_of
 from aae_tf.data.check_arrays import check_array
 from aae_tf.tables.columns import seconds_of
 
@@ -151,11 +152,13 @@ def _ends_of_gaps(values: Any, name: str, largest_gap: float | None) -> np.ndarr
     """Finds the rows that follow a gap."""
     place = f"column {name!r} of `x`"
     column = as_column(values, place)
-    if column.dtype.kind == "O" and not isinstance(column[0], int | float):
-        times = seconds_of(strings_of(column, place), place)
-    elif column.dtype.kind == "M":
-        times = column.astype("datetime64[ns]").astype(np.float64) / 1e9
-        times[np.isnat(column)] = np.nan
+    exact = column
+    if column.dtype.kind == "O" and not all(isinstance(each, int | float) for each in column[:1]):
+        seconds_of(strings_of(column, place), place)  # refuses what is no date
+        exact = np.array([_exact_time(each) for each in column.tolist()], "datetime64[us]")
+    if exact.dtype.kind == "M":
+        times = exact.astype("datetime64[ns]").astype(np.float64) / 1e9
+        times[np.isnat(exact)] = np.nan
     else:
         times = column.astype(np.float64)
     steps = np.diff(times)
@@ -172,3 +175,14 @@ def _ends_of_gaps(values: Any, name: str, largest_gap: float | None) -> np.ndarr
     else:
         check_positive("largest_gap", largest_gap)
     return np.flatnonzero(steps > largest_gap) + 1
+
+
+def _exact_time(value: Any) -> np.datetime64:
+    """Returns a date with its parts of seconds."""
+    if is_missing(value):
+        return np.datetime64("NaT", "us")
+    if isinstance(value, bytes):
+        value = value.decode()
+    text = value if isinstance(value, str) else value.isoformat()
+    # A zone is left out, as in `strings_of`.
+    return np.datetime64(re.sub(r"(Z|[+-]\d\d:\d\d)$", "", text), "us")

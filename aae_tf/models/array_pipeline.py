@@ -38,7 +38,6 @@ def batch_training_arrays(
         if class_weight:
             if columns[2] is not None or getattr(labels, "ndim", None) != 1:
                 return arguments
-            columns[2] = _class_weights(np.asarray(labels), class_weight)
         split = arguments.get("validation_split")
         if split and arguments.get("validation_data") is None:
             first = math.floor(len(columns[0]) * (1.0 - split))
@@ -46,6 +45,9 @@ def batch_training_arrays(
                 return arguments
             arguments["validation_data"] = _rows(columns, slice(first, None))
             columns = _rows(columns, slice(first))
+        if class_weight:
+            # As Keras does: held-out rows are not weighed.
+            columns[2] = _class_weights(np.asarray(columns[1]), class_weight)
         arguments["x"] = _batches(
             columns,
             arguments.get("batch_size"),

@@ -17,7 +17,7 @@ from aae_tf.data.table_parts import TABLES, read_parts
 from aae_tf.data.table_store import parse_numbers
 from aae_tf.export import SavedModelSession
 from aae_tf.export.exportable import Exportable
-from aae_tf.files import PARTIAL, make_directory, rename_and_sync
+from aae_tf.files import PARTIAL, make_directory, rename_and_sync, sync
 from aae_tf.offline.encoder import open_session
 from aae_tf.offline.rows import find_files
 
@@ -67,8 +67,15 @@ def encode_tables(
             f"Received: output={str(path)!r}."
         )
     paths = find_files(inputs)
+    if path.exists() and any(path.samefile(each) for each in paths):
+        raise ValueError(
+            "Expected `output` to be none of the inputs, which it would replace. "
+            f"Received: output={str(path)!r}."
+        )
     make_directory(path.parent)
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    # A killed process of the same number may have left one, and rows are appended.
+    partial.unlink(missing_ok=True)
     rows = 0
     try:
         with (
@@ -82,6 +89,7 @@ def encode_tables(
                     on_progress(rows)
         if not rows:
             raise ValueError(f"Expected `inputs` to hold rows. Received: {paths[0]}, empty.")
+        sync(partial)
         rename_and_sync(partial, path)
     finally:
         partial.unlink(missing_ok=True)

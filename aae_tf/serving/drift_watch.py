@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("aae_tf.serving")
 # Codes of a window.
 WINDOW = 1000
+# Of a window that one request makes larger, so many are tested: all of their pairs are in memory.
+_LARGEST = 4000
 _SIGNATURES = ("encode", DEFAULT_SIGNATURE)
 
 
@@ -58,9 +60,18 @@ class DriftWatch:
     ) -> dict[str, np.ndarray]:
         """Runs a signature; see `SavedModelSession.run`."""
         answer = self._runner.run(signature_name, inputs, outputs, timeout)
+        self.look_at(signature_name, answer)
+        return answer
+
+    @property
+    def runner(self) -> Runner:
+        """What runs the signatures; who calls it hands the answers to `look_at`."""
+        return self._runner
+
+    def look_at(self, signature_name: str, answer: Mapping[str, np.ndarray]) -> None:
+        """Takes the codes of an answer, if it has any."""
         if signature_name in _SIGNATURES and "latents" in answer:
             self._collect(answer["latents"])
-        return answer
 
     def close(self) -> None:
         """Closes the runner, and ends the thread after the test that is under way."""
@@ -83,7 +94,8 @@ class DriftWatch:
     def _test(self, codes: list[np.ndarray]) -> None:
         try:
             rows = np.concatenate(codes)
-            self._report(self._monitor.test(rows[np.isfinite(rows).all(axis=1)]))
+            rows = rows[np.isfinite(rows).all(axis=1)][:_LARGEST]
+            self._report(self._monitor.test(rows))
         except ValueError as error:
             _LOGGER.warning("A window of codes is not tested for drift: %s", error)
         finally:

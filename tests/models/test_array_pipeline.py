@@ -59,6 +59,7 @@ def assert_same(left: list[Any], right: list[Any]) -> None:
         {"y": LABELS, "batch_size": 3, "validation_split": 0.3},
         {"y": LABELS, "sample_weight": WEIGHTS, "validation_split": 0.5, "batch_size": 2},
         {"y": LABELS, "class_weight": {1: 0.5, 2: 3.0}, "batch_size": 4, "initial_epoch": 1},
+        {"y": LABELS, "class_weight": {1: 0.5}, "batch_size": 2, "validation_split": 0.3},
         {"batch_size": 3, "validation_data": ROWS[:4]},
         {"validation_data": (ROWS[:5], LABELS[:5], WEIGHTS[:5]), "validation_batch_size": 2},
         {"validation_data": (ROWS, LABELS), "validation_batch_size": 3, "validation_steps": 2},

@@ -35,6 +35,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from aae_tf.serving.admission import LARGE, Admission, LargeRequest, RunningTasks, Workers
 from aae_tf.serving.batching import BatchingSession
+from aae_tf.serving.drift_watch import DriftWatch
 from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
 from aae_tf.serving.models import examples, tensor_proto
 from aae_tf.serving.models.model_manager import ModelManager
@@ -168,7 +169,9 @@ class PredictionService(PredictionServiceServicer):
         timeout = context.time_remaining()
         with self._metrics.request(request.model_spec.name, "Predict", "GRPC"):
             with use_servable(self._manager, request.model_spec) as servable:
-                session = servable.runner
+                runner = servable.runner
+                watch = runner if isinstance(runner, DriftWatch) else None
+                session = runner if watch is None else watch.runner
                 if isinstance(session, BatchingSession):
                     size = request.ByteSize()
                     name, given = await self._read(servable, request, size)
@@ -178,6 +181,8 @@ class PredictionService(PredictionServiceServicer):
                         values = await self._batches.run(
                             session, name, inputs, tuple(outputs) or None, timeout
                         )
+                    if watch is not None:
+                        watch.look_at(name, values)
                     return await self._respond(servable.name, servable.version, name, values)
             return await self._workers.run(
                 functools.partial(self._predict_alone, request, timeout), request.ByteSize()
