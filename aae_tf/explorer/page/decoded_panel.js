@@ -101,6 +101,10 @@ export class DecodedPanel {
       sample();
     };
     input.addEventListener("change", sample);
+    // A style of the table has a seed of its own.
+    session.on(["code"], () => {
+      if (session.seed !== null && document.activeElement !== input) input.value = String(session.seed);
+    });
     const copied = make("span", { class: "quiet", role: "status" });
     const share = make(
       "button",

@@ -80,7 +80,24 @@ export function openLocalSource(exported) {
       encode &&
       (async (rows, n) => {
         const found = await encode(rows, n);
-        return decode(found.codes, n, found.classes);
+        if (found.classes || !classes?.decoded) return decode(found.codes, n, found.classes);
+        // As the model does where no class is encoded: that of the closest reconstruction.
+        const closest = new Float32Array(n * size);
+        const least = new Float64Array(n).fill(Infinity);
+        for (let label = 0; label < numClasses; label++) {
+          const oneHot = new Float32Array(n * numClasses);
+          for (let row = 0; row < n; row++) oneHot[row * numClasses + label] = 1;
+          const outputs = await decode(found.codes, n, oneHot);
+          for (let row = 0; row < n; row++) {
+            const output = outputs.subarray(row * size, (row + 1) * size);
+            let error = 0;
+            for (let i = 0; i < size; i++) error += (rows[row * size + i] - output[i]) ** 2;
+            if (error >= least[row]) continue;
+            least[row] = error;
+            closest.set(output, row * size);
+          }
+        }
+        return closest;
       }),
     score: null,
     ping: async () => true,

@@ -62,7 +62,7 @@ export function start(source, root) {
  */
 function header(description) {
   const { variant, codeDim, prior, shape, kind, columns } = description;
-  const size = kind === "image" ? `${shape[0]}×${shape[1]} pixels` : `${columns?.length ?? shape[0]} columns`;
+  const size = kind === "image" ? `${shape[0]}×${shape[1]} pixels` : `${columns?.length ?? shape.join("×")} columns`;
   const facts = [
     variant,
     codeDim === null ? null : `${size} to ${codeDim} ${codeDim === 1 ? "number" : "numbers"}`,

@@ -84,6 +84,7 @@ function drawCurve(context, frame, curve, ink) {
  * @param {{quiet: string, names: string[]}} look
  */
 function drawTicks(context, frame, { quiet, names }) {
+  if (!names.length) return;
   const { ratio, scale, width, height, left, top } = frame;
   const rough = (72 * ratio) / scale;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -92,7 +92,8 @@ export class MapPanel {
         session.link();
       },
     });
-    session.on(["plane", "points"], () => this.project());
+    // "plane" comes after the points; fitting at "points" again would undo the frame of a link.
+    session.on(["plane"], () => this.project());
     session.on(["contours"], () => this.addContours());
     session.on(["code"], () => this.moveRing());
     session.on(["chosen"], () => this.mark());

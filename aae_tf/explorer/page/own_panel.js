@@ -126,8 +126,9 @@ export class OwnPanel {
       this.refuse("Expected finite numbers. Received: a row whose code is not finite.");
       return;
     }
+    const best = found.classes ? found.classes.indexOf(Math.max(...found.classes)) : -1;
     if (found.classes && description.classes) {
-      session.label = found.classes.indexOf(Math.max(...found.classes));
+      session.label = best;
       session.probabilities = description.classes.decoded ? found.classes : null;
       session.emit("label");
     }
@@ -143,7 +144,6 @@ export class OwnPanel {
       return `${NAMES[name] ?? name}: ${numberText(value)}`;
     });
     if (found.classes && description.classes) {
-      const best = session.label;
       lines.unshift(`taken for ${description.classes.names[best]}, probability ${numberText(found.classes[best])}`);
     }
     const invert =

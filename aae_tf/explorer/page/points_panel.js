@@ -21,12 +21,15 @@ export class PointsPanel {
     this.session = session;
     this.body = make(
       "div",
-      { id: "chosen" },
+      { id: "chosen", tabindex: "-1" },
       make("p", { class: "caption" }, "Click a point of the map to see its input and its neighbours; click a second one for the way between both."),
     );
     this.element = make("section", { "aria-label": "Chosen points" }, make("h2", {}, "Points"), this.body);
     this.asked = 0;
+    /** @type {Float32Array|null} Codes of the way that is on the map. */
+    this.wayCodes = null;
     session.on(["chosen"], () => void this.show());
+    session.on(["plane"], () => this.showWay(this.wayCodes));
   }
 
   async show() {
@@ -44,6 +47,9 @@ export class PointsPanel {
     const way = chosen.length > 1 ? await this.way() : null;
     // Another point may have been chosen meanwhile.
     if (asked !== this.asked) return;
+    // Who pressed a button here by keyboard stays in the panel.
+    const active = document.activeElement;
+    const pressed = active && this.body.contains(active) ? active.textContent : null;
     this.body.replaceChildren(
       make("p", { class: "readout" }, this.describe(row)),
       comparison(session, input, output),
@@ -51,6 +57,11 @@ export class PointsPanel {
       make("h3", {}, `Nearest in the code`),
       this.neighbours(rows, inputs),
     );
+    if (pressed === null) return;
+    const same = [...this.body.querySelectorAll("button")].find(
+      (button) => pressed && button.textContent === pressed,
+    );
+    (same ?? this.body).focus({ preventScroll: true });
   }
 
   /**
@@ -123,6 +134,7 @@ export class PointsPanel {
 
   /** @param {Float32Array|null} codes */
   showWay(codes) {
+    this.wayCodes = codes;
     const { plane, codeDim } = this.session;
     const places = [];
     for (let i = 0; codes && plane && i < STEPS; i++) {

@@ -64,15 +64,20 @@ export class Session extends EventTarget {
     this.heads = source.description.heads?.map((head) => Float32Array.from(head)) ?? null;
     /** @type {number[]} Milliseconds from a move to its picture. */
     this.latencies = [];
+    /** Is counted up by each sample, whose output an older request must not replace. */
+    this.samples = 0;
+    /** Is counted up by each move of the ring, which a sample asked for before must not undo. */
+    this.moves = 0;
     this.decoder = new NewestFirst(
-      (/** @type {{code: Float32Array, at: number}} */ { code }) =>
+      (/** @type {{code: Float32Array, at: number, samples: number}} */ { code }) =>
         /** @type {NonNullable<Source["decode"]>} */ (this.source.decode)(code, 1, this.classRows(1)),
-      (output, { at }) => {
+      (output, { at, samples }) => {
+        this.back();
+        if (samples !== this.samples) return;
         this.output = output;
         this.emit("output");
         this.latencies.push(performance.now() - at);
         if (this.latencies.length > KEPT_LATENCIES) this.latencies.shift();
-        this.back();
       },
       (error) => this.fail(error),
     );
@@ -159,6 +164,7 @@ export class Session extends EventTarget {
   /** @param {Float32Array} code */
   setCode(code) {
     this.code = code;
+    this.moves++;
     this.emit("code");
     this.decode();
     this.link();
@@ -175,7 +181,9 @@ export class Session extends EventTarget {
 
   /** Decodes the code as soon as the one before is decoded. */
   decode() {
-    if (this.source.decode) this.decoder.request({ code: this.code, at: performance.now() });
+    if (this.source.decode) {
+      this.decoder.request({ code: this.code, at: performance.now(), samples: this.samples });
+    }
   }
 
   /**
@@ -237,8 +245,11 @@ export class Session extends EventTarget {
     const { sample } = this.source;
     if (!sample) return;
     this.seed = seed;
+    const { moves } = this;
     const drawn = await this.ask(() => sample([seed], [this.label]));
-    if (!drawn || this.seed !== seed) return;
+    // The ring may have been moved meanwhile.
+    if (!drawn || this.seed !== seed || this.moves !== moves) return;
+    this.samples++;
     if (drawn.classes) {
       this.label = drawn.classes.indexOf(Math.max(...drawn.classes));
       this.probabilities = drawn.classes;
@@ -316,7 +327,7 @@ export class Session extends EventTarget {
       return;
     }
     this.back();
-    if (this.points) this.decode();
+    if (this.points && this.plane) this.decode();
     else void this.load();
   }
 
