@@ -67,12 +67,16 @@ def row_shape(model: ServedModel) -> tuple[int, ...]:
 def kind_of(shape: tuple[int, ...]) -> str:
     """Tells whether rows of a shape are drawn as an "image" or as a "vector".
 
+    Without an axis of channels, only what is as high as wide is an image: windows of a time series,
+    [length, columns], have two axes, too.
+
     Example:
 
-    >>> kind_of((28, 28, 1)), kind_of((28, 28)), kind_of((64,))
-    ('image', 'image', 'vector')
+    >>> kind_of((28, 28, 1)), kind_of((28, 28)), kind_of((64,)), kind_of((24, 3))
+    ('image', 'image', 'vector', 'vector')
     """
-    is_image = len(shape) == 2 or (len(shape) == 3 and shape[2] in _CHANNELS)
+    is_square = len(shape) == 2 and shape[0] == shape[1]
+    is_image = is_square or (len(shape) == 3 and shape[2] in _CHANNELS)
     return "image" if is_image and math.prod(shape[:2]) > 1 else "vector"
 
 

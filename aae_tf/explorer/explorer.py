@@ -125,10 +125,11 @@ class Explorer:
     def basis(self, name: str) -> dict[str, Any]:
         """Returns the axes of the codes, or their principal axes."""
         codes = self.points().codes
-        if name == "principal":
+        if name == "principal" and len(codes):
             return latent_planes.principal_axes(codes)
         width = codes.shape[1]
-        shares = codes.var(axis=0) / max(float(codes.var(axis=0).sum()), 1e-30)
+        variances = codes.var(axis=0) if len(codes) else np.zeros(width)
+        shares = variances / max(float(variances.sum()), 1e-30)
         return {
             "origin": [0.0] * width,
             "directions": np.eye(width).tolist(),

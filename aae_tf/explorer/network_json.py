@@ -120,6 +120,11 @@ def smallest_json(network: keras.Model, probe: np.ndarray, tolerance: float) -> 
     expected = network(probe, training=False).numpy()
     rounded = keras.models.clone_model(network)
     rounded.set_weights(halves)
+    for layer in rounded.layers:  # Scale and offset are settings there, and weights on the page.
+        if isinstance(layer, keras.layers.Rescaling):
+            with np.errstate(over="ignore"):
+                layer.scale = np.asarray(layer.scale, np.float16).astype(np.float32)
+                layer.offset = np.asarray(layer.offset, np.float16).astype(np.float32)
     difference = np.abs(rounded(probe, training=False).numpy() - expected).max()
     return network_json(network) if difference <= tolerance else exact
 

@@ -92,7 +92,11 @@ def page_app(data: PageData, server: str = "") -> Starlette:
             except Exception as error:  # What a server or a reader of files raises, in one line.
                 message = f"{type(error).__name__}: {error}".partition("\n")[0]
                 return JSONResponse({"error": message}, 503, headers)
-            content = json.dumps(value, allow_nan=False).encode()
+            try:
+                content = json.dumps(value, allow_nan=False).encode()
+            except ValueError:
+                message = "Expected finite numbers. Received: codes of the model that are not."
+                return JSONResponse({"error": message}, 503, headers)
             return Response(content, media_type="application/json", headers=headers)
 
         return endpoint

@@ -73,7 +73,7 @@ def test_images(shape):
     assert description.kind_of(shape) == "image"
 
 
-@pytest.mark.parametrize("shape", [(64,), (1, 1, 1), (8, 8, 2), (4, 4, 4, 1)])
+@pytest.mark.parametrize("shape", [(64,), (24, 3), (1, 1, 1), (8, 8, 2), (4, 4, 4, 1)])
 def test_vectors(shape):
     assert description.kind_of(shape) == "vector"
 
