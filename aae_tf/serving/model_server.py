@@ -86,7 +86,8 @@ class ModelServer:
         max_requests: Requests that may be under way; a further one gets UNAVAILABLE at once.
             Defaults to 1024.
         pages: An ASGI application that answers what is outside of /v1/ on the REST port, where
-            the real server answers 404. Defaults to None.
+            the real server answers 404. With it, a server of this machine alone answers only
+            requests to a name of this machine. Defaults to None.
 
     Raises:
         ValueError: a port, a size or an interval is out of its range, or not exactly one of

@@ -51,6 +51,7 @@ _NOT_IMPLEMENTED_PAGE = (
 )
 _METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"}
 _ABSOLUTE = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
+_THIS_MACHINE = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?", re.IGNORECASE)
 _CORS_HEADERS = {
     "access-control-allow-origin": "*",
     "access-control-allow-methods": "POST, GET",
@@ -113,6 +114,7 @@ class RestFront:
         self._timeout = timeout
         self._cors = _CORS_HEADERS if cors else {}
         self._pages = pages
+        self._is_local = False
         self._tasks = RunningTasks()
 
     def start(self, listener: socket.socket) -> None:
@@ -123,6 +125,7 @@ class RestFront:
             RuntimeError: the HTTP server ended while it started; its log has the reason.
         """
         listener.listen()
+        self._is_local = listener.getsockname()[0] in ("127.0.0.1", "::1")
         self._server = HttpServer(
             uvicorn.Config(
                 self,
@@ -163,6 +166,15 @@ class RestFront:
         if self._pages is not None and not scope["path"].lower().startswith("/v1/"):
             await self._pages(scope, receive, send)
             return
+        if self._pages is not None and self._is_local:
+            # A page of another origin that has its name lead to this machine gets nothing.
+            host = dict(scope["headers"]).get(b"host", b"")
+            if _THIS_MACHINE.fullmatch(host) is None:
+                refusal = _error_response(
+                    400, f"Expected the host to be this machine. Received: {host[:100]!r}."
+                )
+                await refusal(scope, receive, send)
+                return
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
