@@ -75,7 +75,8 @@ def label_groups(
     for rank, label in enumerate(classes):
         if len(classes) > len(PALETTE):
             matplotlib = import_extra("matplotlib", "figures")
-            share = rank / (len(classes) - 1)
+            # As the colour bar, along which a label that does not occur has its place, too.
+            share = float(label - classes[0]) / float(classes[-1] - classes[0])
             color = matplotlib.colors.to_hex(matplotlib.colormaps[COLORMAP](share))
         else:
             color = PALETTE[label if classes[-1] < len(PALETTE) else rank]
