@@ -98,6 +98,11 @@ def explore(
         with as_user_error(ValueError):
             explorer = Explorer(root, _name(model), load_inputs, port, server.rstrip("/"))
             stack.enter_context(explorer)
+        if data is not None and "encode" not in explorer.signatures:
+            raise UserError(
+                "Expected a model with the signature `encode` with --data. "
+                f"Received: {model}, with {', '.join(explorer.signatures)}."
+            )
         note = explorer.points().note if data is not None else ""
         if note:  # What was asked for is not there.
             raise UserError(note)
