@@ -24,6 +24,8 @@ _NOTHING = (
     keras.layers.GaussianNoise,
     keras.layers.GaussianDropout,
     keras.layers.ActivityRegularization,
+    keras.layers.RandomTranslation,
+    keras.layers.RandomRotation,
 )
 
 _Step = dict[str, Any]
@@ -35,8 +37,9 @@ def network_json(network: keras.Model, dtype: str = "float16") -> dict[str, Any]
 
     Known are Dense, Conv2D, Conv2DTranspose, BatchNormalization, LayerNormalization, Rescaling,
     Reshape, Flatten, UpSampling2D, max, average and global average pooling, Concatenate, Add,
-    activations, dropout and noise. Moving averages of a batch normalisation become a scale and an
-    offset, and dropout and noise are left out, as they do nothing outside of training.
+    activations, dropout, noise, random shifts and rotations. Moving averages of a batch
+    normalisation become a scale and an offset, and what does nothing outside of training is left
+    out.
 
     Args:
         network: functional or sequential model of such layers.

@@ -25,6 +25,9 @@ _AFFINE = (
     tfb.ScaleMatvecLinearOperator.__bases__[0],
 )
 
+# A power of two, which rounds nothing.
+_LENGTH = 2.0**20
+
 
 class GaussianParts(NamedTuple):
     """A mixture of K Gaussians on vectors of length d, or a batch of such mixtures.
@@ -159,9 +162,11 @@ def affine_map(distribution: Any) -> AffineMap | None:
     shift = tf.cast(bijector.forward(tf.zeros(shape, dtype)), tf.float64)
     ones = [1] * distribution.batch_shape.rank
     units = tf.reshape(tf.eye(event_shape[0], dtype=dtype), [-1, *ones, event_shape[0]])
-    # The image of each unit vector is a column of the matrix.
-    images = tf.cast(bijector.forward(tf.broadcast_to(units, [event_shape[0], *shape])), tf.float64)
-    columns = tf.broadcast_to(images - shift, [event_shape[0], *shape])
+    # The image of each unit vector is a column of the matrix. Long ones keep the digits that a far
+    # shift would take in float32.
+    vectors = _LENGTH * tf.broadcast_to(units, [event_shape[0], *shape])
+    images = (tf.cast(bijector.forward(vectors), tf.float64) - shift) / _LENGTH
+    columns = tf.broadcast_to(images, [event_shape[0], *shape])
     order = [*range(1, len(shape) + 1), 0]
     return AffineMap(tf.transpose(columns, order), tf.broadcast_to(shift, shape))
 

@@ -179,6 +179,11 @@ class Backup(keras.callbacks.Callback):
             self._write_backup()
             raise OutOfTime
 
+    def write_if_new(self) -> None:
+        """Writes a backup, unless the last one is of this point of the training."""
+        if self.backed_up != self.progress:
+            self._write_backup()
+
     def _is_due(self) -> bool:
         return self.every is not None and self._since_backup >= self.every
 

@@ -62,6 +62,7 @@ def build_model(recipe: Recipe, data: TrainingData) -> BaseModel:
 def _check_table(recipe: Recipe) -> None:
     for name, value, expected in (
         ("network", recipe.network, "mlp"),
+        ("decoder_fit_steps", recipe.decoder_fit_steps, 0),
         ("model", recipe.model, "one with an encoder" if recipe.model in ("gan", "gmmn") else None),
     ):
         if expected is not None and value != expected:

@@ -175,6 +175,8 @@ def _run(
         if restored is None:
             return None
         model, epochs, steps = restored
+        # The epoch under way counts, too, when the training is resumed.
+        clock.write()
     else:
         model = open_run(path).load_model()
         epochs, steps = recipe.epochs, recipe.epochs * steps_per_epoch

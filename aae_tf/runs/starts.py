@@ -54,13 +54,19 @@ def best_start(
     best: tuple[float, BaseModel, Logs] | None = None
     for index in range(recipe.starts):
         model = build(dataclasses.replace(recipe, seed=start_seed(recipe.seed, index)))
-        history = model.fit(
-            x=batches(0, 0),
-            epochs=recipe.start_epochs,
-            callbacks=[_StopAt(stop_at)],
-            verbose=0,
-            **fit,
-        ).history
+        try:
+            history = model.fit(
+                x=batches(0, 0),
+                epochs=recipe.start_epochs,
+                callbacks=[_StopAt(stop_at)],
+                verbose=0,
+                **fit,
+            ).history
+        except FloatingPointError as error:
+            # The guard ends a training of too many skipped updates; another start may do better.
+            if report:
+                print(f"Start {index + 1} of {recipe.starts}: {error}", flush=True)
+            continue
         loss = history["loss"][-1]
         if report:
             print(f"Start {index + 1} of {recipe.starts}: loss {loss:.4f}", flush=True)

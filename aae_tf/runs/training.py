@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import sys
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -151,8 +152,15 @@ def train_run(
                 backup,
             )
             if recipe.decoder_fit_steps:
+                if stop_at is not None:
+                    # The fit itself is not backed up: it begins anew.
+                    backup.write_if_new()
                 fit_decoder(
-                    model, dataset.x_train, steps=recipe.decoder_fit_steps, seed=recipe.seed
+                    model,
+                    dataset.x_train,
+                    steps=recipe.decoder_fit_steps,
+                    seed=recipe.seed,
+                    after_step=functools.partial(_stop_in_time, stop_at),
                 )
             if cluster.is_chief:
                 write_run(unfinished.run, model, recipe, backup.progress.history)
@@ -190,6 +198,11 @@ def train_run(
 def bar_verbosity() -> int:
     """Gives the `verbose` of Keras: 1 (bars) in a terminal, 2 (a line per epoch) elsewhere."""
     return 1 if sys.stdout.isatty() else 2
+
+
+def _stop_in_time(stop_at: float | None) -> None:
+    if stop_at is not None and time.monotonic() >= stop_at:
+        raise OutOfTime
 
 
 def _verbosity(verbose: int | None, cluster: Cluster) -> int:

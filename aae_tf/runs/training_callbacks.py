@@ -66,6 +66,10 @@ class ProcessorClock(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Writes the time so far."""
+        self.write()
+
+    def write(self) -> None:
+        """Writes the time so far."""
         write_atomically(self._path, json.dumps(self.minutes).encode())
 
 

@@ -1,5 +1,6 @@
 """Fits a decoder to data through its own prior samples: implicit maximum likelihood."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ def fit_decoder(
     batch_size: int = 1000,
     learning_rate: float = 1e-3,
     seed: int = 0,
+    after_step: Callable[[], None] | None = None,
 ) -> list[float]:
     """Fits the decoder of a trained model to data through samples of its prior.
 
@@ -40,14 +42,15 @@ def fit_decoder(
         batch_size: inputs in a step; all of `x` where there are fewer.
         learning_rate: that of the first step, positive.
         seed: non-negative integer that fixes batches and latents.
+        after_step: called after each step; it may raise to end the fit.
 
     Returns:
         The loss of each step, nats.
 
     Raises:
         TypeError: if `x` holds no floats, or an integer is none.
-        ValueError: if `x` is not finite or of another shape, a number is out of its range, or the
-            decoder receives more than the latents.
+        ValueError: if `x` is not finite or of another shape, a number is out of its range, the
+            decoder receives more than the latents, or gives the columns of a table.
 
     Example:
 
@@ -64,6 +67,11 @@ def fit_decoder(
         Differs: latents are drawn anew in every step, and not once for several.
     """
     decoder, prior = model.decoder, model.prior
+    if model.table is not None:
+        raise ValueError(
+            "Expected `model` not to be of a table, whose decoder gives means and logits. "
+            f"Received: model={model!r}."
+        )
     width, code_dim = decoder.input_shape[-1], prior.event_shape[0]
     if width != code_dim:
         raise ValueError(
@@ -99,6 +107,8 @@ def fit_decoder(
         rows = rng.choice(len(x), min(batch_size, len(x)), replace=False)
         step_seed = rng.integers(2**31, size=2, dtype=np.int32)
         losses.append(float(step(tf.constant(x[rows]), tf.constant(step_seed))))
+        if after_step is not None:
+            after_step()
     return losses
 
 
