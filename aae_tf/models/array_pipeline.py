@@ -35,9 +35,8 @@ def batch_training_arrays(
     columns = [arguments["x"], arguments.get("y"), arguments.get("sample_weight")]
     if not is_pipeline(arguments["x"]):
         class_weight, labels = arguments.get("class_weight"), columns[1]
-        if class_weight:
-            if columns[2] is not None or getattr(labels, "ndim", None) != 1:
-                return arguments
+        if class_weight and (columns[2] is not None or getattr(labels, "ndim", None) != 1):
+            return arguments
         split = arguments.get("validation_split")
         if split and arguments.get("validation_data") is None:
             first = math.floor(len(columns[0]) * (1.0 - split))
