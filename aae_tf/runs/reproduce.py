@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aae_tf.files import make_directory, write_atomically
-from aae_tf.runs.errors import OutOfTime, as_user_error
+from aae_tf.runs.errors import OutOfTime, UserError, as_user_error
 from aae_tf.runs.named_recipes import make_recipe
 from aae_tf.runs.recipe import Recipe
 from aae_tf.runs.reproduction_results import (
@@ -104,8 +104,8 @@ def reproduce(
     OUT gets `results.json`, see `summarize`; `results.md`, the rows beside the paper's figures;
     `recipes/NAME.json`, the results of a recipe by seed; and `runs/NAME-SEED`, the directory of
     each run. A job whose result is there is not repeated; one that was interrupted, or cut short,
-    is resumed from its backup. The test split is read once for each training, after it: the figures
-    of a run are drawn from its validation split.
+    is resumed from its backup. The test split is read once for each training, after it, and once
+    more each time that it is cut short: the figures of a run are drawn from its validation split.
 
     Args:
         jobs: trainings.
@@ -162,7 +162,13 @@ def _run(
     keras.utils.clear_session()
     cut_short = False
     steps_per_epoch = training_data(recipe, dataset).steps_per_epoch
-    if not is_run_of(path, recipe):
+    finished = is_run_of(path, recipe)
+    if not finished and path.exists():
+        raise UserError(
+            f"Expected {path} to be a run of {job.name} as it is today: remove it, or give another "
+            "--out. Received: a run of other settings."
+        )
+    if not finished:
         blind = dataset
         if len(dataset.x_validation):
             blind = replace(dataset, x_test=dataset.x_validation, y_test=dataset.y_validation)

@@ -178,6 +178,8 @@ class TestReproduce:
     def test_other_settings_do_not_count(self, reproduced, folder):
         other = open_results(folder / "recipes", job().name, job(code_dim=3).recipe)
         assert not other.results
+        with pytest.raises(UserError, match="Received: a run of other settings"):
+            reproduce([job(code_dim=3)], folder, load, report=lambda line: None)
 
     @pytest.mark.usefixtures("no_figures", "eager_steps")
     def test_a_budget_cuts_short_and_more_of_it_resumes(self, tmp_path):
