@@ -24,6 +24,11 @@ class Windows:
         starts: int64 [windows], the row that each window begins with.
         num_rows: number of rows of the series.
         column_names: names of the columns; empty where the series was an array.
+
+    Example:
+
+    >>> windows(np.zeros((10, 2)), length=4, stride=3).starts.tolist()
+    [0, 3, 6]
     """
 
     x: np.ndarray

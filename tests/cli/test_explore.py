@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import urllib.error
 import urllib.request
 
 import pytest
@@ -88,6 +89,11 @@ def test_serves_the_page_of_a_run_until_a_signal(start, trained):
     assert described["variant"] == "AAE" and described["shape"] == [8, 8, 1]
     points = json.load(urllib.request.urlopen(url + "points.json"))
     assert points["source"] == "test data of digits" and points["n"] == 297
+    for path in ("points.json", "v1/models/autoencoder/metadata"):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(
+                urllib.request.Request(url + path, headers={"Host": "evil.example"})
+            )
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=20)
     assert process.returncode == 0 and output.endswith("Stopped.\n"), errors

@@ -114,7 +114,7 @@ class RestFront:
         self._timeout = timeout
         self._cors = _CORS_HEADERS if cors else {}
         self._pages = pages
-        self._is_local = False
+        self._checks_host = False
         self._tasks = RunningTasks()
 
     def start(self, listener: socket.socket) -> None:
@@ -125,7 +125,8 @@ class RestFront:
             RuntimeError: the HTTP server ended while it started; its log has the reason.
         """
         listener.listen()
-        self._is_local = listener.getsockname()[0] in ("127.0.0.1", "::1")
+        is_local = self._pages is not None and listener.getsockname()[0] in ("127.0.0.1", "::1")
+        self._checks_host = is_local
         self._server = HttpServer(
             uvicorn.Config(
                 self,
@@ -166,7 +167,7 @@ class RestFront:
         if self._pages is not None and not scope["path"].lower().startswith("/v1/"):
             await self._pages(scope, receive, send)
             return
-        if self._pages is not None and self._is_local:
+        if self._checks_host:
             # A page of another origin that has its name lead to this machine gets nothing.
             host = dict(scope["headers"]).get(b"host", b"")
             if _THIS_MACHINE.fullmatch(host) is None:
