@@ -28,7 +28,7 @@ def runs(monkeypatch):
             runs.append((name, inputs))
         return run_signature(servable, name, inputs, *arguments, **keywords)
 
-    monkeypatch.setattr("aae_tf.serving.models.predict.run_signature", record)
+    monkeypatch.setattr("aae_tf.serving.grpc.grpc_services.run_signature", record)
     monkeypatch.setattr("aae_tf.serving.rest.rest_front.run_signature", record)
     return runs
 
@@ -70,7 +70,7 @@ def test_failures_are_counted_by_code(ports, monkeypatch, protocol):
 
         raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
 
-    for module in ("models.predict", "rest.rest_front"):
+    for module in ("grpc.grpc_services", "rest.rest_front"):
         monkeypatch.setattr(f"aae_tf.serving.{module}.run_signature", refuse)
     report = run_load_test("encoder", **ports, protocol=protocol, concurrency=2, max_requests=7)
     assert report.errors == {"RESOURCE_EXHAUSTED": 7}
@@ -87,7 +87,7 @@ def test_timeouts(ports, monkeypatch, protocol):
         over.wait(60.0)
         return {}
 
-    for module in ("models.predict", "rest.rest_front"):
+    for module in ("grpc.grpc_services", "rest.rest_front"):
         monkeypatch.setattr(f"aae_tf.serving.{module}.run_signature", respond_late)
     monkeypatch.setattr("aae_tf.serving.load_generator._WARM_UP", 0)
     try:  # the request for the signatures, which must succeed, has the same timeout
@@ -120,7 +120,7 @@ def test_an_open_loop_counts_from_when_a_request_was_due(ports, monkeypatch):
         time.sleep(0.02)
         return {}
 
-    monkeypatch.setattr("aae_tf.serving.models.predict.run_signature", slow)
+    monkeypatch.setattr("aae_tf.serving.grpc.grpc_services.run_signature", slow)
     monkeypatch.setattr("aae_tf.serving.load_generator._WARM_UP", 0)
     report = run_load_test("encoder", **ports, rate=1e4, concurrency=1, max_requests=20)
     # All are due at once and run one after the other: the last waits for the 19 before it.
