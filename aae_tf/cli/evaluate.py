@@ -163,9 +163,14 @@ def report(run: Run, model: BaseModel, dataset: Dataset, split: str = "test") ->
     numbers = {"images": len(dataset.x_test), **_measure(run.recipe, model, dataset)}
     if detection:
         numbers["anomalies"] = detection
-    path = run.path / _FILES[split]
+    title = f"{len(dataset.x_test)} {split} images of {run.recipe.data}"
+    _write(numbers, run.path / _FILES[split], title)
+
+
+def _write(numbers: dict[str, Any], path: Path, title: str) -> None:
+    """Writes the numbers to a file, and prints them."""
     write_file(path, (json.dumps(numbers, indent=2) + "\n").encode())
-    Console().print(_table(numbers, f"{len(dataset.x_test)} {split} images of {run.recipe.data}"))
+    Console().print(_table(numbers, title))
     typer.echo(f"Written to {path}")
 
 
@@ -198,10 +203,7 @@ def _evaluate_file(path: Path, name: str | None, label_column: str | None) -> No
             model, x, None if y is None or (y < 0).any() else y, validation=validation
         )
     numbers = {"rows": len(next(iter(x.values())) if isinstance(x, Mapping) else x), **numbers}
-    written = path.with_suffix(_SUFFIX)
-    write_file(written, (json.dumps(numbers, indent=2) + "\n").encode())
-    Console().print(_table(numbers, f"{numbers['rows']} rows of {name}"))
-    typer.echo(f"Written to {written}")
+    _write(numbers, path.with_suffix(_SUFFIX), f"{numbers['rows']} rows of {name}")
 
 
 def _renumber(y: np.ndarray, names: Sequence[str], known: Sequence[str], place: str) -> np.ndarray:

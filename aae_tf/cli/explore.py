@@ -90,7 +90,7 @@ def explore(
     with ExitStack() as stack:
         load_inputs: Callable[[], Inputs] | None = None
         if recipe is not None:
-            load_inputs = functools.partial(load_inputs_of, recipe)
+            load_inputs = functools.partial(_load_inputs, recipe)
         try:
             root = _servables(model, run, stack)
         except ExportError as error:
@@ -181,8 +181,7 @@ def _servables(model: Path, run: Run | None, stack: ExitStack) -> Path:
     return export_for_page(loaded, folder)
 
 
-def load_inputs_of(recipe: Recipe) -> Inputs:
-    """Loads what the map of a recipe's model shows: rows that it was not trained on."""
+def _load_inputs(recipe: Recipe) -> Inputs:
     from aae_tf.data.files import is_path
     from aae_tf.explorer.points import file_inputs, test_inputs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ import typer
 
 from aae_tf.cli.common import load_data
 from aae_tf.cli.evaluate import report
-from aae_tf.cli.explore import load_inputs_of, write_page
+from aae_tf.cli.explore import write_page
 from aae_tf.runs.errors import UserError
 from aae_tf.runs.recipe import Recipe
 from aae_tf.runs.run_directory import open_run
@@ -73,6 +72,7 @@ def quickstart(
 
     typer.echo("[3/4] Exporting, and comparing the export with the model")
     from aae_tf.explorer import Explorer
+    from aae_tf.explorer.points import test_inputs
     from aae_tf.export import export_servables
 
     paths = export_servables(model, models)
@@ -80,7 +80,9 @@ def quickstart(
     typer.echo("[4/4] Serving, and asking over gRPC and REST")
     _check_served(model, dataset.x_test, models)
     page = run / "explore.html"
-    with Explorer(models, run.name, functools.partial(load_inputs_of, _RECIPE)) as explorer:
+    with Explorer(
+        models, run.name, lambda: test_inputs(dataset, "test data of digits")
+    ) as explorer:
         write_page(page, model, explorer)
 
     program = _program()

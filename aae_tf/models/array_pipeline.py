@@ -4,7 +4,7 @@ Keras' own pipeline is tuned by tf.data while steps run, on threads that the ste
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ import numpy as np
 
 from aae_tf.data.batches import array_batches
 from aae_tf.data.conversions import is_pipeline
+from aae_tf.models.hooks_of_keras import weigh_classes
 
 
 def batch_training_arrays(
@@ -30,30 +31,30 @@ def batch_training_arrays(
     Returns:
         Arguments to the same effect, with batches in place of arrays.
     """
-    arguments = dict(arguments)
+    given, arguments = arguments, dict(arguments)
     validation_size = arguments.get("validation_batch_size") or arguments.get("batch_size")
     columns = [arguments["x"], arguments.get("y"), arguments.get("sample_weight")]
     if not is_pipeline(arguments["x"]):
-        class_weight, labels = arguments.get("class_weight"), columns[1]
-        if class_weight and (columns[2] is not None or getattr(labels, "ndim", None) != 1):
-            return arguments
         split = arguments.get("validation_split")
         if split and arguments.get("validation_data") is None:
             first = math.floor(len(columns[0]) * (1.0 - split))
             if not 0 < first < len(columns[0]):
-                return arguments
+                return given
             arguments["validation_data"] = _rows(columns, slice(first, None))
             columns = _rows(columns, slice(first))
-        if class_weight:
-            # As Keras does: held-out rows are not weighed.
-            columns[2] = _class_weights(np.asarray(columns[1]), class_weight)
-        arguments["x"] = _batches(
+        batches = _batches(
             columns,
             arguments.get("batch_size"),
             arguments.get("steps_per_epoch"),
             generator,
             arguments.get("shuffle", True),
         )
+        if arguments.get("class_weight"):
+            # As Keras does: held-out rows are not weighed.
+            batches = weigh_classes(batches, arguments["class_weight"])
+            if batches is None:
+                return given
+        arguments["x"] = batches
         for name in ("y", "sample_weight", "class_weight", "validation_split", "batch_size"):
             arguments.pop(name, None)
         arguments["shuffle"] = False
@@ -102,11 +103,3 @@ def _batches(
 def _rows(columns: Any, rows: slice) -> Any:
     """Takes rows of inputs, of labels and targets, and of weights, where there are any."""
     return keras.tree.map_structure(lambda part: None if part is None else part[rows], columns)
-
-
-def _class_weights(labels: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
-    """Gives the weight of each label, 1 where its class has none."""
-    weights = np.ones(len(labels), np.float32)
-    for label, weight in class_weight.items():
-        weights[labels == label] = weight
-    return weights

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from aae_tf.checks import check_dimension, check_non_negative, check_rate, check_sizes
-from aae_tf.networks.layers import RowDropout, gaussian_noise, layer_seeds
+from aae_tf.networks.layers import RowDropout, dense_layers, gaussian_noise, layer_seeds
 
 
 def conv_encoder(
@@ -74,9 +74,7 @@ def conv_encoder(
             x = keras.layers.BatchNormalization()(x)
         x = keras.layers.Activation(activation)(x)
     x = keras.layers.Flatten()(x)
-    for width in check_sizes("units", units):
-        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-        x = keras.layers.Dense(width, activation=activation, kernel_initializer=initializer)(x)
+    x = dense_layers(x, check_sizes("units", units), activation, seeds)
     return keras.Model(inputs, x, name=name)
 
 
@@ -129,9 +127,8 @@ def conv_decoder(
     if check_non_negative("input_noise", input_noise):
         x = gaussian_noise(x, input_noise, next(seeds))
     grid = (height // scale, width // scale, filters[0])
-    for size in (*check_sizes("units", units), grid[0] * grid[1] * grid[2]):
-        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-        x = keras.layers.Dense(size, activation=activation, kernel_initializer=initializer)(x)
+    widths = (*check_sizes("units", units), grid[0] * grid[1] * grid[2])
+    x = dense_layers(x, widths, activation, seeds)
     x = keras.layers.Reshape(grid)(x)
     # The last convolution outputs the image and has neither normalisation nor activation.
     for index, size in enumerate((*filters[1:], channels)):

@@ -1,6 +1,6 @@
-"""Noise and dropout layers for any number of replicas, and seeds for the layers of a network."""
+"""Noise and dropout layers for any number of replicas; dense layers and the seeds of a network."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -32,6 +32,19 @@ def layer_seeds(seed: int | None) -> Iterator[int | None]:
             yield None
         else:
             yield int(sequence.spawn(1)[0].generate_state(1)[0] >> 1)
+
+
+def dense_layers(
+    x: keras.KerasTensor,
+    units: Sequence[int],
+    activation: str,
+    seeds: Iterator[int | None],
+) -> keras.KerasTensor:
+    """Applies a dense layer of each width of `units`, weights drawn by the next seeds."""
+    for width in units:
+        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+        x = keras.layers.Dense(width, activation=activation, kernel_initializer=initializer)(x)
+    return x
 
 
 def noise_of_rows(call: Callable[..., tf.Tensor], inputs: tf.Tensor, value: float) -> tf.Tensor:

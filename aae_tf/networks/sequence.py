@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from aae_tf.checks import check_dimension, check_sizes
-from aae_tf.networks.layers import layer_seeds
+from aae_tf.networks.layers import dense_layers, layer_seeds
 
 
 def conv1d_encoder(
@@ -55,9 +55,7 @@ def conv1d_encoder(
             kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
         )(x)
     x = keras.layers.Flatten()(x)
-    for width in check_sizes("units", units):
-        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-        x = keras.layers.Dense(width, activation=activation, kernel_initializer=initializer)(x)
+    x = dense_layers(x, check_sizes("units", units), activation, seeds)
     return keras.Model(inputs, x, name=name)
 
 
@@ -102,9 +100,8 @@ def conv1d_decoder(
     seeds = layer_seeds(seed)
     inputs = keras.Input((check_dimension("code_dim", code_dim),), name="latents")
     x = inputs
-    for size in (*check_sizes("units", units), length * filters[0]):
-        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-        x = keras.layers.Dense(size, activation=activation, kernel_initializer=initializer)(x)
+    widths = (*check_sizes("units", units), length * filters[0])
+    x = dense_layers(x, widths, activation, seeds)
     x = keras.layers.Reshape((length, filters[0]))(x)
     for index, size in enumerate((*filters[1:], columns)):
         last = index == len(filters) - 1

@@ -37,12 +37,15 @@ class DriftWatch:
         runner: What runs the signatures.
         monitor: The monitor of the codes.
         report: Called with the result of each window, in the other thread.
+
+    Attributes:
+        runner: The same runner; who calls it hands the answers to `look_at`.
     """
 
     def __init__(
         self, runner: Runner, monitor: DriftMonitor, report: Callable[[DriftResult], object]
     ) -> None:
-        self._runner = runner
+        self.runner = runner
         self._monitor = monitor
         self._report = report
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="drift")
@@ -59,14 +62,9 @@ class DriftWatch:
         timeout: float | None = None,
     ) -> dict[str, np.ndarray]:
         """Runs a signature; see `SavedModelSession.run`."""
-        answer = self._runner.run(signature_name, inputs, outputs, timeout)
+        answer = self.runner.run(signature_name, inputs, outputs, timeout)
         self.look_at(signature_name, answer)
         return answer
-
-    @property
-    def runner(self) -> Runner:
-        """What runs the signatures; who calls it hands the answers to `look_at`."""
-        return self._runner
 
     def look_at(self, signature_name: str, answer: Mapping[str, np.ndarray]) -> None:
         """Takes the codes of an answer, if it has any."""
@@ -76,7 +74,7 @@ class DriftWatch:
     def close(self) -> None:
         """Closes the runner, and ends the thread after the test that is under way."""
         self._pool.shutdown(cancel_futures=True)
-        self._runner.close()
+        self.runner.close()
 
     def _collect(self, latents: np.ndarray) -> None:
         with self._lock:
