@@ -19,6 +19,7 @@ from aae_tf.cli.common import import_quietly, load_data, write_file
 from aae_tf.runs.detection import load_detector, measure_detector
 from aae_tf.runs.errors import UserError, as_user_error
 from aae_tf.runs.run_directory import Run, is_model_file, load_model_file, open_run
+from aae_tf.runs.training_data import halve_validation
 
 if TYPE_CHECKING:
     from aae_tf.data import Dataset
@@ -125,23 +126,6 @@ def evaluate(
     if split == "validation":
         dataset = halve_validation(dataset)
     report(opened, opened.load_model(), dataset, split)
-
-
-def halve_validation(dataset: Dataset) -> Dataset:
-    """Puts every other row of the validation split in place of the test split.
-
-    Raises:
-        UserError: if there are fewer than four rows.
-    """
-    x, y = dataset.x_validation, dataset.y_validation
-    if len(x) < 4:
-        raise UserError(
-            "Expected a run that held out four validation rows or more, to measure on them. "
-            f"Received: {len(x)} rows."
-        )
-    return dataclasses.replace(
-        dataset, x_validation=x[::2], y_validation=y[::2], x_test=x[1::2], y_test=y[1::2]
-    )
 
 
 def report(run: Run, model: BaseModel, dataset: Dataset, split: str = "test") -> None:

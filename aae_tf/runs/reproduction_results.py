@@ -25,7 +25,8 @@ class Result(NamedTuple):
     Attributes:
         seed: seed of the recipe, which fixes weights, labels, batches and the validation split.
         figure: the row's figure on the test split.
-        validation: the same on the validation split.
+        validation: the same on one half of the validation split, with the other in the place of
+            that split; None where no rows are held out.
         epochs: epochs that were trained.
         steps: training steps.
         cpu_minutes: processor time of the training, of all threads.

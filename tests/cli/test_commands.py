@@ -17,8 +17,8 @@ import rich.console
 from matplotlib.image import imread
 
 from aae_tf import data, evaluation
-from aae_tf.cli.evaluate import halve_validation
 from aae_tf.runs.errors import UserError
+from aae_tf.runs.training_data import halve_validation
 from aae_tf.serving import Client
 
 
