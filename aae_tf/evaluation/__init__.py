@@ -1,7 +1,8 @@
 """Numbers and figures of a trained model: dictionaries ready for JSON, and Matplotlib figures.
 
-Figures need Matplotlib (`pip install "aae_tf[figures]"`), `clustering_scores` and `linear_probe`
-need scikit-learn (`pip install "aae_tf[data]"`); each is imported when it is called for.
+Figures need Matplotlib (`pip install "aae_tf[figures]"`), `clustering_scores`, `dci` and
+`linear_probe` need scikit-learn (`pip install "aae_tf[data]"`); each is imported when it is called
+for.
 """
 
 from aae_tf.evaluation.anomaly_metrics import anomaly_metrics, column_chart
@@ -10,6 +11,7 @@ from aae_tf.evaluation.class_scores import (
     classification_scores,
     clustering_scores,
 )
+from aae_tf.evaluation.code_measures import dci, mutual_information_gap, predictability
 from aae_tf.evaluation.confusion_matrix import confusion_matrix
 from aae_tf.evaluation.evaluate_model import evaluate_model
 from aae_tf.evaluation.image_grids import (
@@ -37,6 +39,7 @@ __all__ = [
     "clustering_scores",
     "column_chart",
     "confusion_matrix",
+    "dci",
     "evaluate_model",
     "frechet_distance",
     "image_rows",
@@ -49,11 +52,13 @@ __all__ = [
     "linear_probe",
     "manifold",
     "model_latents",
+    "mutual_information_gap",
     "nearest",
     "parzen",
     "parzen_bandwidth",
     "parzen_log_likelihood",
     "prdc",
+    "predictability",
     "reconstructions",
     "sample_grid",
     "score_histogram",
