@@ -20,11 +20,12 @@ PUBLIC = {
     "detector": "AnomalyDetector DriftMonitor DriftResult",
     "divergences": "Adversarial Divergence DivergenceTerms Identifier MMD SlicedWasserstein get",
     "evaluation": "anomaly_metrics class_frequency_test classification_scores cluster_grid "
-    "clustering_scores column_chart dci evaluate_model frechet_distance interpolate "
-    "kid kid_interval confusion_matrix image_rows latent_panels latent_scatter "
+    "clustering_scores column_chart dci evaluate_model feature_network interpolate "
+    "frechet_distance kid kid_interval confusion_matrix image_rows latent_panels latent_scatter "
     "learning_curves linear_probe manifold model_latents nearest parzen "
     "score_histogram mutual_information_gap parzen_bandwidth parzen_log_likelihood "
-    "prdc predictability reconstructions sample_grid style_grid traverse witness_plot",
+    "prdc predictability reconstructions sample_grid sample_scores "
+    "style_grid traverse witness_plot",
     "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "
     "export_servables read_model_card verify_files verify_saved_model",
     "losses": "ColumnLosses HeadDistance KullbackLeibler LossTerm MutualInformation "

@@ -51,10 +51,21 @@ _MEANINGS = {
     "consistency_loss": "nats",
     "information_loss": "nats",
     "head_loss": "heads too near",
+    "mutual_information_gap": "one latent tells the class: 1",
+    "predictability": "from the others, by coordinate",
+    "completeness": "one latent tells the class: 1",
+    "informativeness": "classes right, by trees",
+    "frechet_distance": "biased; compare equal n",
+    "frechet_distance_of_data": "where nothing is wrong",
+    "kid": "zero where nothing is wrong",
+    "kid_standard_error": "of kid",
+    "precision": "samples among the data",
+    "density": "1 where nothing is wrong",
+    "coverage": "data near a sample",
     "auroc": "anomalies above normal rows",
     "average_precision": "precision over recall",
     "f1": "of the alarms",
-    "recall": "share of anomalies found",
+    "recall": "share of those looked for",
     "false_alarm_rate": "share of normal rows",
     "false_alarm_rate_interval": "95%",
 }
@@ -95,6 +106,15 @@ def evaluate(
         str | None,
         typer.Option(help="The column of a table that holds labels.", metavar="NAME"),
     ] = None,
+    samples: Annotated[
+        bool,
+        typer.Option(
+            "--samples",
+            help="Also measure samples against the data: Frechet distance, KID, precision, "
+            "recall, density and coverage, on features of a small classifier that is trained for "
+            "it. Takes some seconds; not of tables.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a trained model on the test split.
 
@@ -109,7 +129,7 @@ def evaluate(
     if is_model_file(run):
         if split != "test":
             raise UserError(f"Expected no --split for a FILE.keras. Received: --split {split}.")
-        _evaluate_file(run, data, label_column)
+        _evaluate_file(run, data, label_column, samples)
         return
     if data is not None or label_column is not None:
         raise UserError(
@@ -125,10 +145,12 @@ def evaluate(
     dataset = load_data(opened.recipe)
     if split == "validation":
         dataset = halve_validation(dataset)
-    report(opened, opened.load_model(), dataset, split)
+    report(opened, opened.load_model(), dataset, split, samples)
 
 
-def report(run: Run, model: BaseModel, dataset: Dataset, split: str = "test") -> None:
+def report(
+    run: Run, model: BaseModel, dataset: Dataset, split: str = "test", samples: bool = False
+) -> None:
     """Evaluates a model on a split, writes the numbers to its run and prints them.
 
     Args:
@@ -136,6 +158,7 @@ def report(run: Run, model: BaseModel, dataset: Dataset, split: str = "test") ->
         model: model to evaluate.
         dataset: data set of the recipe, whose test split is measured.
         split: name of that split.
+        samples: whether to measure samples, too.
     """
     detection = {}
     if run.recipe.task == "anomaly":
@@ -144,7 +167,7 @@ def report(run: Run, model: BaseModel, dataset: Dataset, split: str = "test") ->
         dataset = dataclasses.replace(
             dataset, x_test=dataset.x_test[normal], y_test=dataset.y_test[normal]
         )
-    numbers = {"images": len(dataset.x_test), **_measure(run.recipe, model, dataset)}
+    numbers = {"images": len(dataset.x_test), **_measure(run.recipe, model, dataset, samples)}
     if detection:
         numbers["anomalies"] = detection
     title = f"{len(dataset.x_test)} {split} images of {run.recipe.data}"
@@ -158,7 +181,7 @@ def _write(numbers: dict[str, Any], path: Path, title: str) -> None:
     typer.echo(f"Written to {path}")
 
 
-def _evaluate_file(path: Path, name: str | None, label_column: str | None) -> None:
+def _evaluate_file(path: Path, name: str | None, label_column: str | None, samples: bool) -> None:
     if name is None:
         raise UserError(f"Expected --data, which {path} does not know. Received: no --data.")
     import_quietly()
@@ -184,7 +207,11 @@ def _evaluate_file(path: Path, name: str | None, label_column: str | None) -> No
             x, y = dataset.x_test, dataset.y_test
             validation = (dataset.x_validation, dataset.y_validation)
         numbers = evaluation.evaluate_model(
-            model, x, None if y is None or (y < 0).any() else y, validation=validation
+            model,
+            x,
+            None if y is None or (y < 0).any() else y,
+            validation=validation,
+            samples=samples,
         )
     numbers = {"rows": len(next(iter(x.values())) if isinstance(x, Mapping) else x), **numbers}
     _write(numbers, path.with_suffix(_SUFFIX), f"{numbers['rows']} rows of {name}")
@@ -202,7 +229,7 @@ def _renumber(y: np.ndarray, names: Sequence[str], known: Sequence[str], place: 
     return np.array([*map(list(known).index, names), -1])[y]
 
 
-def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset) -> dict[str, Any]:
+def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset, samples: bool) -> dict[str, Any]:
     from aae_tf import evaluation
 
     # Normal rows are of one class, of which there is nothing to tell.
@@ -221,6 +248,7 @@ def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset) -> dict[str, An
         # The clusters of an embedding without labels are in no order of classes.
         clusters=True if recipe.model == "embedding" and recipe.labels == 0 else None,
         batch_size=recipe.batch_size,
+        samples=samples,
     )
 
 

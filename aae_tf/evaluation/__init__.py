@@ -28,6 +28,7 @@ from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.manifold import manifold
 from aae_tf.evaluation.parzen import parzen, parzen_bandwidth, parzen_log_likelihood
 from aae_tf.evaluation.sample_quality import frechet_distance, kid, kid_interval, prdc
+from aae_tf.evaluation.sample_scores import feature_network, sample_scores
 from aae_tf.evaluation.score_histogram import score_histogram
 from aae_tf.evaluation.witness_plot import witness_plot
 
@@ -41,6 +42,7 @@ __all__ = [
     "confusion_matrix",
     "dci",
     "evaluate_model",
+    "feature_network",
     "frechet_distance",
     "image_rows",
     "interpolate",
@@ -61,6 +63,7 @@ __all__ = [
     "predictability",
     "reconstructions",
     "sample_grid",
+    "sample_scores",
     "score_histogram",
     "style_grid",
     "traverse",

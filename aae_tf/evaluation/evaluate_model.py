@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import tensorflow_probability as tfp
 
 from aae_tf import data
 from aae_tf.checks import check_dimension, import_extra
@@ -12,13 +13,19 @@ from aae_tf.evaluation.class_scores import (
     classification_scores,
     clustering_scores,
 )
+from aae_tf.evaluation.code_measures import dci, mutual_information_gap, predictability
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.parzen import parzen
+from aae_tf.evaluation.sample_scores import feature_network, sample_scores
 from aae_tf.models import BaseAAE, BaseModel, ClassStyleAAE, ClusteringAAE
 from aae_tf.training.prior_mismatch import prior_mismatch, sample_codes
 
 # Rows of the validation data that the width of the Parzen window is chosen on.
 _BANDWIDTH_ROWS = 2000
+# Rows that enter the measures whose time grows faster than the rows.
+_SCORED_ROWS = 2000
+_PREDICTED_ROWS = 300
+_TREES = 20
 
 
 def evaluate_model(
@@ -30,6 +37,7 @@ def evaluate_model(
     num_samples: int = 10_000,
     batch_size: int = 100,
     seed: int = 0,
+    samples: bool = False,
 ) -> dict[str, Any]:
     """Measures reconstructions, samples, classes and the fit of codes to their priors.
 
@@ -43,12 +51,21 @@ def evaluate_model(
       unbiased estimate of the squared maximum mean discrepancy to the prior under
       `mmd.default_kernel`, from at most 2,000 codes, near zero and of either sign where both
       agree; `standardized_mmd`, the same in standard deviations of its noise, below 2 where codes
-      and prior cannot be told apart; `mean` and `stddev` of each coordinate;
+      and prior cannot be told apart; `mean` and `stddev` of each coordinate; `predictability` of
+      each from the others, of 300 codes, see `predictability`, of codes of two coordinates or more
+      that are not discrete;
     - `class_frequencies`: `aggregated_posterior`, the mean q(y) of q(y|x) over `x`, against
       `class_prior`: their `total_variation`, and `chi_square` (None if infinite) with its
       `p_value`, see `class_frequency_test`; on models with a class prior;
     - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`,
       and not of a table;
+    - `samples`: see `sample_scores`: of as many rows of `x` and samples, at most 2,000, on features
+      of a classifier that is trained on `validation`, or on the values themselves where that has
+      no labels; with `samples=True`, and not of a table;
+    - `mutual_information_gap`: that of classes and latents; with `y`, on models with an encoder
+      and two latents or more;
+    - `dci`: completeness and informativeness of the latents about the class, see `dci`, of at most
+      2,000 rows; likewise, with `validation`;
     - `classification`: see `classification_scores`; with `y`, on models that classify;
     - `clustering`: see `clustering_scores`; with `y` and `validation`, on models of clusters;
     - `label_probe_accuracy`: of a logistic regression that predicts the label from the latents,
@@ -67,7 +84,8 @@ def evaluate_model(
         batch_size: examples at a time. The divergence is an average over batches and depends on
             their size: compare values of one size only.
         seed: non-negative integer that fixes the codes, the choice of those that enter
-            `mmd_squared`, and samples of model and prior.
+            `mmd_squared`, samples of model and prior, and the classifiers of `samples` and `dci`.
+        samples: whether to measure `samples`, which takes some seconds.
 
     Returns:
         Numbers, lists and dicts of them by name, ready for JSON.
@@ -89,7 +107,7 @@ def evaluate_model(
     >>> sorted(numbers)
     ['codes', 'half_squared_error', 'losses']
     >>> sorted(numbers["codes"]["latent"])
-    ['mean', 'mmd_squared', 'standardized_mmd', 'stddev']
+    ['mean', 'mmd_squared', 'predictability', 'standardized_mmd', 'stddev']
 
     References:
         Gretton et al. 2012, lemma 6; Makhzani et al. 2016, sections 3, 5 and 6.
@@ -128,14 +146,30 @@ def evaluate_model(
             num_samples,
             seed,
         )
+    if samples and model.table is None:
+        numbers["samples"] = _sample_numbers(model, x, validation_x, validation_y, seed)
     if y is not None and isinstance(model, BaseAAE):
-        numbers |= _label_numbers(model, x, y, validation_x, validation_y, clusters)
+        numbers |= _label_numbers(model, x, y, validation_x, validation_y, clusters, seed)
     return numbers
 
 
 def _features(model: BaseModel, x: Any, y: Any = None) -> tuple[Any, Any]:
     """Turns the columns of a table into features; other inputs are returned as they are."""
     return x if model.table_inputs is None else model.table_inputs.features(x), y
+
+
+def _sample_numbers(
+    model: BaseModel, x: np.ndarray, validation_x: Any, validation_y: Any, seed: int
+) -> dict[str, Any]:
+    network, reference = None, None
+    rows = np.random.default_rng(seed).permutation(len(x))[:_SCORED_ROWS]
+    if validation_x is not None:
+        reference = validation_x[: len(rows)]
+        labels = None if validation_y is None else np.asarray(validation_y)
+        if labels is not None and len(np.unique(labels[labels >= 0])) > 1:
+            network = feature_network(validation_x, labels, seed=seed)
+    generated = model.sample(len(rows), seed=seed)
+    return sample_scores(x[rows], generated, reference, network, seed)
 
 
 def _label_numbers(
@@ -145,8 +179,13 @@ def _label_numbers(
     validation_x: Any,
     validation_y: Any,
     clusters: bool | None,
+    seed: int,
 ) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
+    latents, y = model.encode(x), np.asarray(y)
+    coordinates = latents.shape[1] > 1 and len(np.unique(y)) > 1
+    if coordinates:
+        numbers["mutual_information_gap"] = mutual_information_gap(latents, y)
     if clusters is None:
         clusters = isinstance(model, ClusteringAAE)
     if model.classifies and not clusters:
@@ -156,9 +195,14 @@ def _label_numbers(
             numbers["clustering"] = clustering_scores(
                 model.classify(x), y, model.classify(validation_x), validation_y
             )
-        numbers["label_probe_accuracy"] = linear_probe(
-            model.encode(validation_x), validation_y, model.encode(x), y
-        )
+        fitted = model.encode(validation_x)
+        numbers["label_probe_accuracy"] = linear_probe(fitted, validation_y, latents, y)
+        if coordinates:
+            rng, validation_y = np.random.default_rng(seed), np.asarray(validation_y)
+            few = rng.permutation(np.flatnonzero(validation_y >= 0))[:_SCORED_ROWS]
+            test = rng.permutation(len(y))[:_SCORED_ROWS]
+            scores = dci(fitted[few], validation_y[few], latents[test], y[test], _TREES, seed)
+            numbers["dci"] = {key: scores[key] for key in ("completeness", "informativeness")}
     return numbers
 
 
@@ -183,4 +227,9 @@ def _code_numbers(model: BaseAAE, x: np.ndarray, y: Any, seed: int) -> dict[str,
             "mean": samples.mean(axis=0, dtype=np.float64).tolist(),
             "stddev": samples.std(axis=0, dtype=np.float64).tolist(),
         }
+        # The coordinates of a class tell one another by definition.
+        discrete = isinstance(model.codes[name].prior, tfp.distributions.OneHotCategorical)
+        if samples.shape[1] > 1 and len(samples) > 2 and not discrete:
+            rows = np.random.default_rng(seed).permutation(len(samples))[:_PREDICTED_ROWS]
+            numbers[name]["predictability"] = predictability(samples[rows]).tolist()
     return numbers

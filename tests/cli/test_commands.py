@@ -56,16 +56,17 @@ class TestEvaluate:
         x, y = options.pop("validation")
         np.testing.assert_array_equal(x, digits.x_validation)
         np.testing.assert_array_equal(y, digits.y_validation)
-        assert options == {"clusters": None, "batch_size": 250}
+        assert options == {"clusters": None, "batch_size": 250, "samples": False}
         assert "297 test images of digits" in output
         for text in ("half_squared_error", "7.123", "latent_discriminator_loss", "0.25 -1.00"):
             assert text in output
         # The halves of the validation split, and nothing of the test split.
-        output = invoke("evaluate", trained, "--split", "validation").output
+        output = invoke("evaluate", trained, "--split", "validation", "--samples").output
         assert "125 validation images of digits" in output
         written = json.loads((trained / "evaluation-validation.json").read_text())
         assert written == {"images": 125, **numbers}
         ((_, *split), options) = evaluated[1]
+        assert options["samples"]
         held_out = (digits.x_validation, digits.y_validation)
         for array, other, images in zip(split, options["validation"], held_out, strict=True):
             np.testing.assert_array_equal(array, images[1::2])

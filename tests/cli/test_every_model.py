@@ -24,7 +24,7 @@ FIGURES = {
     "gan": {"samples"},
     "gmmn": {"samples"},
 }
-ENCODED = {"half_squared_error", "codes", "label_probe_accuracy"}
+ENCODED = {"half_squared_error", "codes", "label_probe_accuracy", "mutual_information_gap", "dci"}
 NUMBERS = {"label-guided": ENCODED | {"classification"}, "gan": set()}
 
 

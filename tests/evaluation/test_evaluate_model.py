@@ -109,6 +109,41 @@ def test_mmd_is_noise_where_codes_are_prior_samples():
     )
 
 
+@pytest.mark.usefixtures("eager_steps")
+def test_measures_latents_against_labels_and_samples_against_data():
+    model = make("mmd")
+    x, other, y = X[:250], X[250:500] ** 2, np.arange(250) % 3
+    numbers = evaluation.evaluate_model(
+        model, x, y, validation=(other, y), num_samples=100, samples=True
+    )
+    codes, fitted = model.encode(x), model.encode(other)
+    gap = evaluation.mutual_information_gap(codes, y)
+    assert numbers["mutual_information_gap"] == pytest.approx(gap)
+    scores = evaluation.dci(fitted, y, codes, y, trees=20)
+    assert set(numbers["dci"]) == {"completeness", "informativeness"}
+    # The same rows in another order, which the trees draw from.
+    assert numbers["dci"]["completeness"] == pytest.approx(scores["completeness"], abs=0.05)
+    assert numbers["dci"]["informativeness"] == pytest.approx(1 / 3, abs=0.15)
+    expected = evaluation.predictability(codes)
+    measured = numbers["codes"]["latent"]["predictability"]
+    np.testing.assert_allclose(measured, expected, atol=1e-4)
+    samples = numbers["samples"]
+    assert samples["num_samples"] == 250
+    assert samples["num_features"] == 64
+    # The samples of an untrained decoder are all alike.
+    assert samples["frechet_distance"] > samples["frechet_distance_of_data"]
+    assert samples["kid"] > 5.0 * samples["kid_standard_error"]
+    assert json.loads(json.dumps(numbers)) == numbers
+
+
+def test_compares_samples_on_the_values_of_rows_without_labels():
+    model = make("mmd")
+    numbers = evaluation.evaluate_model(model, X[:50], samples=True)
+    rows = X[np.random.default_rng(0).permutation(50)]
+    assert numbers["samples"] == evaluation.sample_scores(rows, model.sample(50, seed=0))
+    assert "mutual_information_gap" not in numbers
+
+
 def test_is_a_function_of_the_seed():
     model = make("mmd", posterior="gaussian")
     first = evaluation.evaluate_model(model, X[:50], seed=1)
