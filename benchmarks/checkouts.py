@@ -18,7 +18,6 @@ import tempfile
 import time
 from pathlib import Path
 
-STEPS = 300
 # Rows of the conformance table: every model, with either divergence.
 ROWS = [
     "AAE gaussian adversarial", "AAE gaussian mmd", "LabelGuidedAAE adversarial",
@@ -156,13 +155,14 @@ def compare_numbers(old: Path, new: Path) -> None:
         raise SystemExit("the numbers differ")
 
 
-def compare_times(old: Path, new: Path, rounds: int) -> None:
+def compare_times(old: Path, new: Path, rounds: int, steps: int) -> None:
     """Prints the quartiles of the ratio of processor times, new over old, of each schedule."""
     import numpy as np
 
     script = os.fspath(Path(__file__).resolve())
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    workers = [run_with(folder, script, "steps", **pipes) for folder in (old, new)]
+    command = (script, "steps", "--steps", str(steps))
+    workers = [run_with(folder, *command, **pipes) for folder in (old, new)]
     for worker in workers:
         worker.stdout.readline()
     for schedule in ("joint", "alternating"):
@@ -176,7 +176,7 @@ def compare_times(old: Path, new: Path, rounds: int) -> None:
             ratios.append(seconds[1] / seconds[0])
         quartiles = " ".join(f"{each:.3f}" for each in np.quantile(ratios, [0.25, 0.5, 0.75]))
         print(
-            f"{schedule:12} new / old, quartiles of {rounds} rounds of {STEPS} steps: {quartiles}"
+            f"{schedule:12} new / old, quartiles of {rounds} rounds of {steps} steps: {quartiles}"
         )
     for worker in workers:
         worker.stdin.close()
@@ -189,16 +189,17 @@ def main() -> None:
     parser.add_argument("what", choices=["numbers", "times", "record", "steps"])
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=300)
     arguments = parser.parse_args()
     folders = [folder.resolve() for folder in arguments.folders]
     if arguments.what == "record":
         record(*folders)
     elif arguments.what == "steps":
-        time_steps(STEPS)
+        time_steps(arguments.steps)
     elif arguments.what == "numbers":
         compare_numbers(*folders)
     else:
-        compare_times(*folders, rounds=arguments.rounds)
+        compare_times(*folders, rounds=arguments.rounds, steps=arguments.steps)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -225,15 +225,21 @@ def epoch_orders(
 
     # Epochs are counted in Python, as a tf.data pipeline does not know how often it was iterated,
     # and its own shuffling depends on TensorFlow's global seed. The iterator that Keras creates at
-    # the end of every epoch and never reads does not start the generator.
+    # the end of every epoch and never reads does not call the function.
+    #
+    # `Dataset.from_generator` would do, too, but under Python 3.11 and later it sets a threshold of
+    # glibc's allocator for the whole process: memory of 128 kB and more then goes back to the
+    # kernel when it is freed, and a training step, which frees tens of megabytes, takes 1.5 times
+    # as long (docs/benchmarks.md).
     epochs = itertools.count(first_epoch)
 
-    def next_order() -> Iterator[np.ndarray]:
-        yield order(next(epochs))
+    def next_order(_: np.ndarray) -> np.ndarray:
+        return order(next(epochs))
 
-    return tf.data.Dataset.from_generator(
-        next_order, output_signature=tf.TensorSpec(shape, tf.int64)
-    )
+    def draw(number: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(next_order, [number], tf.int64), shape)
+
+    return tf.data.Dataset.range(1).map(draw)
 
 
 def _permute(x: Any, rng: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from aae_tf.data import shuffled_batches
+from aae_tf.data import balance_classes, mix_labels, shuffled_batches
 
 # Row i holds the number i, so that every row can be told from its inputs.
 X = np.arange(23, dtype="float32").reshape(23, 1) * np.ones(2, "float32")
@@ -72,3 +72,24 @@ def test_an_iterator_that_is_not_read_is_no_epoch():
 def test_wrong_arguments_are_named(arguments, error, message):
     with pytest.raises(error, match=message):
         shuffled_batches(**{"x": X, "y": Y, **arguments})
+
+
+def test_no_pipeline_lets_tensorflow_change_the_allocator():
+    # The first iterator of a `Dataset.from_generator` sets glibc's threshold of mapped memory to
+    # 128 kB for the whole process, under Python 3.11 and later.
+    pipelines = [
+        shuffled_batches(X, Y),
+        mix_labels(X, Y, 2, 4),
+        balance_classes(X, Y, num_classes=3),
+        balance_classes(shuffled_batches(X, Y), num_classes=3),
+    ]
+    generator = tf.data.Dataset.from_generator(lambda: [1], output_signature=tf.TensorSpec([]))
+    operations = [_operations(pipeline) for pipeline in [*pipelines, generator]]
+    assert ["GeneratorDataset" in each for each in operations] == [False] * 4 + [True]
+
+
+def _operations(dataset):
+    """The names of the operations of a pipeline and of its functions."""
+    graph = tf.compat.v1.GraphDef.FromString(dataset._as_serialized_graph().numpy())
+    functions = [node for function in graph.library.function for node in function.node_def]
+    return {node.op for node in [*graph.node, *functions]}
