@@ -19,6 +19,9 @@ from aae_tf.serving.errors import ServingError
 # Bytes of a body, or of inputs and outputs together, from which a request is large: to read and
 # to write it takes Python's interpreter longer than other requests should wait for.
 LARGE = 2**18
+# The same, up to which a REST request is read and written in the event loop itself: another
+# thread would take longer to wake up than to do it.
+SMALL = 2**14
 # Python runs one thread at a time, and each thread that does not pause delays all others.
 _LARGE_AT_ONCE = 2
 

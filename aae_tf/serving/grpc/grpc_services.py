@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError, Message
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
@@ -34,16 +31,14 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from aae_tf.serving.admission import LARGE, Admission, LargeRequest, RunningTasks, Workers
-from aae_tf.serving.batching import BatchingSession
-from aae_tf.serving.drift_watch import DriftWatch
-from aae_tf.serving.errors import ServingError, from_op_error, invalid_argument
+from aae_tf.serving.batch_waiter import BatchWaiter, batching_session
+from aae_tf.serving.errors import ServingError, invalid_argument
 from aae_tf.serving.models import examples, tensor_proto
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
 from aae_tf.serving.models.model_watcher import reload_config
 from aae_tf.serving.models.predict import (
     check_request,
-    prepare_inputs,
     read_request,
     run_signature,
 )
@@ -54,8 +49,6 @@ from aae_tf.serving.server_metrics import ServerMetrics
 _LOGGER = logging.getLogger("aae_tf.serving")
 # Longer texts would not fit the trailers that carry them; the real server cuts there too.
 _MAX_MESSAGE = 1024
-
-Outputs = dict[str, np.ndarray]
 
 
 def _abort_on_error(handle: Callable[[Any, Any, Any], Awaitable[Any]]) -> Callable:
@@ -140,7 +133,7 @@ def _require_spec(request: Message) -> None:
 class PredictionService(PredictionServiceServicer):
     """Answers requests to run a model, and for its signatures.
 
-    Made in the thread of the event loop that calls it.
+    Called by one event loop.
 
     Args:
         manager: The models.
@@ -160,7 +153,7 @@ class PredictionService(PredictionServiceServicer):
         self._metrics = metrics
         self._limits = limits
         self._workers = workers
-        self._batches = BatchWaiter()
+        self._batches = BatchWaiter(metrics)
 
     @_abort_on_error
     async def Predict(self, request: PredictRequest, context: grpc.aio.ServicerContext) -> bytes:
@@ -169,20 +162,12 @@ class PredictionService(PredictionServiceServicer):
         timeout = context.time_remaining()
         with self._metrics.request(request.model_spec.name, "Predict", "GRPC"):
             with use_servable(self._manager, request.model_spec) as servable:
-                runner = servable.runner
-                watch = runner if isinstance(runner, DriftWatch) else None
-                session = runner if watch is None else watch.runner
-                if isinstance(session, BatchingSession):
-                    size = request.ByteSize()
-                    name, given = await self._read(servable, request, size)
-                    outputs = request.output_filter
-                    inputs = prepare_inputs(servable, name, given, outputs, timeout)
-                    with self._metrics.runtime(servable.name, "Predict"):
-                        values = await self._batches.run(
-                            session, name, inputs, tuple(outputs) or None, timeout
-                        )
-                    if watch is not None:
-                        watch.look_at(name, values)
+                session = batching_session(servable)
+                if session is not None:
+                    name, inputs = await self._read(servable, request, request.ByteSize())
+                    values = await self._batches.run(
+                        session, servable, name, inputs, request.output_filter, timeout, "Predict"
+                    )
                     return await self._respond(servable.name, servable.version, name, values)
             return await self._workers.run(
                 functools.partial(self._predict_alone, request, timeout), request.ByteSize()
@@ -307,65 +292,6 @@ class ModelService(ModelServiceServicer):
         response = ReloadConfigResponse()
         response.status.SetInParent()  # a present, empty status is OK
         return response
-
-
-class BatchWaiter:
-    """Hands the answers of batch threads to an event loop, which is woken once per batch.
-
-    Made in the loop's thread.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._answers: deque[tuple[asyncio.Future[Outputs], Outputs | None, Exception | None]]
-        self._answers = deque()
-        self._woken = False
-
-    async def run(
-        self,
-        session: BatchingSession,
-        signature_name: str,
-        inputs: Mapping[str, np.ndarray],
-        outputs: Sequence[str] | None,
-        timeout: float | None,
-    ) -> Outputs:
-        """Runs a signature as part of a batch; see `BatchingSession.run`.
-
-        Raises:
-            ServingError: what batching or the runtime reports.
-        """
-        future: asyncio.Future[Outputs] = self._loop.create_future()
-
-        def done(outputs: Outputs | None, error: Exception | None) -> None:
-            self._answers.append((future, outputs, error))
-            if not self._woken:
-                self._woken = True
-                self._wake()
-
-        session.submit(signature_name, inputs, outputs, timeout, done)
-        return await future
-
-    def _wake(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._deliver)
-        except RuntimeError:
-            # The loop has ended, and with it every caller.
-            if not self._loop.is_closed():
-                raise
-
-    def _deliver(self) -> None:
-        # Reset before the answers are taken: one that comes meanwhile wakes the loop once more.
-        self._woken = False
-        while self._answers:
-            future, outputs, error = self._answers.popleft()
-            if future.done():  # its client has gone
-                continue
-            if isinstance(error, tf.errors.OpError):
-                error = from_op_error(error)
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(outputs or {})
 
 
 def _response(

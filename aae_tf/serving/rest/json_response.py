@@ -20,6 +20,8 @@ _INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint
 # Numbers, and rows, that are written at once: no other thread runs meanwhile.
 _AT_ONCE = 2**13
 _ROWS = 2**10
+# Numbers up to which it takes longer to tell which are short than to write all of them twice.
+_FEW = 2**6
 _NON_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
@@ -158,7 +160,8 @@ def _float_tokens(flat: np.ndarray) -> list[str]:
 def _some_float_tokens(flat: np.ndarray) -> list[str]:
     values = flat.tolist()
     tokens = _format("%.9g " if flat.dtype == np.float32 else "%.17g ", values)
-    indices = np.flatnonzero(_may_have_6_digits(flat))
+    few = flat.size <= _FEW
+    indices = np.arange(flat.size) if few else np.flatnonzero(_may_have_6_digits(flat))
     short = _format("%.6g ", flat[indices].tolist())
     with np.errstate(over="ignore"):
         exact = np.array(list(map(float, short))).astype(flat.dtype) == flat[indices]

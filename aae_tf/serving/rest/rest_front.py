@@ -12,8 +12,10 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import numpy as np
 import uvicorn
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -26,13 +28,22 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from aae_tf.export.saved_model import DEFAULT_SIGNATURE
-from aae_tf.serving.admission import LARGE, Admission, LargeRequest, RunningTasks, Workers
+from aae_tf.serving.admission import (
+    LARGE,
+    SMALL,
+    Admission,
+    LargeRequest,
+    RunningTasks,
+    Workers,
+)
+from aae_tf.serving.batch_waiter import BatchWaiter, batching_session
 from aae_tf.serving.errors import RequestTooLarge, ServingError, http_status, invalid_argument
 from aae_tf.serving.models.examples import classify, regress
 from aae_tf.serving.models.model_manager import ModelManager
 from aae_tf.serving.models.model_queries import model_metadata, model_status, use_servable
 from aae_tf.serving.models.predict import run_signature
 from aae_tf.serving.models.request_rows import RequestLimits
+from aae_tf.serving.models.servable import Servable
 from aae_tf.serving.rest.http_protocol import IDLE_TIMEOUT, HttpProtocol, HttpServer
 from aae_tf.serving.rest.json_parser import parse_document, release
 from aae_tf.serving.rest.json_request import read_examples, read_inputs, read_signature_name
@@ -116,6 +127,7 @@ class RestFront:
         self._pages = pages
         self._checks_host = False
         self._tasks = RunningTasks()
+        self._batches = BatchWaiter(metrics)
 
     def start(self, listener: socket.socket) -> None:
         """Answers on `listener`, a bound socket, from a thread of its own.
@@ -237,8 +249,14 @@ class RestFront:
                 return response
             with self._tasks.current(), self._admission.request(len(body)):
                 is_gzip = "gzip" in request.headers.get("content-encoding", "")
+                content = None
                 run = functools.partial(self._run_call, call, body, is_gzip)
-                content = await self._workers.run(run, len(body))
+                if call.verb == "predict" and len(body) <= SMALL and not is_gzip:
+                    document = self._parse(body)
+                    content = await self._predict_in_batch(call, document)
+                    run = functools.partial(self._predict, call, document)
+                if content is None:
+                    content = await self._workers.run(run, len(body))
         if len(content) >= LARGE:
             return _PiecewiseResponse(content)
         return Response(content, media_type="application/json")
@@ -286,35 +304,63 @@ class RestFront:
         if is_gzip:
             body = self._inflate(body, large)
         if call.verb == "predict":
-            return self._predict(call, body, large)
+            return self._predict(call, self._parse(body), large)
         if call.verb == "status":
             return _dump(_to_dict(model_status(self._manager, call.spec)))
         if call.verb == "metadata":
             return self._metadata(call)
         return self._run_examples(call, body)
 
-    def _predict(self, call: RestCall, body: bytes, large: bool) -> bytes:
-        # The order of the checks is the real server's: it decides which error wins.
-        document = parse_document(body, self._limits.max_bytes // _BYTES_PER_VALUE)
-        requested = read_signature_name(document)
+    async def _predict_in_batch(self, call: RestCall, document: dict[str, Any]) -> bytes | None:
+        """Answers a small request without a thread; None: there is no batching, or it is large."""
         with use_servable(self._manager, call.spec) as servable:
-            name = requested or DEFAULT_SIGNATURE
-            signature = servable.signature_defs.get(name)
-            if signature is None:
-                raise invalid_argument(
-                    f'Serving signature name: "{name}" not found in signature def'
-                )
-            inputs, row_form = read_inputs(document, requested, signature)
-            release(document)
-            shapes = {name: array.shape for name, array in inputs.items()}
-            if self._limits.check(signature, shapes) >= LARGE and not large:
+            session = batching_session(servable)
+            if session is None:
+                return None
+            inputs = self._read(document, servable)
+            if inputs.size > SMALL:
+                return None
+            outputs = await self._batches.run(
+                session,
+                servable,
+                inputs.signature_name,
+                inputs.arrays,
+                (),
+                self._timeout,
+                "predict",
+            )
+        return write_outputs(outputs, inputs.row_form)
+
+    def _predict(self, call: RestCall, document: dict[str, Any], large: bool) -> bytes:
+        with use_servable(self._manager, call.spec) as servable:
+            inputs = self._read(document, servable)
+            if inputs.size >= LARGE and not large:
                 raise LargeRequest
+            release(document)
             timer = self._metrics.runtime(servable.name, "predict")
-            outputs = run_signature(servable, name, inputs, timeout=self._timeout, timer=timer)
-        return write_outputs(outputs, row_form)
+            outputs = run_signature(
+                servable, inputs.signature_name, inputs.arrays, timeout=self._timeout, timer=timer
+            )
+        return write_outputs(outputs, inputs.row_form)
+
+    def _parse(self, body: bytes) -> dict[str, Any]:
+        document = parse_document(body, self._limits.max_bytes // _BYTES_PER_VALUE)
+        # The order of the checks is the real server's: it decides which error wins.
+        read_signature_name(document)
+        return document
+
+    def _read(self, document: dict[str, Any], servable: Servable) -> _Inputs:
+        requested = read_signature_name(document)
+        name = requested or DEFAULT_SIGNATURE
+        signature = servable.signature_defs.get(name)
+        if signature is None:
+            raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
+        arrays, row_form = read_inputs(document, requested, signature)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        return _Inputs(name, arrays, row_form, self._limits.check(signature, shapes))
 
     def _run_examples(self, call: RestCall, body: bytes) -> bytes:
-        document = parse_document(body, self._limits.max_bytes // _BYTES_PER_VALUE)
+        document = self._parse(body)
         call.spec.signature_name = read_signature_name(document)
         examples = read_examples(document)
         with use_servable(self._manager, call.spec) as servable:
@@ -393,6 +439,22 @@ def parse_rest_call(method: str, path: str) -> RestCall:
     if not name:
         raise invalid_argument("Missing model name in request.")
     return RestCall(verb, spec)
+
+
+class _Inputs(NamedTuple):
+    """What a predict request gives to a signature.
+
+    Attributes:
+        signature_name: The signature.
+        arrays: Inputs by name.
+        row_form: Whether the request, and so its answer, is in row form.
+        size: Bytes of the inputs, and of the outputs that they lead to.
+    """
+
+    signature_name: str
+    arrays: dict[str, np.ndarray]
+    row_form: bool
+    size: int
 
 
 class _PiecewiseResponse(Response):
