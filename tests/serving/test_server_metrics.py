@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aae_tf.serving import Client, ModelServer, ServingError
+from aae_tf.serving.admission import Workers
 
 pytestmark = pytest.mark.integration
 
@@ -98,21 +99,28 @@ def test_requests_of_both_protocols(root, monitoring, get):
     assert posted[0] == 200  # every method is answered
 
 
-def test_batches_are_counted(root, monitoring, get):
+def test_batches_are_counted(root, monitoring, get, monkeypatch):
     file = monitoring('prometheus_config { enable: true path: "/metrics" }')
     with ModelServer(root, enable_batching=True, monitoring_config_file=file) as server:
         with Client(grpc_port=server.grpc_port) as client:
             for _ in range(3):
                 client.predict("hp2", {"x": np.float32([2.0])})
+        with Client(rest_port=server.rest_port) as client:
+            client.predict("hp2", {"x": np.float32([2.0])})
+            # A small request needs no thread; the signature, which is known now, needed one.
+            monkeypatch.setattr(Workers, "run", None)
+            answer = client.predict("hp2", {"x": np.float32([4.0])})
+            monkeypatch.undo()
+        np.testing.assert_array_equal(answer["y"], [4.0])
         found = samples(get(server, "/metrics")[2])
         assert get(server, PATH)[0] == 404
-    assert found["batching_session:wrapped_run_count",] == 3
+    assert found["batching_session:wrapped_run_count",] == 5
     pool = ("thread_pool_name", "batch_threads")
-    assert found["batching_session:queuing_latency_count", pool] == 3
+    assert found["batching_session:queuing_latency_count", pool] == 5
     bounds = [k for k in found if k[0] == "batching_session:queuing_latency_bucket"]
     assert len(bounds) == 53
-    assert found["batching_session:input_batch_size_count",] == 3
-    assert found["batching_session:processed_batch_size_sum",] == 3
+    assert found["batching_session:input_batch_size_count",] == 5
+    assert found["batching_session:processed_batch_size_sum",] == 5
     padding = ("batching_session:padding_size_sum", ("execution_batch_size", "1"))
     assert found[padding] == 0
 

@@ -42,6 +42,8 @@ def test_a_document_is_what_was_written(document):
 
 def test_the_first_of_repeated_keys_counts_at_any_depth():
     assert parse_document(b'{"a": {"b": 1, "b": 2}, "a": 3}') == {"a": {"b": 1}}
+    rows = b'{"instances": [{"x": 1, "x": 2}, {"x": 3, "y": ":"}]}'
+    assert parse_document(rows) == {"instances": [{"x": 1}, {"x": 3, "y": ":"}]}
 
 
 def nested(depth: int, value: str = "1") -> bytes:
