@@ -48,6 +48,7 @@ REGISTERED = {
         "HeadDistance",
         "KullbackLeibler",
         "MutualInformation",
+        "StandardizedError",
         "VirtualAdversarial",
     ),
     "aae_tf.networks": ("RowDropout", "RowGaussianNoise", "TableColumns", "TableFeatures"),

@@ -51,19 +51,22 @@ def main(path: str | None = None, epochs: int = 30, out: str = "runs/time_series
     columns = [name for name in series if name != "time"]
     count = len(series["time"])
     first, second = int(0.6 * count), int(0.8 * count)
-    # In units of the first part; a column in small units is one that the model does not learn.
-    for name in columns:
-        known = series[name][:first]
-        series[name] = (series[name] - known.mean()) / known.std()
 
     def cut(start: int, stop: int | None, stride: int) -> data.Windows:
         part = {name: values[start:stop] for name, values in series.items()}
         return data.windows(part, LENGTH, stride, time_column="time")
 
     shape = (LENGTH, len(columns))
+    # The model takes sensors in their units, and standardizes them itself.
+    normalization = keras.layers.Normalization()
+    normalization.adapt(cut(0, first, LENGTH).x)
     model = AAE(
-        encoder=networks.conv1d_encoder(shape, filters=(16, 32), units=(32,), seed=1),
-        decoder=networks.conv1d_decoder(shape, CODE_DIM, (32, 16), units=(32,), seed=2),
+        encoder=networks.conv1d_encoder(
+            shape, filters=(16, 32), units=(32,), seed=1, normalization=normalization
+        ),
+        decoder=networks.conv1d_decoder(
+            shape, CODE_DIM, (32, 16), units=(32,), seed=2, normalization=normalization
+        ),
         prior=priors.gaussian(CODE_DIM),
         seed=0,
     )

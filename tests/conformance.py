@@ -196,6 +196,7 @@ ROWS = {
     "LoadReport": Row(
         "other", lambda: serving.LoadReport(np.ones(3), {"UNAVAILABLE": 1}, 2.0, rows=4)
     ),
+    "StandardizedError": Row("other", lambda: losses.StandardizedError([2.0, 0.5])),
     "Windows": Row("other", lambda: data.windows(IMAGES[:, :, 0, 0], length=5, stride=3)),
     "ModelServer": Row(
         "other",

@@ -29,8 +29,8 @@ PUBLIC = {
     "export": "BatchingParameters CApiSession ExportError SavedModelSession export_model "
     "export_servables read_model_card verify_files verify_saved_model",
     "losses": "ColumnLosses HeadDistance KullbackLeibler LossTerm MutualInformation "
-    "VirtualAdversarial accuracy check_weight cross_entropy deserialize_weight gaussian_kl "
-    "serialize_weight weight_at",
+    "StandardizedError VirtualAdversarial accuracy check_weight cross_entropy deserialize_weight "
+    "gaussian_kl serialize_weight weight_at",
     "mmd": "BlockProduct CoordinateProduct Energy FourierFeatures MMDTestResult MeanEmbedding "
     "RegisterMeanEmbedding SlicedGaussian default_kernel goodness_of_fit "
     "has_mean_embedding mean_embedding "

@@ -31,6 +31,7 @@ PARTS = [
     losses.HeadDistance(3.0),
     losses.KullbackLeibler(weight=0.5),
     losses.MutualInformation(2.0),
+    losses.StandardizedError([2.0, 0.5]),
     losses.VirtualAdversarial(2.0, 3, 0.5),
     posteriors.Deterministic(normalize=True),
     posteriors.Gaussian(max_log_variance=3.0),

@@ -56,6 +56,7 @@ def load_data(recipe: Recipe) -> Dataset:
 
     given = {"validation": recipe.validation, "test": recipe.test}
     shares: dict[str, Any] = {name: share for name, share in given.items() if share is not None}
+    exclude = [] if recipe.exclude_columns is None else recipe.exclude_columns.split(",")
     with as_user_error(ValueError, TypeError, OSError):
         dataset = data.load(
             recipe.data,
@@ -63,7 +64,11 @@ def load_data(recipe: Recipe) -> Dataset:
             seed=recipe.seed,
             label_column=recipe.label_column,
             kinds=_parse_kinds(recipe.column_kinds),
-            exclude=[] if recipe.exclude_columns is None else recipe.exclude_columns.split(","),
+            exclude=exclude,
+            time_column=recipe.time_column,
+            window=recipe.window,
+            stride=recipe.stride,
+            largest_gap=recipe.largest_gap,
             **shares,
         )
     return keep_normal(dataset) if recipe.task == "anomaly" else dataset

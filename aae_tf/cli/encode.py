@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aae_tf.cli.common import import_quietly
+from aae_tf.cli.common import import_quietly, write_file
+from aae_tf.cli.query_table import write_csv
+from aae_tf.runs.detection import load_detector
 from aae_tf.runs.errors import UserError, as_user_error, refused_write
 from aae_tf.runs.run_directory import open_run
+from aae_tf.runs.step_scores import check_encoding, score_files
 
 # Seconds between two lines of progress where no terminal shows a bar.
 _SECONDS_BETWEEN_LINES = 10.0
@@ -76,7 +79,8 @@ def encode(
     """Encode files that need not fit into memory.
 
     After a kill or a full disk, the same command resumes: finished shards stay, and an unfinished
-    one is written anew. Tables are encoded into one file, which appears when it is complete.
+    one is written anew. Tables are encoded into one file, which appears when it is complete; of a
+    run of a time series, with **--signature score**, a file with a score of each step.
     """
     of_tables = output.suffix in (".csv", ".parquet")
     if of_tables and not (shards is None and divide_by is None and feature is None):
@@ -95,6 +99,14 @@ def encode(
     from aae_tf.export import ExportError
     from aae_tf.offline import encode_files, encode_tables
 
+    if of_tables and run is not None and run.recipe.time_column is not None:
+        check_encoding(run.recipe, signature, input, output)
+        is_detector = run.recipe.task == "anomaly"
+        scorer: Any = load_detector(run.path) if is_detector else run.load_model()
+        table = score_files(scorer, run.recipe, input[0])
+        write_file(output, write_csv(table))
+        typer.echo(f"{len(next(iter(table.values()))):,} steps: {output}")
+        return
     if of_tables:
         try:
             with as_user_error(ValueError, TypeError):

@@ -16,9 +16,11 @@ from rich.table import Table
 
 from aae_tf.checks import check_choice
 from aae_tf.cli.common import import_quietly, load_data, write_file
+from aae_tf.cli.query_table import write_csv
 from aae_tf.runs.detection import load_detector, measure_detector
 from aae_tf.runs.errors import UserError, as_user_error
 from aae_tf.runs.run_directory import Run, is_model_file, load_model_file, open_run
+from aae_tf.runs.step_scores import measure_steps, score_steps
 from aae_tf.runs.training_data import halve_validation
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("test", "validation")
 _FILES = {"test": "evaluation.json", "validation": "evaluation-validation.json"}
+_STEPS = "steps.csv"
 _SUFFIX = ".evaluation.json"
 _MEANINGS = {
     "half_squared_error": "nats per image",
@@ -122,7 +125,8 @@ def evaluate(
     reconstructions, samples, classification, and the match of codes and priors. What a figure
     leaves open, the width of a Parzen window or the class of a cluster, is chosen on the validation
     split. With **--split validation** one half of that split is measured, and such choices are made
-    on the other; RUN/evaluation-validation.json gets the numbers.
+    on the other; RUN/evaluation-validation.json gets the numbers. Of a time series, RUN/steps.csv
+    gets a score of each step of the test split, and of each column at it.
     """
     with as_user_error(ValueError):
         check_choice("--split", split, SPLITS)
@@ -160,9 +164,15 @@ def report(
         split: name of that split.
         samples: whether to measure samples, too.
     """
-    detection = {}
-    if run.recipe.task == "anomaly":
-        detection = measure_detector(load_detector(run.path), dataset)
+    detection, steps = {}, None
+    is_detector = run.recipe.task == "anomaly"
+    scorer: Any = load_detector(run.path) if is_detector else model
+    if dataset.steps is not None and split == "test":
+        steps = score_steps(scorer, run.recipe, dataset.steps, "the test split")
+    if is_detector:
+        detection = measure_detector(scorer, dataset)
+        if steps is not None and dataset.steps is not None and detection:
+            detection["steps"] = measure_steps(steps, dataset.steps, dataset.y_train[0])
         normal = np.isin(dataset.y_test, [-1, dataset.y_train[0]])
         dataset = dataclasses.replace(
             dataset, x_test=dataset.x_test[normal], y_test=dataset.y_test[normal]
@@ -172,6 +182,9 @@ def report(
         numbers["anomalies"] = detection
     title = f"{len(dataset.x_test)} {split} images of {run.recipe.data}"
     _write(numbers, run.path / _FILES[split], title)
+    if steps is not None:
+        write_file(run.path / _STEPS, write_csv(steps))
+        typer.echo(f"Scores of {len(next(iter(steps.values())))} steps: {run.path / _STEPS}")
 
 
 def _write(numbers: dict[str, Any], path: Path, title: str) -> None:

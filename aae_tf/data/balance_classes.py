@@ -1,4 +1,4 @@
-"""Batches of arrays or of a data set in which every class has a given share."""
+"""Batches in which every class has a given share, and subsets of labels that are balanced."""
 
 from __future__ import annotations
 
@@ -98,6 +98,51 @@ def balance_classes(
             f"Received: y of type {type(y).__name__}."
         )
     return _balance_dataset(x, shares, batch_size, buffer_size, seed, first_epoch)
+
+
+def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
+    """Keeps a random, class-balanced subset of the labels and set the others to -1.
+
+    Every class keeps `num_labels / num_classes` labels. With the same seed, a smaller subset is a
+    part of a larger one.
+
+    Args:
+        y: integer array [n], classes 0, 1, ...; -1 where a label is unknown already.
+        num_labels: int, number of labels to keep, a multiple of the number of classes in `y`.
+        seed: int, seed of the choice, at least 0.
+
+    Returns:
+        int64 [n], with -1 where the label is not kept.
+
+    Raises:
+        TypeError: if `y` holds no integers, or another argument is no integer.
+        ValueError: if `y` is no vector with known labels, if a class has too few of them, or if
+            `num_labels` cannot be shared equally.
+
+    Example:
+
+    >>> labelled_subset([0, 0, 1, 1, 1], num_labels=2, seed=0).tolist()
+    [0, -1, -1, -1, 1]
+
+    References:
+        Makhzani et al. 2016, *Adversarial Autoencoders*, section 5 (arXiv:1511.05644).
+    """
+    y = check_labels(y, "y", required="some")
+    check_integer("num_labels", num_labels)
+    check_integer("seed", seed)
+    classes, counts = np.unique(y[y >= 0], return_counts=True)
+    per_class, remainder = divmod(num_labels, len(classes))
+    if remainder or per_class > counts.min():
+        raise ValueError(
+            f"Expected `num_labels` to be a multiple of the {len(classes)} classes, and at most "
+            f"{len(classes) * counts.min()}, as the smallest class has {counts.min()} labels. "
+            f"Received: num_labels={num_labels}."
+        )
+    rng = np.random.default_rng(seed)
+    subset = np.full(y.shape, -1, np.int64)
+    for label in classes:
+        subset[rng.permutation(np.flatnonzero(y == label))[:per_class]] = label
+    return subset
 
 
 def _balance_arrays(

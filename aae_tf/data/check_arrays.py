@@ -141,6 +141,7 @@ def check_training_data(
     sigmoid: bool = False,
     rescaling: str | None = None,
     whole: bool = True,
+    any_range: bool = False,
 ) -> None:
     """Refuses data of equal rows, and warns of values that no decoder is likely to give.
 
@@ -153,6 +154,7 @@ def check_training_data(
         sigmoid: whether the decoder ends in a sigmoid.
         rescaling: name of a layer of the encoder that rescales its inputs, if there is one.
         whole: whether these are all rows. The few of a small batch may be equal.
+        any_range: whether networks standardize values and restore their units.
 
     Raises:
         ValueError: if all of two or more rows are equal.
@@ -170,7 +172,7 @@ def check_training_data(
         raise ValueError(
             f"Expected `{name}` to have rows that differ. Received: {name} of {len(x)} equal rows."
         )
-    warning = _range_warning(x, targets, name, sigmoid, rescaling)
+    warning = None if any_range else _range_warning(x, targets, name, sigmoid, rescaling)
     if warning is not None:
         warnings.warn(warning, UserWarning, stacklevel=stacklevel)
     contradictions = 0 if y is None else _count_contradictions(x, y)

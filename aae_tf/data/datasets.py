@@ -6,13 +6,12 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from aae_tf.checks import check_bool, check_integer, import_extra
+from aae_tf.data.balance_classes import labelled_subset
 from aae_tf.data.check_arrays import check_array
-from aae_tf.data.check_labels import check_labels
 from aae_tf.data.files import (
     check_classes,
     find_tables,
@@ -24,12 +23,14 @@ from aae_tf.data.files import (
 from aae_tf.data.sources import find_prepared, read_digits, read_prepared
 from aae_tf.data.stored_rows import StoredRows
 from aae_tf.data.table_store import open_store
+from aae_tf.data.time_series import Steps, check_window, read_steps, split_steps
 from aae_tf.tables.columns import to_columns
 from aae_tf.tables.schema import TableSchema
 
 # The share of the rows in the validation and in the test split, and how many of a streamed table.
 _SHARE = 1 / 6
 _MOST_HELD_OUT = 10_000
+_SPLITS = ("train", "validation", "test")
 # Bytes of tables, above which rows are streamed.
 _LARGEST_IN_MEMORY = 256 * 2**20
 
@@ -50,6 +51,9 @@ class Dataset:
         num_classes: int.
         class_names: tuple of str, the name of each class; empty where there are no labels.
         table: the columns of a table, with statistics of the training split; None for arrays.
+        steps: the steps of the test split of a time series, whose windows `x_test` are; the train
+            split comes before the validation split, and this before the test split. None elsewhere.
+        column_names: names of the columns of a time series.
 
     Example:
 
@@ -69,6 +73,8 @@ class Dataset:
     num_classes: int
     class_names: tuple[str, ...]
     table: TableSchema | None = None
+    steps: Steps | None = None
+    column_names: tuple[str, ...] = ()
 
 
 def load(
@@ -83,6 +89,10 @@ def load(
     kinds: Mapping[str, str] | None = None,
     exclude: Sequence[str] = (),
     stream: bool | None = None,
+    time_column: str | None = None,
+    window: int = 32,
+    stride: int = 1,
+    largest_gap: float | None = None,
 ) -> Dataset:
     """Loads data: a known data set of images by its name, or your own from files.
 
@@ -94,6 +104,12 @@ def load(
     the environment variable AAE_TF_CACHE names, by default `~/.cache/aae_tf`; later calls read
     that, while the files do not change. Memory then holds labels, the validation and test splits,
     one column at a time, and batches.
+
+    With a time column the rows of a table are the steps of one time series: they are put into the
+    order of time, the first ones train, the next ones validate, the last ones are the test split,
+    and each split is cut into windows, float32 [windows, window, columns], in the units of the
+    file. Windows of the validation split do not overlap, so that a detector can be calibrated on
+    them. A window has the rarest of the labels of its steps.
 
     `"digits"` are the 1,797 images of 8x8 pixels that scikit-learn bundles. Any other name is one
     of TensorFlow Datasets, such as `"mnist"` or `"emnist/letters"`, which must have been prepared
@@ -120,6 +136,10 @@ def load(
         exclude: names of columns of a table that are left out.
         stream: whether the training rows of a table stay in a file. By default those of files of
             more than 256 MiB together.
+        time_column: name of the column of times of a table: dates, or numbers.
+        window: with a time column, the steps of a window.
+        stride: with a time column, the steps from one training or test window to the next.
+        largest_gap: with a time column, see `data.windows`: no window is cut across a gap.
 
     Returns:
         `Dataset`.
@@ -152,6 +172,20 @@ def load(
             "Expected `label_column`, `kinds`, `exclude` and `stream` to be left out but for a "
             f"table, in a CSV or Parquet file. Received: name={name!r}."
         )
+    if time_column is not None:
+        if not tables or kinds or stream:
+            raise ValueError(
+                "Expected `time_column` for a table, in a CSV or Parquet file, with `kinds` and "
+                f"`stream` left out. Received: time_column={time_column!r}, name={name!r}, "
+                f"kinds={kinds}, stream={stream}."
+            )
+        check_window(window, stride, largest_gap)
+        shares = tuple(_SHARE if share is None else share for share in (validation, test))
+        rows = read_rows(name, label_column)
+        steps = read_steps(rows.x, rows.y, time_column, name, exclude=exclude)
+        parts = split_steps(steps, *shares)
+        cut = (window, stride, largest_gap)
+        return _window_splits(name, parts, *cut, labels, rows.class_names, seed)
     if stream is None:
         stream = sum(Path(path).stat().st_size for path in tables) > _LARGEST_IN_MEMORY
     if stream:
@@ -180,49 +214,36 @@ def load(
     )
 
 
-def labelled_subset(y: Any, num_labels: int, seed: int = 0) -> np.ndarray:
-    """Keeps a random, class-balanced subset of the labels and set the others to -1.
-
-    Every class keeps `num_labels / num_classes` labels. With the same seed, a smaller subset is a
-    part of a larger one.
-
-    Args:
-        y: integer array [n], classes 0, 1, ...; -1 where a label is unknown already.
-        num_labels: int, number of labels to keep, a multiple of the number of classes in `y`.
-        seed: int, seed of the choice, at least 0.
-
-    Returns:
-        int64 [n], with -1 where the label is not kept.
-
-    Raises:
-        TypeError: if `y` holds no integers, or another argument is no integer.
-        ValueError: if `y` is no vector with known labels, if a class has too few of them, or if
-            `num_labels` cannot be shared equally.
-
-    Example:
-
-    >>> labelled_subset([0, 0, 1, 1, 1], num_labels=2, seed=0).tolist()
-    [0, -1, -1, -1, 1]
-
-    References:
-        Makhzani et al. 2016, *Adversarial Autoencoders*, section 5 (arXiv:1511.05644).
-    """
-    y = check_labels(y, "y", required="some")
-    check_integer("num_labels", num_labels)
-    check_integer("seed", seed)
-    classes, counts = np.unique(y[y >= 0], return_counts=True)
-    per_class, remainder = divmod(num_labels, len(classes))
-    if remainder or per_class > counts.min():
-        raise ValueError(
-            f"Expected `num_labels` to be a multiple of the {len(classes)} classes, and at most "
-            f"{len(classes) * counts.min()}, as the smallest class has {counts.min()} labels. "
-            f"Received: num_labels={num_labels}."
-        )
-    rng = np.random.default_rng(seed)
-    subset = np.full(y.shape, -1, np.int64)
-    for label in classes:
-        subset[rng.permutation(np.flatnonzero(y == label))[:per_class]] = label
-    return subset
+def _window_splits(
+    name: str,
+    parts: tuple[Steps, Steps, Steps],
+    window: int,
+    stride: int,
+    largest_gap: float | None,
+    labels: int | None,
+    class_names: tuple[str, ...],
+    seed: int,
+) -> Dataset:
+    cuts = [
+        part.windows(window, step, largest_gap, f"the {split} split")
+        for part, step, split in zip(parts, (stride, window, stride), _SPLITS, strict=True)
+    ]
+    known = np.concatenate([part.y[part.y >= 0] for part in parts])
+    frequencies = np.bincount(known, minlength=len(class_names))
+    y = [part.window_labels(cut, frequencies) for part, cut in zip(parts, cuts, strict=True)]
+    return Dataset(
+        name=name,
+        x_train=cuts[0].x,
+        y_train=y[0] if labels is None else labelled_subset(y[0], labels, seed),
+        x_validation=cuts[1].x,
+        y_validation=y[1],
+        x_test=cuts[2].x,
+        y_test=y[2],
+        num_classes=len(class_names),
+        class_names=class_names,
+        steps=parts[2],
+        column_names=parts[2].column_names,
+    )
 
 
 def _split(

@@ -128,7 +128,17 @@ def windows(
                     f"Expected `time_column` to be one of {', '.join(map(repr, columns))}. "
                     f"Received: time_column={time_column!r}."
                 )
-            begins = _ends_of_gaps(columns.pop(time_column), time_column, largest_gap)
+            place = f"column {time_column!r} of `x`"
+            column = as_column(columns.pop(time_column), place)
+            times = times_of(column, place)
+            backwards = np.flatnonzero(np.diff(times) < 0.0)
+            if len(backwards):
+                row = int(backwards[0]) + 1
+                raise ValueError(
+                    f"Expected {place} to have times that do not go backwards. "
+                    f"Received: {column[row]} in row {row}."
+                )
+            begins = ends_of_gaps(times, largest_gap)
         names = tuple(columns)
         places = {name: f"column {name!r} of `x`" for name in names}
         x = np.column_stack(
@@ -139,13 +149,31 @@ def windows(
         raise ValueError(
             f"Expected `x` of shape [rows, columns]. Received: x.shape={series.shape}."
         )
+    return cut(series, begins, length, stride, names)
+
+
+def cut(
+    series: np.ndarray, begins: np.ndarray, length: int, stride: int, names: tuple[str, ...]
+) -> Windows:
+    """Cuts rows into windows.
+
+    Args:
+        series: float32 [rows, columns].
+        begins: int64 [gaps], the first row after each gap.
+        length: steps of a window.
+        stride: steps from one window to the next.
+        names: names of the columns, or none.
+
+    Raises:
+        ValueError: if there is no window.
+    """
     # Between two gaps, windows begin anew.
     edges = [0, *begins.tolist(), len(series)]
     starts = np.concatenate(
         [np.arange(first, last - length + 1, stride) for first, last in itertools.pairwise(edges)]
     ).astype(np.int64)
     if not len(starts):
-        longest = int(np.diff(edges).max())
+        longest = longest_part(begins, len(series))
         raise ValueError(
             f"Expected `length` to be at most {longest}, the longest part of `x` without a gap. "
             f"Received: length={length}."
@@ -153,12 +181,27 @@ def windows(
     return Windows(series[starts[:, None] + np.arange(length)], starts, len(series), names)
 
 
-def _ends_of_gaps(values: Any, name: str, largest_gap: float | None) -> np.ndarray:
-    """Finds the rows that follow a gap."""
-    place = f"column {name!r} of `x`"
-    column = as_column(values, place)
+def longest_part(begins: np.ndarray, rows: int) -> int:
+    """Returns the number of rows of the longest part without a gap."""
+    return int(np.diff([0, *begins.tolist(), rows]).max())
+
+
+def times_of(column: np.ndarray, place: str) -> np.ndarray:
+    """Turns dates into seconds; numbers stay as they are.
+
+    Args:
+        column: dates as text or datetimes, or numbers [n], as `as_column` gives them.
+        place: what it is, for messages.
+
+    Returns:
+        float64 [n].
+
+    Raises:
+        ValueError: if one is missing, or no date; the message names its row.
+    """
     exact = column
-    if column.dtype.kind == "O" and not all(isinstance(each, int | float) for each in column[:1]):
+    known = (each for each in column.tolist() if not is_missing(each))
+    if column.dtype.kind == "O" and not isinstance(next(known, 0.0), int | float):
         seconds_of(strings_of(column, place), place)  # refuses what is no date
         exact = np.array([_exact_time(each) for each in column.tolist()], "datetime64[us]")
     if exact.dtype.kind == "M":
@@ -166,15 +209,26 @@ def _ends_of_gaps(values: Any, name: str, largest_gap: float | None) -> np.ndarr
         times[np.isnat(exact)] = np.nan
     else:
         times = column.astype(np.float64)
-    steps = np.diff(times)
-    wrong = np.isnan(times)
-    wrong[1:] |= ~(steps >= 0.0) & ~np.isnan(times[:-1])
-    if wrong.any():
-        row = int(wrong.argmax())
+    missing = np.flatnonzero(np.isnan(times))
+    if len(missing):
+        row = int(missing[0])
         raise ValueError(
-            f"Expected {place} to have times that do not go backwards. "
-            f"Received: {column[row]} in row {row}."
+            f"Expected {place} to have a time in each row. Received: {column[row]} in row {row}."
         )
+    return times
+
+
+def ends_of_gaps(times: np.ndarray, largest_gap: float | None) -> np.ndarray:
+    """Finds the rows that follow a gap.
+
+    Args:
+        times: float64 [n], in order.
+        largest_gap: distance of two rows above which there is a gap; None is 1.5 times the median.
+
+    Returns:
+        int64 [gaps].
+    """
+    steps = np.diff(times)
     if largest_gap is None:
         largest_gap = 1.5 * float(np.median(steps)) if len(steps) else 0.0
     else:

@@ -43,7 +43,7 @@ MODEL_FILE = "model.keras"
 DETECTOR_FILE = "detector.json"
 # Of the held-out rows, the share that scales are measured on; the others calibrate.
 _SCALE_SHARE = 1 / 3
-_FEWEST_ROWS = 10
+FEWEST_ROWS = 10
 _EXAMPLE_RATES = np.array([0.001, 0.1], np.float32)
 
 
@@ -501,8 +501,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _check_rows(self, x: Any) -> np.ndarray:
         rows = self.model.check_inputs(x)
-        if len(rows) < _FEWEST_ROWS:
+        if len(rows) < FEWEST_ROWS:
             raise ValueError(
-                f"Expected `x` to have at least {_FEWEST_ROWS} rows. Received: {len(rows)}."
+                f"Expected `x` to have at least {FEWEST_ROWS} rows. Received: {len(rows)}."
             )
         return rows

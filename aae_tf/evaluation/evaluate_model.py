@@ -45,8 +45,9 @@ def evaluate_model(
 
     - `losses`: what `model.evaluate` gives, by the names of the logs. With an adversarial
       divergence, `<code>_discriminator_accuracy` is the discriminator's on the codes of `x`;
-    - `half_squared_error`: 0.5 |x - x'|^2 per example, nats, x' decoded from the mean codes; of a
-      table in its place `columns`, the mean `losses.ColumnLosses` by column;
+    - `half_squared_error`: 0.5 |x - x'|^2 per example, nats, x' decoded from the mean codes, in
+      standard deviations where the decoder ends in an inverted normalization; of a table in its
+      place `columns`, the mean `losses.ColumnLosses` by column;
     - `codes`, for each code, from one sample of its posterior per input: `mmd_squared`, the
       unbiased estimate of the squared maximum mean discrepancy to the prior under
       `mmd.default_kernel`, from at most 2,000 codes, near zero and of either sign where both
@@ -58,10 +59,10 @@ def evaluate_model(
       `class_prior`: their `total_variation`, and `chi_square` (None if infinite) with its
       `p_value`, see `class_frequency_test`; on models with a class prior;
     - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`,
-      and not of a table;
+      neither of a table nor of such a decoder;
     - `samples`: see `sample_scores`: of as many rows of `x` and samples, at most 2,000, on features
       of a classifier that is trained on `validation`, or on the values themselves where that has
-      no labels; with `samples=True`, and not of a table;
+      no labels; with `samples=True`, and neither of a table nor of such a decoder;
     - `mutual_information_gap`: that of classes and latents; with `y`, on models with an encoder
       and two latents or more;
     - `dci`: completeness and informativeness of the latents about the class, see `dci`, of at most
@@ -129,7 +130,10 @@ def evaluate_model(
     logs = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
     numbers: dict[str, Any] = {"losses": {key: float(value) for key, value in logs.items()}}
     if isinstance(model, BaseAAE):
-        if model.table is None:
+        if model.restores_units:
+            errors = model.score(x)["reconstruction_error"]
+            numbers["half_squared_error"] = float(errors.mean(dtype=np.float64))
+        elif model.table is None:
             errors = np.square(x - model.reconstruct(x), dtype=np.float64)
             numbers["half_squared_error"] = 0.5 * float(errors.sum()) / len(x)
         else:
@@ -138,7 +142,8 @@ def evaluate_model(
         numbers["codes"] = _code_numbers(model, x, y, seed)
     if isinstance(model, ClassStyleAAE):
         numbers["class_frequencies"] = _frequency_numbers(model, x)
-    if validation is not None and model.table is None:
+    # A window has one width for all columns, which must be in the same units.
+    if validation is not None and model.table is None and not model.restores_units:
         numbers["parzen"] = parzen(
             lambda n, seed: model.sample(n, seed=seed),
             validation_x[:_BANDWIDTH_ROWS],
@@ -146,7 +151,7 @@ def evaluate_model(
             num_samples,
             seed,
         )
-    if samples and model.table is None:
+    if samples and model.table is None and not model.restores_units:
         numbers["samples"] = _sample_numbers(model, x, validation_x, validation_y, seed)
     if y is not None and isinstance(model, BaseAAE):
         numbers |= _label_numbers(model, x, y, validation_x, validation_y, clusters, seed)

@@ -215,7 +215,8 @@ class BaseAAE(BaseModel):
         Returns:
             What the exported signature `score` gives. `reconstruction_error`, float32 [n]: half
             the squared distance |x - x'|^2 to the reconstruction; of a table the sum of its
-            `losses.ColumnLosses`. `prior_log_prob`, float32 [n]:
+            `losses.ColumnLosses`, and of a decoder that restores units that of its
+            `losses.StandardizedError`. `prior_log_prob`, float32 [n]:
             the log density of the code under the prior, nats; left out where the prior has no
             density.
 
@@ -236,11 +237,16 @@ class BaseAAE(BaseModel):
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """Names of the columns of `column_errors`: "0", "1", ... for the features of an array."""
-        names = getattr(self.column_losses, "names", None)
-        if names is not None:
-            return tuple(names)
-        return tuple(map(str, range(math.prod(self.encoder.input_shape[1:]))))
+        """Names of the columns of `column_errors`: "0", "1", ... for the features of an array.
+
+        Of windows whose loss has names they are "load[0]", "heat[0]", "load[1]", ..., by step.
+        """
+        names, shape = getattr(self.column_losses, "names", None), self.encoder.input_shape[1:]
+        if names is None:
+            return tuple(map(str, range(math.prod(shape))))
+        if self.table is None and len(shape) == 2 and shape[1] == len(names):
+            return tuple(f"{name}[{step}]" for step in range(shape[0]) for name in names)
+        return tuple(names)
 
     def column_errors(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Measures the error of the reconstruction of each column.
@@ -288,10 +294,11 @@ class BaseAAE(BaseModel):
             columns = tf.reshape(error, [-1, math.prod(error.shape[1:])])
         else:
             columns = tf.cast(loss.per_column(inputs, outputs), tf.float32)
-        if self.table is None:
+        if self.table is None and not self.restores_units:
             error = tf.reduce_sum(error, axis=axes)
         else:
-            # Outputs are means and logits, whose distance to features tells nothing.
+            # Outputs are means and logits, or columns in units of their own, whose distance to
+            # inputs tells nothing.
             error = tf.reduce_sum(columns, axis=1)
         terms = {**codes, "column_errors": columns, "reconstruction_error": error}
         if self._has_density():

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf import replicas
-from aae_tf.losses import ColumnLosses, LossTerm
+from aae_tf.losses import LossTerm, StandardizedError
 from aae_tf.losses.weights import Weight
 from aae_tf.models.arguments import serialize_argument
 from aae_tf.models.array_pipeline import batch_arrays, batch_training_arrays
@@ -31,7 +31,7 @@ from aae_tf.training.guard import Guard
 from aae_tf.training.objective import check_rows, divergences_of
 from aae_tf.training.own_terms import asks_for, check_terms
 from aae_tf.training.prior_mismatch import warn_of_mismatch
-from aae_tf.training.reconstruction_loss import Identifier, output_activation
+from aae_tf.training.reconstruction_loss import Identifier, default_loss, output_activation
 from aae_tf.training.schedules import SCHEDULES
 from aae_tf.training.terms import Batch, Code, ExtraTerm, Tensors
 from aae_tf.training.trainer import OptimizerIdentifier, Trainer
@@ -126,7 +126,13 @@ class BaseModel(GenerativeModel):
         compiled = self._compile_arguments.get("reconstruction_loss")
         if hasattr(compiled, "per_column"):
             return compiled
-        return None if self.table is None else ColumnLosses(self.table)
+        default = default_loss(self.table, self.decoder)
+        return default if hasattr(default, "per_column") else None
+
+    @property
+    def restores_units(self) -> bool:
+        """Whether the decoder ends in an inverted normalization: outputs have units."""
+        return self.table is None and StandardizedError.of_decoder(self.decoder) is not None
 
     # The hooks.
 
@@ -192,10 +198,12 @@ class BaseModel(GenerativeModel):
             discriminator_optimizer: the same for the discriminators; None takes a copy of
                 `optimizer`. Not used where no code has a discriminator, so that a model compiles
                 alike whatever its divergence.
-            reconstruction_loss: None is "half_squared_error", or of a table
-                `losses.ColumnLosses(table)`. "half_squared_error" (0.5 |x - x'|^2), "bernoulli"
-                (both in nats, summed over features, averaged over the batch), or a callable of
-                (inputs, outputs) that returns [batch, ...], summed likewise; register it with
+            reconstruction_loss: None is "half_squared_error"; of a table
+                `losses.ColumnLosses(table)`; of a decoder that ends in an inverted
+                `keras.layers.Normalization` `losses.StandardizedError`, in its units.
+                "half_squared_error" (0.5 |x - x'|^2), "bernoulli" (both in nats, summed over
+                features, averaged over the batch), or a callable of (inputs, outputs) that
+                returns [batch, ...], summed likewise; register it with
                 `keras.saving.register_keras_serializable`, or a saved model will not load. Or a
                 loss of Keras, by name ("mse", "mae"), class or instance, whose number is that of
                 Keras: averaged over features and batch, unless its `reduction` is "sum" or None,
@@ -240,8 +248,7 @@ class BaseModel(GenerativeModel):
         """
         check_unknown(unknown)
         if reconstruction_loss is None:
-            default = "half_squared_error"
-            reconstruction_loss = default if self.table is None else ColumnLosses(self.table)
+            reconstruction_loss = default_loss(self.table, self.decoder)
         has_metrics = bool(metrics or weighted_metrics)
         if has_metrics and not self.reconstructs:
             raise ValueError(
@@ -569,6 +576,7 @@ class BaseModel(GenerativeModel):
             unit_interval=self._compile_arguments.get("reconstruction_loss") == "bernoulli",
             sigmoid=self.reconstructs and output_activation(decoder) is keras.activations.sigmoid,
             rescaling=rescaling[0] if rescaling else None,
+            any_range=self.restores_units,
             skips_non_finite=fitting and self.trainer is not None and self.trainer.is_guarded,
             check_rows=functools.partial(check_rows, divergences_of(self)),
             table=self.table_inputs,

@@ -64,6 +64,7 @@ class InputRules(NamedTuple):
         unit_interval: whether targets must lie in [0, 1].
         sigmoid: whether outputs lie in [0, 1].
         rescaling: name of a layer of the encoder that rescales its inputs, if there is one.
+        any_range: whether the networks standardize inputs and give outputs in their units.
         skips_non_finite: whether a batch that is not finite is skipped, as the guard does, and so
             does not end what is under way.
         check_rows: raises ValueError where a batch has too few rows for a divergence.
@@ -78,6 +79,7 @@ class InputRules(NamedTuple):
     unit_interval: bool = False
     sigmoid: bool = False
     rescaling: str | None = None
+    any_range: bool = False
     skips_non_finite: bool = False
     check_rows: Callable[[int], None] | None = None
     table: TableInputs | None = None
@@ -110,6 +112,7 @@ def check_arrays(argument: str, x: Any, y: Any, sample_weight: Any, rules: Input
             targets=targets,
             sigmoid=rules.sigmoid,
             rescaling=rules.rescaling,
+            any_range=rules.any_range,
             whole=rules.labels.whole,
         )
     if sample_weight is not None:

@@ -1,8 +1,10 @@
 """Encoders and decoders of windows of time series: convolutions over time, and recurrent layers."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
+import numpy as np
 
 from aae_tf.checks import check_dimension, check_sizes
 from aae_tf.networks.layers import dense_layers, layer_seeds
@@ -16,6 +18,7 @@ def conv1d_encoder(
     activation: str = "relu",
     seed: int | None = None,
     name: str = "encoder",
+    normalization: keras.layers.Normalization | None = None,
 ) -> keras.Model:
     """Builds an encoder of strided convolutions over time, then dense layers.
 
@@ -28,12 +31,16 @@ def conv1d_encoder(
         activation: Keras name of the hidden activation.
         seed: integer that fixes the initial weights; None draws anew.
         name: name of the network.
+        normalization: adapted `keras.layers.Normalization` of the columns, axis=-1: inputs are in
+            the units of its data, and standardized first.
 
     Returns:
         `keras.Model` from [batch, length, columns] to [batch, units[-1]].
 
     Raises:
-        ValueError: if a size is not a positive integer, or the length is not divisible.
+        TypeError: if `normalization` is no such layer.
+        ValueError: if a size is not a positive integer, the length is not divisible, or
+            `normalization` is not adapted to so many columns.
 
     Example:
 
@@ -44,7 +51,7 @@ def conv1d_encoder(
     shape = _check_window("input_shape", input_shape, len(filters))
     seeds = layer_seeds(seed)
     inputs = keras.Input(shape, name="inputs")
-    x = inputs
+    x = _standardize(inputs, normalization)
     for channels in filters:
         x = keras.layers.Conv1D(
             channels,
@@ -69,6 +76,7 @@ def conv1d_decoder(
     output_activation: str = "linear",
     seed: int | None = None,
     name: str = "decoder",
+    normalization: keras.layers.Normalization | None = None,
 ) -> keras.Model:
     """Builds a decoder of dense layers, then transposed convolutions over time.
 
@@ -82,12 +90,16 @@ def conv1d_decoder(
         output_activation: Keras name of the last activation, a layer of its own.
         seed: integer that fixes the initial weights; None draws anew.
         name: name of the network.
+        normalization: the same as that of the encoder: its inverse comes last, so that outputs are
+            in the units of its data.
 
     Returns:
         `keras.Model` from [batch, code_dim] to float32 [batch, length, columns].
 
     Raises:
-        ValueError: if a size is not a positive integer, or the length is not divisible.
+        TypeError: if `normalization` is no such layer.
+        ValueError: if a size is not a positive integer, the length is not divisible, or
+            `normalization` is not adapted to so many columns.
 
     Example:
 
@@ -113,7 +125,8 @@ def conv1d_decoder(
             activation=None if last else activation,
             kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
         )(x)
-    outputs = keras.layers.Activation(output_activation, dtype="float32", name="outputs")(x)
+    x = keras.layers.Activation(output_activation, dtype="float32", name="outputs")(x)
+    outputs = _standardize(x, normalization, invert=True)
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -122,6 +135,7 @@ def recurrent_encoder(
     units: Sequence[int] = (64,),
     seed: int | None = None,
     name: str = "encoder",
+    normalization: keras.layers.Normalization | None = None,
 ) -> keras.Model:
     """Builds an encoder of gated recurrent units, whose last state is the features.
 
@@ -130,12 +144,16 @@ def recurrent_encoder(
         units: width of each layer; the last is the number of features.
         seed: integer that fixes the initial weights; None draws anew.
         name: name of the network.
+        normalization: adapted `keras.layers.Normalization` of the columns, axis=-1: inputs are in
+            the units of its data, and standardized first.
 
     Returns:
         `keras.Model` from [batch, length, columns] to [batch, units[-1]], features in [-1, 1].
 
     Raises:
-        ValueError: if a size is not a positive integer.
+        TypeError: if `normalization` is no such layer.
+        ValueError: if a size is not a positive integer, or `normalization` is not adapted to so
+            many columns.
 
     Example:
 
@@ -144,7 +162,8 @@ def recurrent_encoder(
     """
     shape = _check_window("input_shape", input_shape)
     inputs = keras.Input(shape, name="inputs")
-    x = _recurrent_layers(inputs, units, layer_seeds(seed), last_state=True)
+    x = _standardize(inputs, normalization)
+    x = _recurrent_layers(x, units, layer_seeds(seed), last_state=True)
     return keras.Model(inputs, x, name=name)
 
 
@@ -155,6 +174,7 @@ def recurrent_decoder(
     output_activation: str = "linear",
     seed: int | None = None,
     name: str = "decoder",
+    normalization: keras.layers.Normalization | None = None,
 ) -> keras.Model:
     """Builds a decoder of gated recurrent units that receive the code at every step.
 
@@ -165,12 +185,16 @@ def recurrent_decoder(
         output_activation: Keras name of the last activation, a layer of its own.
         seed: integer that fixes the initial weights; None draws anew.
         name: name of the network.
+        normalization: the same as that of the encoder: its inverse comes last, so that outputs are
+            in the units of its data.
 
     Returns:
         `keras.Model` from [batch, code_dim] to float32 [batch, length, columns].
 
     Raises:
-        ValueError: if a size is not a positive integer.
+        TypeError: if `normalization` is no such layer.
+        ValueError: if a size is not a positive integer, or `normalization` is not adapted to so
+            many columns.
 
     Example:
 
@@ -184,7 +208,8 @@ def recurrent_decoder(
     x = _recurrent_layers(x, units, seeds, last_state=False)
     initializer = keras.initializers.GlorotUniform(seed=next(seeds))
     x = keras.layers.Dense(columns, kernel_initializer=initializer)(x)
-    outputs = keras.layers.Activation(output_activation, dtype="float32", name="outputs")(x)
+    x = keras.layers.Activation(output_activation, dtype="float32", name="outputs")(x)
+    outputs = _standardize(x, normalization, invert=True)
     return keras.Model(inputs, outputs, name=name)
 
 
@@ -200,6 +225,40 @@ def _recurrent_layers(
             recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
         )(x)
     return x
+
+
+def _standardize(x: Any, normalization: Any, invert: bool = False) -> Any:
+    """Adds a layer that standardizes [batch, length, columns], or one that restores the units."""
+    if normalization is None:
+        return x
+    if not isinstance(normalization, keras.layers.Normalization):
+        raise TypeError(
+            "Expected `normalization` to be a keras.layers.Normalization. "
+            f"Received: normalization={normalization!r}."
+        )
+    columns = x.shape[-1]
+    given = normalization.mean if normalization.built else normalization.input_mean
+    if given is None or np.size(given) != columns:
+        found = "no data yet" if given is None else f"{np.size(given)} columns"
+        raise ValueError(
+            f"Expected `normalization` to be adapted to data of {columns} columns, with axis=-1. "
+            f"Received: {found}."
+        )
+    if not normalization.built:
+        normalization.build(tuple(x.shape))
+    mean, variance = (
+        np.ravel(keras.ops.convert_to_numpy(each)).tolist()
+        for each in (normalization.mean, normalization.variance)
+    )
+    # A layer of its own, whose numbers stand in the config: one layer would be saved twice.
+    return keras.layers.Normalization(
+        axis=-1,
+        mean=mean,
+        variance=variance,
+        invert=invert,
+        dtype="float32",
+        name="units" if invert else "standardized",
+    )(x)
 
 
 def _check_window(argument: str, shape: Sequence[int], halvings: int = 0) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from aae_tf.runs.parts import (
     build_optimizers,
     build_posterior,
     build_prior,
+    build_reconstruction_loss,
     build_weight,
 )
 from aae_tf.runs.training_data import TrainingData
@@ -48,8 +49,7 @@ def build_model(recipe: Recipe, data: TrainingData) -> BaseModel:
         model = MODELS[recipe.model](recipe, data)
         model.compile(
             **build_optimizers(recipe, data.steps_per_epoch),
-            # Columns have losses of their own.
-            reconstruction_loss=None if data.table is not None else recipe.reconstruction_loss,
+            reconstruction_loss=build_reconstruction_loss(recipe, data),
             reconstruction_weight=recipe.reconstruction_weight,
             schedule=recipe.schedule,
             steps_per_execution=recipe.steps_per_execution,
@@ -207,8 +207,9 @@ def _latent(recipe: Recipe, data: TrainingData, discriminator_width: int) -> dic
 
 
 def _discriminator_units(recipe: Recipe, data: TrainingData) -> tuple[int, ...] | None:
-    """Gives the widths of the recipe; of a table by default those of its encoder."""
-    if recipe.discriminator_units is None and data.table is not None:
+    """Gives the widths of the recipe; of columns by default those of a table's encoder."""
+    has_columns = data.table is not None or data.columns is not None
+    if recipe.discriminator_units is None and has_columns:
         return TABULAR_UNITS
     return recipe.discriminator_units
 

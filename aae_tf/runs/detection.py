@@ -42,6 +42,23 @@ def keep_normal(dataset: Dataset) -> Dataset:
     return dataclasses.replace(dataset, **kept)
 
 
+def check_calibration_rows(dataset: Dataset) -> None:
+    """Checks, before anything is trained, that a detector can be calibrated.
+
+    Raises:
+        ValueError: if the validation split has too few rows.
+    """
+    from aae_tf.detector.anomaly_detector import FEWEST_ROWS
+
+    count = len(dataset.x_validation)
+    if count < FEWEST_ROWS:
+        what = "rows" if dataset.steps is None else "windows that do not overlap"
+        raise ValueError(
+            f"Expected `validation` to hold out at least {FEWEST_ROWS} normal {what} with "
+            f"task='anomaly', which calibrate the detector. Received: {count}."
+        )
+
+
 def write_detector(
     folder: Path, model: BaseAAE, recipe: Recipe, dataset: Dataset
 ) -> AnomalyDetector:

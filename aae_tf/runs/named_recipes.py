@@ -41,6 +41,8 @@ def make_recipe(options: Mapping[str, Any], name: str | None = None) -> Recipe:
     model = options.get("model", start.get("model", Recipe.model))
     if name is None or model != start.get("model", Recipe.model):
         start = {**start, **DEFAULTS.get(model, {})}
+    if options.get("time_column") is not None:
+        start = {**start, "network": "conv1d"}
     fields = dataclasses.fields(Recipe)
     defaults = {field.name: field.default for field in fields}
     unused = unused_fields(fields, {**defaults, **start, **options})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aae_tf.losses.weights import Weight
     from aae_tf.posteriors import Posterior
     from aae_tf.runs.recipe import Recipe
-    from aae_tf.runs.training_data import TrainingData
+    from aae_tf.runs.training_data import TrainingData, WindowColumns
 
 Shape = tuple[int, ...]
 
@@ -31,6 +31,11 @@ def build_encoder(recipe: Recipe, data: TrainingData, seed: int) -> keras.Model:
     """Builds the encoder of a recipe."""
     from aae_tf import networks
 
+    if data.columns is not None:
+        options = _sequence_arguments(recipe, data.columns, recipe.units, recipe.activation, seed)
+        if recipe.network == "recurrent":
+            return networks.recurrent_encoder(data.shape, **options)
+        return networks.conv1d_encoder(data.shape, **options)
     arguments: dict[str, Any] = {
         "activation": recipe.activation,
         "batch_normalization": recipe.batch_normalization,
@@ -89,6 +94,12 @@ def build_decoder(recipe: Recipe, data: TrainingData, width: int, seed: int) -> 
     """Builds the decoder of a recipe from codes [batch, width]."""
     from aae_tf import networks
 
+    if data.columns is not None:
+        units = None if recipe.units is None else recipe.units[::-1]
+        options = _sequence_arguments(recipe, data.columns, units, recipe.decoder_activation, seed)
+        if recipe.network == "recurrent":
+            return networks.recurrent_decoder(data.shape, width, **options)
+        return networks.conv1d_decoder(data.shape, width, **options)
     arguments: dict[str, Any] = {"activation": recipe.decoder_activation, "seed": seed}
     if recipe.units is not None:
         arguments["units"] = recipe.units[::-1]
@@ -100,6 +111,31 @@ def build_decoder(recipe: Recipe, data: TrainingData, width: int, seed: int) -> 
     if data.table is not None:
         return networks.tabular_decoder(data.table, width, **{"units": TABULAR_UNITS, **arguments})
     return networks.mlp_decoder(data.shape, width, **arguments)
+
+
+def _sequence_arguments(
+    recipe: Recipe, columns: WindowColumns, units: Shape | None, activation: str, seed: int
+) -> dict[str, Any]:
+    """Gives the arguments of a network of windows, which standardizes them or restores units."""
+    import keras
+
+    normalization = keras.layers.Normalization(
+        mean=columns.mean.tolist(), variance=columns.variance.tolist()
+    )
+    arguments: dict[str, Any] = {"normalization": normalization, "seed": seed}
+    if units is not None:
+        arguments["units"] = units
+    # Recurrent units have activations of their own.
+    return arguments if recipe.network == "recurrent" else {**arguments, "activation": activation}
+
+
+def build_reconstruction_loss(recipe: Recipe, data: TrainingData) -> Any:
+    """Builds the reconstruction loss of a recipe; columns have losses of their own."""
+    from aae_tf import losses
+
+    if data.columns is not None:
+        return losses.StandardizedError((data.columns.variance**0.5).tolist(), data.columns.names)
+    return None if data.table is not None else recipe.reconstruction_loss
 
 
 def build_posterior(recipe: Recipe) -> Posterior:

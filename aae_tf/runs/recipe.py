@@ -19,6 +19,7 @@ from aae_tf.runs.variants import (
     WITH_ENCODER,
     WITH_FEW_LABELS,
     WITH_STYLE,
+    WITHOUT_STYLE,
     check_compatible,
 )
 
@@ -29,7 +30,7 @@ DIVERGENCES = ("adversarial", "mmd", "energy", "sliced")
 SCHEDULES = ("joint", "alternating")
 RECONSTRUCTION_LOSSES = ("half_squared_error", "bernoulli")
 PRIORS = ("gaussian", "ring_mixture", "swiss_roll", "uniform")
-NETWORKS = ("mlp", "conv")
+NETWORKS = ("mlp", "conv", "conv1d", "recurrent")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "tanh")
 OPTIMIZERS = ("adam", "sgd")
 LEARNING_RATE_SCHEDULES = ("constant", "linear", "step")
@@ -79,6 +80,23 @@ class Recipe:
         "kinds of columns in place of those inferred: port=categorical,age=numeric; others are "
         "count, boolean and date",
         panel=DATA,
+    )
+    time_column: str | None = setting(
+        None,
+        "column of times of a table whose rows are the steps of one time series: windows of it are "
+        "the inputs, and the splits follow each other",
+        models=WITHOUT_STYLE,
+        panel=DATA,
+    )
+    window: int = setting(32, "steps of a window of a time series", check_dimension, panel=DATA)
+    stride: int = setting(
+        1, "steps from one window to the next, but in validation", check_dimension, panel=DATA
+    )
+    largest_gap: float | None = setting(
+        None,
+        "distance of two steps across which no window is cut, in seconds or in the units of the "
+        "times; by default 1.5 times the median",
+        check_positive,
     )
     validation: float | None = setting(
         None,
@@ -205,18 +223,22 @@ class Recipe:
         0.0, "share of the training before it counts, in [0, 1)", check_rate, models=WITH_STYLE
     )
     network: str = setting(
-        "mlp", "kind of encoder and decoder", choices=NETWORKS, panel=MODEL
+        "mlp",
+        "kind of encoder and decoder; of a time series conv1d, the default there, or recurrent",
+        choices=NETWORKS,
+        panel=MODEL,
     )  # fmt: skip
     units: tuple[int, ...] | None = setting(
         None,
         "widths of the encoder's dense layers, which the decoder mirrors; by default 1000,1000 "
-        "for mlp, 256 for conv",
+        "for mlp, 256 for conv, 64 for a time series",
         check_sizes,
         panel=MODEL,
     )
     discriminator_units: tuple[int, ...] | None = setting(
         None,
-        "widths of the discriminators' layers; by default 1000,1000, of a table 256,256",
+        "widths of the discriminators' layers; by default 1000,1000, of a table or a time series "
+        "256,256",
         check_sizes,
         models=WITH_DIVERGENCE,
         panel=MODEL,

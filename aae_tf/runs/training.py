@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aae_tf.runs.builders import build_model
-from aae_tf.runs.detection import write_detector
+from aae_tf.runs.detection import check_calibration_rows, write_detector
 from aae_tf.runs.errors import OutOfTime, UserError, as_user_error, refused_write
 from aae_tf.runs.figures import figure_callbacks
 from aae_tf.runs.recipe import Recipe
@@ -111,9 +111,14 @@ def train_run(
         # Of rows in a file, what is read in a moment.
         rows = slice(None if isinstance(dataset.x_train, np.ndarray) else _ROWS_CHECKED)
         check_training_data(
-            np.asarray(dataset.x_train[rows]), None if labels is None else labels[rows], "x_train"
+            np.asarray(dataset.x_train[rows]),
+            None if labels is None else labels[rows],
+            "x_train",
+            any_range=data.columns is not None,
         )
         model.check_labels(labels)
+        if recipe.task == "anomaly":
+            check_calibration_rows(dataset)
     unfinished = UnfinishedRun(out)
     with cluster.report_lost_worker(), contextlib.ExitStack() as stack:
 

@@ -32,6 +32,8 @@ class TrainingData(NamedTuple):
         fit: arguments of `fit` for validation; none where no rows are held out.
         table: the columns of a table; None for arrays.
         class_names: names of the classes; None where they are the numbers, or there are none.
+        columns: of windows of a time series the names of the columns, and their means and variances
+            in the training windows, by which networks standardize; None elsewhere.
         in_unit_interval: whether inputs lie in [0, 1], so that a decoder may end in a sigmoid.
     """
 
@@ -43,6 +45,21 @@ class TrainingData(NamedTuple):
     table: TableSchema | None = None
     in_unit_interval: bool = True
     class_names: tuple[str, ...] | None = None
+    columns: WindowColumns | None = None
+
+
+class WindowColumns(NamedTuple):
+    """The columns of windows of a time series.
+
+    Attributes:
+        names: names of the columns.
+        mean: float64 [columns], over the training windows.
+        variance: float64 [columns], positive.
+    """
+
+    names: tuple[str, ...]
+    mean: np.ndarray
+    variance: np.ndarray
 
 
 def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
@@ -78,7 +95,18 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
         and dataset.table is None
         and bool(x.min() >= 0.0 and x.max() <= 1.0),
         names if has_names else None,
+        _window_columns(dataset),
     )
+
+
+def _window_columns(dataset: Dataset) -> WindowColumns | None:
+    if dataset.steps is None:
+        return None
+    x = np.asarray(dataset.x_train)
+    mean = x.mean(axis=(0, 1), dtype=np.float64)
+    # Not of the squares: a column may be far from zero.
+    variance = np.square(x - mean).mean(axis=(0, 1))
+    return WindowColumns(dataset.column_names, mean, variance)
 
 
 def training_batches(recipe: Recipe, dataset: Dataset, epoch: int, step: int) -> tf.data.Dataset:

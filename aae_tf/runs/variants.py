@@ -46,6 +46,11 @@ WITH_DIVERGENCE = tuple(name for name in VARIANTS if name != "vae")
 WITH_FEW_LABELS = tuple(name for name, v in VARIANTS.items() if v.labels in ("some", "any"))
 WITH_STYLE = tuple(name for name, variant in VARIANTS.items() if variant.splits_code)
 
+# Their terms change inputs by a length, which asks for columns in the same units.
+WITHOUT_STYLE = tuple(name for name in WITH_ENCODER if name not in WITH_STYLE)
+# Networks of windows of a time series.
+SEQUENCE_NETWORKS = ("conv1d", "recurrent")
+
 # Fields that have an effect only with certain values of others: the fields, the condition, and the
 # fields that an error message names as its reason.
 _RULES: tuple[tuple[Sequence[str], Callable[[Values], bool], Sequence[str]], ...] = (
@@ -68,6 +73,27 @@ _RULES: tuple[tuple[Sequence[str], Callable[[Values], bool], Sequence[str]], ...
         ("learning_rate_steps",),
         lambda values: values["learning_rate_schedule"] == "step",
         ("learning_rate_schedule",),
+    ),
+    (
+        ("window", "stride", "largest_gap"),
+        lambda values: values["time_column"] is not None,
+        ("time_column",),
+    ),
+    # Windows have a loss of their own, in standard deviations of their columns.
+    (
+        ("column_kinds", "reconstruction_loss", "decoder_fit_steps"),
+        lambda values: values["time_column"] is None,
+        ("time_column",),
+    ),
+    (
+        ("batch_normalization", "input_noise", "dropout", "decoder_input_noise"),
+        lambda values: values["network"] not in SEQUENCE_NETWORKS,
+        ("network",),
+    ),
+    (
+        ("activation", "decoder_activation"),
+        lambda values: values["network"] != "recurrent",
+        ("network",),
     ),
     (("start_epochs",), lambda values: values["starts"] > 1, ("starts",)),
     # With `labels=None` all labels are kept, and batches have no unlabelled part.
@@ -138,6 +164,18 @@ def check_compatible(fields: Sequence[dataclasses.Field[Any]], values: Values) -
                 f"Expected `{name}` to be {' or '.join(map(repr, choices))} with "
                 f"model={model!r}. Received: {name}={values[name]!r}."
             )
+    network, is_series = values["network"], values["time_column"] is not None
+    if (network in SEQUENCE_NETWORKS) != is_series:
+        raise ValueError(
+            f"Expected `network` to be {' or '.join(map(repr, SEQUENCE_NETWORKS))} with "
+            "`time_column`, and only there. "
+            f"Received: network={network!r}, time_column={values['time_column']!r}."
+        )
+    if network == "conv1d" and values["window"] % 4:
+        raise ValueError(
+            "Expected `window` to be divisible by 4 with network='conv1d', which halves it twice. "
+            f"Received: window={values['window']}."
+        )
     if labels is not None and VARIANTS[model].labels == "some":
         check_integer("labels", labels, minimum=1)
     if values["starts"] > 1 and values["start_epochs"] >= values["epochs"]:

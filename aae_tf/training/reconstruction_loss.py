@@ -8,6 +8,9 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from aae_tf.losses import ColumnLosses, StandardizedError
+from aae_tf.tables.schema import TableSchema
+
 Function: TypeAlias = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Identifier: TypeAlias = str | Function | keras.losses.Loss | type[keras.losses.Loss]
 
@@ -150,6 +153,22 @@ def _ends_in_sigmoid(decoder: keras.Model) -> bool:
     return (
         isinstance(last, keras.layers.Activation) and last.activation is keras.activations.sigmoid
     )
+
+
+def default_loss(table: TableSchema | None, decoder: keras.Model) -> Any:
+    """Returns the `reconstruction_loss` that a model takes where it is given none.
+
+    Args:
+        table: the columns of the inputs, or None.
+        decoder: the network that makes the outputs.
+
+    Returns:
+        `losses.ColumnLosses` of a table; `losses.StandardizedError` where the decoder ends in an
+        inverted normalization; else "half_squared_error".
+    """
+    if table is not None:
+        return ColumnLosses(table)
+    return StandardizedError.of_decoder(decoder) or "half_squared_error"
 
 
 def output_activation(network: keras.Model) -> Callable[..., Any] | None:

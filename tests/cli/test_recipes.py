@@ -29,5 +29,7 @@ def test_a_recipe_is_shown_with_the_fields_of_its_model(invoke):
 
 def test_every_field_is_shown_somewhere(invoke):
     shown = "".join(invoke("recipes", name).output for name in RECIPES)
+    # A time series is one's own: no named recipe has one.
     names = {field.name for field in dataclasses.fields(Recipe)}
+    names -= {"window", "stride", "largest_gap"}
     assert {name for name in names if f"{name} " in shown} == names

@@ -139,6 +139,16 @@ def test_decoders_end_in_an_activation_of_their_own():
         (lambda: networks.conv1d_encoder((10, 2)), "`input_shape` .* divisible by 4"),
         (lambda: networks.conv1d_decoder((10, 2), 2), "`output_shape` .* divisible by 4"),
         (lambda: networks.conv1d_encoder((8, 2), kernel_size=0), "`kernel_size`"),
+        (
+            lambda: networks.recurrent_encoder((8, 2), normalization=keras.layers.Normalization()),
+            "`normalization` to be adapted to data of 2 columns.*no data yet",
+        ),
+        (
+            lambda: networks.conv1d_decoder(
+                (8, 2), 2, normalization=keras.layers.Normalization(mean=[0.0], variance=[1.0])
+            ),
+            "`normalization` to be adapted to data of 2 columns.*1 columns",
+        ),
         (lambda: networks.recurrent_encoder((8,)), r"`input_shape` to be \(length, columns\)"),
         (lambda: networks.recurrent_decoder((8, 2), 2, units=()), "`units`"),
     ],
@@ -146,3 +156,28 @@ def test_decoders_end_in_an_activation_of_their_own():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_normalization_standardizes_inputs_and_restores_the_units_of_outputs():
+    x = np.random.default_rng(0).normal([5.0, -1e3], [0.1, 50.0], (40, 8, 2)).astype("float32")
+    layer = keras.layers.Normalization()
+    layer.adapt(x)
+    mean, deviation = x.mean(axis=(0, 1)), x.std(axis=(0, 1))
+    for arguments in (
+        {"filters": (2, 3), "units": (4,), "seed": 1},
+        {"units": (4,), "seed": 1},
+    ):
+        kind = "conv1d" if "filters" in arguments else "recurrent"
+        encoder, decoder = (getattr(networks, f"{kind}_{end}") for end in ("encoder", "decoder"))
+        found = encoder((8, 2), normalization=layer, **arguments)(x)
+        expected = encoder((8, 2), **arguments)((x - mean) / deviation)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        codes = np.eye(3, 2, dtype="float32")
+        found = decoder((8, 2), 2, normalization=layer, **arguments)(codes)
+        expected = decoder((8, 2), 2, **arguments)(codes) * deviation + mean
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_normalization_is_a_layer_of_keras():
+    with pytest.raises(TypeError, match="`normalization` to be a keras"):
+        networks.conv1d_encoder((8, 2), normalization=(0.0, 1.0))

@@ -7,7 +7,7 @@ import pytest
 from aae_tf import divergences, mmd, posteriors
 from aae_tf.runs.builders import build_model
 from aae_tf.runs.named_recipes import make_recipe
-from aae_tf.runs.training_data import TrainingData
+from aae_tf.runs.training_data import TrainingData, WindowColumns
 
 DATA = TrainingData((8, 8, 1), 10, None, steps_per_epoch=20, fit={})
 CLASS_STYLE = ("semi-supervised", "clustering", "embedding")
@@ -353,3 +353,22 @@ def test_styles_are_matched_within_classes_if_asked():
     # The code, the ten classes and "unknown".
     assert model.divergence.discriminator.input_shape == (None, model.prior.event_shape[0] + 11)
     assert not build(model="supervised", match_within_classes=False).match_within_classes
+
+
+WINDOWS = TrainingData(
+    (8, 2), 3, None, steps_per_epoch=20, fit={},
+    columns=WindowColumns(("load", "heat"), np.array([0.0, 5.0]), np.array([4.0, 9.0])),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "network"), [("aae", "conv1d"), ("vae", "recurrent"), ("label-guided", "conv1d")]
+)
+def test_networks_of_windows_standardize_them(model, network):
+    built = build(WINDOWS, model=model, network=network, time_column="time", window=8)
+    kind = keras.layers.Conv1D if network == "conv1d" else keras.layers.GRU
+    assert any(isinstance(layer, kind) for layer in built.encoder.layers)
+    assert built.encoder.layers[1].input_mean == [0.0, 5.0]
+    assert built.column_losses.deviations == (2.0, 3.0)
+    assert built.column_names[:2] == ("load[0]", "heat[0]")
+    assert built.decoder.layers[-1].invert
