@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import warnings
@@ -15,36 +14,35 @@ import numpy as np
 import tensorflow as tf
 
 from aae_tf import mmd
-from aae_tf.checks import (
-    check_bool,
-    check_dimension,
-    check_integer,
-    check_positive,
-    import_extra,
-)
+from aae_tf.checks import import_extra
 from aae_tf.data.conversions import collect_pairs, column_names
 from aae_tf.detector.calibration import Calibration
+from aae_tf.detector.detector_arguments import FEWEST_ROWS, check_arguments, rate_of_rows
+from aae_tf.detector.detector_file import (
+    DETECTOR_FILE,
+    MODEL_FILE,
+    read_detector_file,
+    write_detector_file,
+)
+from aae_tf.detector.detector_signatures import (
+    detector_signatures,
+    explain_terms,
+    score_of_terms,
+)
 from aae_tf.detector.drift_monitor import FEWEST_CODES, DriftMonitor
 from aae_tf.detector.typical_rows import TypicalRows
 from aae_tf.export.export_model import export_model
 from aae_tf.export.exportable import Signature
 from aae_tf.export.saved_model import full_precision
-from aae_tf.files import write_atomically
 from aae_tf.models import BaseAAE
-from aae_tf.models.base_aae import SCORES
 from aae_tf.models.generative_model import join_rows
-from aae_tf.training.terms import Tensors
 
 import_extra("sklearn", "data", "AnomalyDetector")
 from sklearn.base import BaseEstimator, OutlierMixin  # noqa: E402
 from sklearn.utils.validation import check_is_fitted  # noqa: E402
 
-MODEL_FILE = "model.keras"
-DETECTOR_FILE = "detector.json"
 # Of the held-out rows, the share that scales are measured on; the others calibrate.
 _SCALE_SHARE = 1 / 3
-FEWEST_ROWS = 10
-_EXAMPLE_RATES = np.array([0.001, 0.1], np.float32)
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -218,16 +216,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def _set_threshold(self, stacklevel: int) -> None:
         name = "false_alarm_rate" if self.contamination is None else "contamination"
-        rate, count = float(getattr(self, name)), self.calibration_.num_rows
-        if rate * (count + 1) < 1.0 - 1e-9:
-            warnings.warn(
-                f"Expected at least {math.ceil(1.0 / rate - 1e-9) - 1} calibration rows for "
-                f"{name}={rate:g}. Received: {count}; the threshold is that of the smallest rate "
-                f"they can tell, {1.0 / (count + 1):.3g}.",
-                UserWarning,
-                stacklevel=stacklevel,
-            )
-            rate = 1.0 / (count + 1)
+        asked, count = float(getattr(self, name)), self.calibration_.num_rows
+        rate = rate_of_rows(name, asked, count, stacklevel)
         self.false_alarm_rate_ = rate
         self.threshold_ = -self.calibration_.threshold(rate)
 
@@ -294,7 +284,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             sklearn.exceptions.NotFittedError: if `fit` was not called.
             ValueError: if `x` is not finite, or not of the model's shape.
         """
-        return tf.nest.map_structure(join_rows, self._score_terms(self._checked_terms(x)))
+        terms = self._checked_terms(x)
+        found = score_of_terms(terms, self.calibration_, self.false_alarm_rate_)
+        return tf.nest.map_structure(join_rows, found)
 
     def explain(self, x: Any) -> dict[str, np.ndarray]:
         """Says what makes the score of each row, and what the row would be if it were typical.
@@ -312,27 +304,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             sklearn.exceptions.NotFittedError: if `fit` was not called.
             ValueError: if `x` is not finite, or not of the model's shape.
         """
-        return tf.nest.map_structure(join_rows, self._explain_terms(self._checked_terms(x)))
-
-    def _score_terms(self, terms: dict[str, Any], rate: tf.Tensor | None = None) -> Tensors:
-        scores = self.calibration_.score(terms)
-        rate = tf.constant(self.false_alarm_rate_, tf.float32) if rate is None else rate
-        return {
-            **{name: tf.convert_to_tensor(terms[name]) for name in SCORES if name in terms},
-            "anomaly_score": scores["anomaly_score"],
-            "p_value": scores["p_value"],
-            "is_anomaly": tf.cast(scores["p_value"] <= rate, tf.int64),
-            "column_scores": scores["column_scores"],
-        }
-
-    def _explain_terms(self, terms: dict[str, Any]) -> Tensors:
-        scores = self.calibration_.score(terms)
-        with full_precision(self.model):
-            typical_row = self.model.decode_codes(self.typical_rows_.nearest(terms))
-        scores = {name: scores[name] for name in ("column_scores", "code_score")}
-        if self.model.table is None:
-            return {**scores, "typical_row": typical_row}
-        return {**scores, **self.model.named_outputs(typical_row)}
+        terms = self._checked_terms(x)
+        found = explain_terms(terms, self.calibration_, self.typical_rows_, self.model)
+        return tf.nest.map_structure(join_rows, found)
 
     def _checked_terms(self, x: Any) -> dict[str, np.ndarray]:
         check_is_fitted(self, "calibration_")
@@ -369,14 +343,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self, "calibration_")
         names = getattr(self, "feature_names_in_", None)
-        config = {
-            "arguments": {n: v for n, v in self.get_params(deep=False).items() if n != "model"},
-            "calibration": self.calibration_.get_config(),
-            "typical_rows": self.typical_rows_.get_config(),
-            "feature_names": None if names is None else list(names),
-            "drift": self._describe_drift(),
-        }
-        write_atomically(Path(folder) / DETECTOR_FILE, json.dumps(config).encode())
+        write_detector_file(
+            Path(folder),
+            {n: v for n, v in self.get_params(deep=False).items() if n != "model"},
+            self.calibration_,
+            self.typical_rows_,
+            None if names is None else list(names),
+            self._describe_drift(),
+        )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> AnomalyDetector:
@@ -385,21 +359,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         Raises:
             FileNotFoundError: if the folder holds no detector.
         """
-        path = Path(folder)
-        if not (path / DETECTOR_FILE).is_file():
-            raise FileNotFoundError(
-                f"Expected `folder` to hold {DETECTOR_FILE}, which `AnomalyDetector.save` writes. "
-                f"Received: folder={str(path)!r}."
-            )
-        config = json.loads((path / DETECTOR_FILE).read_text())
-        detector = cls(keras.models.load_model(path / MODEL_FILE), **config["arguments"])
-        detector.calibration_ = Calibration.from_config(config["calibration"])
-        detector.typical_rows_ = TypicalRows.from_config(config["typical_rows"])
-        if config["drift"] is not None:
-            detector._drift_monitor = DriftMonitor.from_config(config["drift"])
-        detector.n_features_in_ = len(detector.calibration_.column_scales)
-        if config["feature_names"] is not None:
-            detector.feature_names_in_ = np.array(config["feature_names"], dtype=object)
+        stored = read_detector_file(Path(folder))
+        detector = cls(keras.models.load_model(Path(folder) / MODEL_FILE), **stored.arguments)
+        detector.calibration_, detector.typical_rows_ = stored.calibration, stored.typical_rows
+        detector._drift_monitor = stored.drift_monitor
+        detector.n_features_in_ = len(stored.calibration.column_scales)
+        if stored.feature_names is not None:
+            detector.feature_names_in_ = np.array(stored.feature_names, dtype=object)
         with warnings.catch_warnings():
             # `fit` has warned of too few rows.
             warnings.simplefilter("ignore", UserWarning)
@@ -436,23 +402,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def signatures(self) -> dict[str, Signature]:
         """Returns the functions that an export serves, by name: the model's and the detector's."""
         check_is_fitted(self, "calibration_")
-        signatures = self.model.signatures()
-        inputs, examples = signatures["score"].inputs, signatures["score"].examples
-
-        def terms(rows: dict[str, tf.Tensor]) -> Tensors:
-            return self.model.score_terms(self.model.features_of(rows))
-
-        def score_at(false_alarm_rate: tf.Tensor, **rows: tf.Tensor) -> Tensors:
-            return self._score_terms(terms(rows), false_alarm_rate)
-
-        rate = {"false_alarm_rate": tf.TensorSpec([None], tf.float32, "false_alarm_rate")}
-        rates = None if examples is None else {**examples, "false_alarm_rate": _EXAMPLE_RATES}
-        return {
-            **signatures,
-            "score": Signature(lambda **rows: self._score_terms(terms(rows)), inputs, examples),
-            "score_at": Signature(score_at, {**inputs, **rate}, rates),
-            "explain": Signature(lambda **r: self._explain_terms(terms(r)), inputs, examples),
-        }
+        parts = self.calibration_, self.typical_rows_, self.false_alarm_rate_
+        return detector_signatures(self.model, *parts)
 
     def describe(self) -> dict[str, Any]:
         """Describes model and detector for the `MODEL_CARD.json` of an export.
@@ -478,26 +429,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     # Checks.
 
     def _check_arguments(self) -> None:
-        if not isinstance(self.model, BaseAAE):
-            raise TypeError(
-                "Expected `model` to be a model with an encoder, such as AAE. "
-                f"Received: model={self.model!r}."
-            )
-        for name, largest in (("false_alarm_rate", 1.0), ("held_out", 1.0), ("contamination", 0.5)):
-            value = getattr(self, name)
-            if name == "contamination" and value is None:
-                continue
-            check_positive(name, value)
-            if value > largest or value == 1.0:
-                limit = f"{largest:g}]" if largest < 1.0 else "1)"
-                raise ValueError(
-                    f"Expected `{name}` to lie in (0, {limit}. Received: {name}={value!r}."
-                )
-        check_dimension("epochs", self.epochs)
-        check_dimension("batch_size", self.batch_size)
-        if self.train is not None:
-            check_bool("train", self.train)
-        check_integer("seed", self.seed)
+        check_arguments(**self.get_params(deep=False))
 
     def _check_rows(self, x: Any) -> np.ndarray:
         rows = self.model.check_inputs(x)

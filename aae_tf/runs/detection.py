@@ -48,7 +48,7 @@ def check_calibration_rows(dataset: Dataset) -> None:
     Raises:
         ValueError: if the validation split has too few rows.
     """
-    from aae_tf.detector.anomaly_detector import FEWEST_ROWS
+    from aae_tf.detector.detector_arguments import FEWEST_ROWS
 
     count = len(dataset.x_validation)
     if count < FEWEST_ROWS:
