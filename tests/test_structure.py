@@ -92,6 +92,17 @@ def test_no_circle_of_imports():
     graphlib.TopologicalSorter({n: i - {"aae_tf"} for n, i in IMPORTS.items()}).prepare()
 
 
+def test_what_a_server_imports_does_not_import_tensorflow_probability():
+    """A server would wait for it three times as long as for the rest of the package."""
+    for name, path in MODULES.items():
+        if name.split(".")[1:2] in (["serving"], ["export"]):
+            top = [
+                node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import)
+            ]
+            names = {alias.name for node in top for alias in node.names}
+            assert "tensorflow_probability" not in names, name
+
+
 def test_no_product_file_is_called_a_test():
     assert not [name for name in MODULES if name.endswith("_test")]
 

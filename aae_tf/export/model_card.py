@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy
 import tensorflow as tf
-import tensorflow_probability
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 import aae_tf
@@ -140,6 +139,9 @@ def package_versions() -> dict[str, str]:
     >>> sorted(package_versions())
     ['aae_tf', 'keras', 'numpy', 'python', 'tensorflow', 'tensorflow_probability']
     """
+    # Whoever exports has it; a server, which reads cards, would wait for its import.
+    import tensorflow_probability
+
     modules = (aae_tf, tf, keras, tensorflow_probability, numpy)
     return {"python": platform.python_version()} | {
         module.__name__: module.__version__ for module in modules
