@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +20,16 @@ if TYPE_CHECKING:
 _BLOCK, _BLOCKS = 1024, 64
 # Rows turned into features at a time.
 _ROWS = 8192
+# Bytes of features above which reading them all at once is warned of.
+_LARGEST_WHOLE = 2**30
 
 
 class StoredRows:
     """Rows of a table whose features are computed as they are read.
 
     `data.shuffled_batches` and `data.mix_labels` take them like an array; `x[:10]` and `x[rows]`
-    are rows as well, and `np.asarray` computes their features, all at once.
+    are rows as well, and `np.asarray`, and with it `fit(x)`, computes their features, all at once;
+    above 1 GiB of them a warning says so.
 
     Args:
         store: the rows as numbers.
@@ -61,6 +66,15 @@ class StoredRows:
         return StoredRows(self.store, self.rows[rows], self.schema)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        size = 4 * math.prod(self.shape)
+        if size > _LARGEST_WHOLE:
+            warnings.warn(
+                f"All {len(self)} rows of a streamed table are read into memory, "
+                f"{size / 1e9:.1f} GB of features: give `fit` batches of them, "
+                "data.shuffled_batches(x, batch_size=1000).",
+                UserWarning,
+                stacklevel=2,
+            )
         features = np.empty(self.shape, np.float32)
         for i in range(0, len(self), _ROWS):
             features[i : i + _ROWS] = self._features(self.store.read(self.rows[i : i + _ROWS]))

@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 
 from aae_tf.column_arrays import as_column, is_missing, numbers_of, strings_of
 from aae_tf.data.files import missing_label_column
+from aae_tf.data.table_cache import open_cached
 from aae_tf.data.table_parts import read_parts
 from aae_tf.tables.columns import looks_like_date, seconds_of
 from aae_tf.tables.inference import MAX_CATEGORIES, check_names, too_many_categories
@@ -101,8 +100,7 @@ def open_store(
 ) -> TableStore:
     """Opens the rows of tables, which are read once, and again where a file has changed.
 
-    They are kept below the folder that the environment variable AAE_TF_CACHE names, by default
-    `~/.cache/aae_tf`.
+    They are kept in a cache, see `table_cache.open_cached`.
 
     Args:
         paths: files that `read_parts` reads, of one header.
@@ -123,23 +121,9 @@ def open_store(
         sorted(exclude),
     ]
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
-    root = Path(os.environ.get("AAE_TF_CACHE") or "~/.cache/aae_tf").expanduser() / "tables"
-    folder = root / key
-    if not folder.is_dir():
-        # Written under another name: rows that are there are complete.
-        unfinished = root / f"{key}.{uuid.uuid4().hex}.partial"
-        unfinished.mkdir(parents=True)
-        try:
-            _write(unfinished, paths, label_column, kinds, exclude)
-            try:
-                unfinished.rename(folder)
-            except OSError:
-                # Another process may have been faster.
-                if not folder.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
-    return TableStore(folder)
+    return open_cached(
+        key, lambda folder: _write(folder, paths, label_column, kinds, exclude), TableStore
+    )
 
 
 def _write(
