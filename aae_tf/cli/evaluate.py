@@ -209,6 +209,11 @@ def _evaluate_file(path: Path, name: str | None, label_column: str | None, sampl
         if is_path(name):
             rows = read_rows(name, label_column)
             x, y = rows.x, None
+            if model.table is None and isinstance(x, Mapping):
+                raise ValueError(
+                    "Expected --data to be arrays, as the model takes them: windows of a time "
+                    f"series are [windows, length, columns] in a .npy file. Received: {name}."
+                )
             if model.table is not None and isinstance(x, Mapping):
                 # Columns that the model does not know are left out.
                 x = {column: x[column] for column in model.table.names if column in x}

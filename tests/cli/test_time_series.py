@@ -102,6 +102,11 @@ def test_encode_scores_the_steps_of_a_later_file(invoke, run, tmp_path):
     assert "to have the columns ['load', 'heat']" in " ".join(result.output.split())
 
 
+def test_a_saved_model_takes_windows_and_no_table(invoke, run, table):
+    result = invoke("evaluate", run / "model.keras", "--data", table, code=2)
+    assert "Expected --data to be arrays, as the model takes them: windows" in result.output
+
+
 def test_samples_are_windows(invoke, run, tmp_path):
     invoke("sample", run, "--out", tmp_path / "samples.npy", "--count", 3)
     assert np.load(tmp_path / "samples.npy").shape == (3, 8, 2)
