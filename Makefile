@@ -18,9 +18,9 @@ quickstart: $(STAMP)
 test: $(STAMP)
 	$(RUN)/python -m pytest --numprocesses 2 --dist worksteal
 
-# Processes, servers, kills, the built wheel.
+# Processes, servers, kills, the built wheel; and what `make test` says by samples, in full.
 test-integration: $(STAMP)
-	$(RUN)/python -m pytest --numprocesses 2 --dist worksteal -m 'integration and not slow'
+	$(RUN)/python -m pytest --numprocesses 2 --dist worksteal -m '(integration or thorough) and not slow'
 
 # The pages in Chromium; fails without it and its driver, and says what to install.
 test-browser: $(STAMP)

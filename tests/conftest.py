@@ -44,6 +44,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shuffle", metavar="SEED", help="shuffle files, and the tests of each")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Makes all cases of a `sampled` test thorough but the first."""
+    if item.get_closest_marker("sampled"):
+        cases = item.parent.__dict__.setdefault("_sampled_tests", set())
+        if item.originalname in cases:
+            item.add_marker(pytest.mark.thorough)
+        cases.add(item.originalname)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed = config.getoption("--shuffle")
