@@ -78,6 +78,7 @@ def _arguments(cls):
     return [p for p in parameters if p.name != "self" and p.kind not in kinds]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CONFIGURED)
 def test_config_says_every_argument_and_builds_an_equal_twin(name):
     instance = _built(name)
@@ -92,6 +93,7 @@ def test_config_says_every_argument_and_builds_an_equal_twin(name):
 
 
 # What Keras adds to `from_config` depends on the class alone.
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "name",
     {
@@ -117,6 +119,7 @@ def test_arguments_are_attributes_and_no_defaults(name):
             assert any(other != parameter.default for other in values), parameter.name
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", list(ROWS))
 def test_every_row_builds_its_class(name):
     instance = _built(name)
@@ -133,6 +136,7 @@ def _compiled():
     return model
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_callback_writes_where_it_is_told_and_starts_over(name):
     callback = ROWS[name].build()
@@ -179,6 +183,7 @@ def test_model_trains_saves_loads_and_goes_on(name, tmp_path):
         np.testing.assert_allclose(history[log], values, rtol=1e-4, atol=1e-6, err_msg=log)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", sorted(QUICK_ROWS))
 def test_a_row_of_nan_is_answered_with_nan_by_calling_the_model(name, monkeypatch):
     model = ROWS[name].build()

@@ -18,6 +18,7 @@ def monitored(model, directory, epochs, **kwargs):
     return monitor
 
 
+@pytest.mark.thorough
 def test_draws_marks_and_curves_of_every_epoch(make_aae, images, tmp_path):
     model = make_aae()
     model.compile(keras.optimizers.Adam(1e-3), log_gradient_norms=True, balance="adaptive")

@@ -42,6 +42,7 @@ def _predict(model, biases):
     model.class_head.set_weights([np.zeros_like(model.class_head.get_weights()[0]), biases])
 
 
+@pytest.mark.thorough
 def test_logs_are_what_the_test_says(model):
     _predict(model, np.zeros(3, "float32"))
     history = _fit(model, ClassFrequencies(X[:50]), epochs=2)
@@ -69,6 +70,7 @@ def test_a_prior_that_is_missed_is_told_at_the_end_of_training(model):
         _fit(model, ClassFrequencies(X))
 
 
+@pytest.mark.thorough
 def test_epochs_in_between_repeat_the_last_numbers(model):
     _predict(model, np.array([0.1, 0.0, 0.0], "float32"))
     values = _fit(model, ClassFrequencies(X, every=2), epochs=4)[KEYS[0]]

@@ -28,6 +28,7 @@ def image_events(directory):
     return tag, accumulator.Tensors(tag)
 
 
+@pytest.mark.thorough
 def test_writes_png_and_tensorboard_every_kth_epoch(make_aae, images, tmp_path):
     name, model = "samples", make_aae()
     model.compile(keras.optimizers.Adam(1e-2))
@@ -49,6 +50,7 @@ def test_writes_png_and_tensorboard_every_kth_epoch(make_aae, images, tmp_path):
     np.testing.assert_allclose(decoded / 255.0, pictures[1][..., :3], atol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_shows_the_model_as_it_is(name, make_aae, images, tmp_path):
     model = make_aae()
@@ -81,6 +83,7 @@ def test_a_diverged_model_is_not_drawn(make_aae, images, tmp_path):
     assert not (tmp_path / "latent_0002.png").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["SemiSupervisedAAE mmd nothing", "EmbeddingAAE mmd nothing"])
 def test_variants_with_classes_are_drawn(name, tmp_path):
     build, labels = MODELS[name]
@@ -105,6 +108,7 @@ def test_samples_of_a_model_without_an_encoder_are_drawn(tmp_path):
     assert (tmp_path / "samples_0001.png").exists()
 
 
+@pytest.mark.thorough
 def test_one_callback_serves_two_trainings(make_aae, images, tmp_path):
     callback = callbacks.SampleGrid(count=4, log_dir=tmp_path)
     for _ in range(2):
@@ -139,6 +143,7 @@ def test_titles_say_epoch_and_number(make_aae, images, tmp_path, monkeypatch):
     assert names[:3] == ["class", "$cat$", "dog"]
 
 
+@pytest.mark.thorough
 def test_a_notebook_shows_the_figure_in_place_of_the_one_before(make_aae, images, monkeypatch):
     shown = []
 

@@ -21,6 +21,7 @@ def fit(model, images, *given, epochs=3, learning_rate=1e-2):
     return model.fit(images, epochs=epochs, verbose=0, batch_size=16, callbacks=list(given))
 
 
+@pytest.mark.thorough
 def test_history_has_what_the_test_says_of_the_model(make_aae, images):
     model = make_aae(divergence="mmd")
     history = fit(
@@ -37,6 +38,7 @@ def test_history_has_what_the_test_says_of_the_model(make_aae, images):
     assert numbers["standardized_mmd"] == pytest.approx(standardized, rel=1e-3)
 
 
+@pytest.mark.thorough
 def test_later_callbacks_see_the_numbers(make_aae, images, tmp_path):
     stop = keras.callbacks.EarlyStopping(KEYS[0], mode="max", min_delta=1e9, patience=1)
     history = fit(
@@ -83,6 +85,7 @@ def test_epochs_in_between_repeat_the_last_numbers(make_aae, images, monkeypatch
         assert (third, fifth) == (second, fourth)
 
 
+@pytest.mark.thorough
 def test_training_is_not_disturbed(make_aae, images):
     models = [make_aae(divergence="adversarial", posterior="gaussian") for _ in range(2)]
     histories = [
@@ -96,6 +99,7 @@ def test_training_is_not_disturbed(make_aae, images):
         np.testing.assert_array_equal(alone, observed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["SemiSupervisedAAE mmd nothing", "LabelGuidedAAE mmd"])
 def test_every_code_is_tested(name):
     model, callback = MODELS[name][0](), callbacks.LatentFit(IMAGES)
@@ -108,6 +112,7 @@ def test_every_code_is_tested(name):
         assert np.isfinite(logs[f"{code}_standardized_mmd"])
 
 
+@pytest.mark.thorough
 def test_codes_that_follow_the_prior_fit_and_others_do_not(make_aae, monkeypatch):
     model = make_aae()
     callback = callbacks.LatentFit(np.zeros((1500, 8, 8, 1), np.float32))

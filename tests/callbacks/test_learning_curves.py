@@ -10,6 +10,7 @@ def _panels(callback):
     return {axes.get_title(): axes for axes in callback.draw().axes}
 
 
+@pytest.mark.thorough
 def test_every_log_has_a_panel_with_its_curves(make_aae, images, tmp_path):
     model = make_aae()
     model.compile()
@@ -42,6 +43,7 @@ def test_a_training_starts_over_and_values_that_are_not_finite_are_left_out(make
     np.testing.assert_array_equal(panels["loss"].lines[0].get_ydata(), [4.0, 2.0])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("values", "scale"), [([500.0, 1.0], "log"), ([50.0, 1.0], "linear"), ([500.0, -1.0], "linear")]
 )

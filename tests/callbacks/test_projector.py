@@ -21,6 +21,7 @@ def _config(folder):
     return text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
 
 
+@pytest.mark.thorough
 def test_codes_labels_and_pictures_are_what_tensorboard_reads(model, images, tmp_path):
     labels = ["cat", "a\tb\nc", "", *map(str, range(61))]
     projector = Projector(images, labels, log_dir=tmp_path, every=2)

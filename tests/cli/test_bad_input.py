@@ -114,6 +114,7 @@ class TestRun:
         assert line.endswith("nowhere, where there is no config.json.")
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.thorough
     def test_without_its_model(self, invoke, trained, tmp_path, arguments):
         shutil.copy(trained / "config.json", tmp_path)
         line = error(invoke, *self.arguments(arguments, tmp_path))

@@ -97,6 +97,7 @@ class TestSample:
 
 
 class TestExport:
+    @pytest.mark.thorough
     def test_versions_count_up_and_can_be_given(self, invoke, trained, tmp_path):
         root = tmp_path / "models"
         for options in ([], [], ["--version", 9]):

@@ -139,6 +139,7 @@ class TestFullDisk:
         assert line == f"{REFUSED}'{weights}': nothing is written."
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.thorough
     def test_train_with_a_backup(self, invoke, tmp_path, monkeypatch):
         def refuse(*args):
             raise OSError(errno.ENOSPC, "No space left on device", "a.png")

@@ -34,6 +34,7 @@ def run(trained, tmp_path_factory):
     return run
 
 
+@pytest.mark.thorough
 def test_cards_hold_recipe_and_last_epoch(invoke, run, tmp_path):
     output = invoke("export", run, "--to", tmp_path).output
     assert f"decoder: {tmp_path / 'decoder' / '1'}" in output
@@ -59,6 +60,7 @@ def test_cards_hold_the_evaluation_and_null_for_what_is_not_finite(invoke, run, 
     }
 
 
+@pytest.mark.thorough
 def test_keep_and_combined(invoke, run, tmp_path):
     for _ in range(2):
         options = ("--keep", 1, "--combined", "--no-verify")
@@ -82,6 +84,7 @@ def _warm_up_rows(path):
         yield next(iter(request.inputs.values())).tensor_shape.dim[0].size
 
 
+@pytest.mark.thorough
 def test_batch_sizes(invoke, run, tmp_path):
     invoke("export", run, "--to", tmp_path, "--batch-sizes", "1,8,64")
     for name in NAMES:
@@ -104,6 +107,7 @@ def test_batching_parameters_file(invoke, run, tmp_path):
     assert set(_warm_up_rows(tmp_path / "a" / "decoder" / "1")) == {2, 4}
 
 
+@pytest.mark.thorough
 def test_verify_runs_both_loaders_and_no_verify_none(invoke, run, tmp_path, monkeypatch):
     called = []
     # The function of the same name hides the module as an attribute.
@@ -130,6 +134,7 @@ def test_an_export_that_does_not_verify_is_a_failure(invoke, run, tmp_path, monk
 
 
 class TestBadInput:
+    @pytest.mark.sampled
     @pytest.mark.parametrize(
         ("options", "message"),
         [

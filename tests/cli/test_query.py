@@ -59,6 +59,7 @@ def inputs(tmp_path):
     return tmp_path / "inputs.npy"
 
 
+@pytest.mark.thorough
 def test_encode(query, model, inputs, tmp_path):
     out = tmp_path / "new" / "latents.npy"
     lines = query("encode", "--input", inputs, "--output", out).output.splitlines()
@@ -225,6 +226,7 @@ class TestBadInput:
     def test_options(self, invoke, args, message):
         assert line(invoke("query", *args, code=2)).startswith(message)
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize(
         ("content", "message"),
         [

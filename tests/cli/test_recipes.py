@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from aae_tf.runs.named_recipes import RECIPES
 from aae_tf.runs.recipe import Recipe
 
@@ -27,6 +29,7 @@ def test_a_recipe_is_shown_with_the_fields_of_its_model(invoke):
     assert "aae-tf train --recipe embedding-10d" in output
 
 
+@pytest.mark.thorough
 def test_every_field_is_shown_somewhere(invoke):
     shown = "".join(invoke("recipes", name).output for name in RECIPES)
     # A time series is one's own: no named recipe has one.

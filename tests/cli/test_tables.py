@@ -45,6 +45,7 @@ def server(invoke, run):
         yield server
 
 
+@pytest.mark.thorough
 def test_a_large_table_is_streamed(invoke, tmp_path, monkeypatch):
     table = tmp_path / "large.csv"
     FRAME.assign(animal=["cat", "cat", "cat", "dog"] * 15).to_csv(table, index=False)
@@ -59,6 +60,7 @@ def test_a_large_table_is_streamed(invoke, tmp_path, monkeypatch):
     assert len(list((tmp_path / "cache" / "tables").iterdir())) == 1
 
 
+@pytest.mark.thorough
 def test_the_run_knows_its_table(run):
     model = open_run(run).load_model()
     assert model.table.names == tuple(FRAME.columns[:-1])
@@ -67,6 +69,7 @@ def test_the_run_knows_its_table(run):
     assert not (run / "figures" / "samples.png").exists()
 
 
+@pytest.mark.thorough
 def test_a_saved_model_is_exported_and_sampled_without_a_run(invoke, run, tmp_path):
     model = tmp_path / "mine.keras"
     model.write_bytes((run / "model.keras").read_bytes())
@@ -84,6 +87,7 @@ def test_a_saved_model_is_exported_and_sampled_without_a_run(invoke, run, tmp_pa
     assert "absent.keras" in absent.output
 
 
+@pytest.mark.thorough
 def test_tables_are_encoded_into_one(invoke, run, table, tmp_path):
     invoke("encode", run, "--input", table, "--output", tmp_path / "codes.csv")
     model = open_run(run).load_model()
@@ -94,6 +98,7 @@ def test_tables_are_encoded_into_one(invoke, run, table, tmp_path):
     assert "no --shards" in result.output
 
 
+@pytest.mark.thorough
 def test_a_saved_model_is_evaluated_on_other_files(invoke, run, tmp_path):
     model, other = tmp_path / "mine.keras", tmp_path / "other.csv"
     model.write_bytes((run / "model.keras").read_bytes())
@@ -122,6 +127,7 @@ def test_a_saved_model_is_evaluated_on_other_files(invoke, run, tmp_path):
     assert "no 'packets'" in " ".join(result.output.split())
 
 
+@pytest.mark.thorough
 def test_evaluate(invoke, run):
     with eager():
         invoke("evaluate", run)
@@ -182,6 +188,7 @@ def test_arrays_become_columns():
     assert text.splitlines() == ["x,z_0,z_1", "1.5,0.0,0.0", "2.0,0.0,0.0"]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -149,6 +149,7 @@ class TestInterrupt:
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_divergence_to_nan_is_a_failure_that_leaves_nothing(invoke, tmp_path):
     result = invoke(
         "train", "--out", tmp_path / "run", "--units", "8", "--learning-rate", "1e38",
@@ -182,6 +183,7 @@ class TestStrategy:
         assert "Expected --out to be a new or an empty directory" in result.output
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_a_run_in_mixed_precision_is_saved_and_evaluated(invoke, tmp_path):
     run = tmp_path / "run"
@@ -203,6 +205,7 @@ def test_another_precision_is_refused(invoke, tmp_path):
     assert "Expected `precision` to be one of 'float32', 'mixed_bfloat16'" in result.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_prepared_data_sets_are_trained_on(invoke, tmp_path, monkeypatch):
     prepare_tiny(tmp_path / "tfds")

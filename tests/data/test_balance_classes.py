@@ -38,6 +38,7 @@ def source(request):
     return SOURCES[request.param]()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("target", [None, TARGET])
 def test_an_epoch_has_exactly_the_shares_that_were_asked_for(source, target):
     dataset = balance_classes(*source, num_classes=3, target=target, batch_size=64)
@@ -70,6 +71,7 @@ def test_first_batches_have_the_shares_as_well(source):
     assert stats.chisquare(counts, counts.sum() * np.array(TARGET)).pvalue > 1e-3
 
 
+@pytest.mark.sampled
 def test_every_row_of_a_class_is_as_likely(source):
     epochs = 40
     dataset = balance_classes(*source, num_classes=3, batch_size=337).repeat(epochs)
@@ -80,6 +82,7 @@ def test_every_row_of_a_class_is_as_likely(source):
     assert set(times[Y == 2]) == {5 * epochs}
 
 
+@pytest.mark.sampled
 def test_seed_decides_and_epochs_differ(source):
     def epochs(count, **arguments):
         return [
@@ -93,6 +96,7 @@ def test_seed_decides_and_epochs_differ(source):
     assert not np.array_equal(epochs(1, seed=1), [first])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("global_seed", [0, 7])
 def test_no_global_seed_plays_a_part(source, global_seed):
     def rows():

@@ -51,6 +51,7 @@ def test_a_csv_becomes_features_in_three_splits(table):
     np.testing.assert_array_equal(again.x_train, dataset.x_train)
 
 
+@pytest.mark.thorough
 def test_parquet_patterns_and_a_byte_order_mark_give_the_same(table, tmp_path):
     expected = data.load(table, exclude=["animal"])
     assert expected.class_names == ()

@@ -26,6 +26,7 @@ def test_images_and_labels_are_read_whole_and_together(tiny):
     np.testing.assert_array_equal(dataset.y_test, test_index % 3)
 
 
+@pytest.mark.thorough
 def test_more_images_than_a_batch_are_read_in_the_same_order(prepare, tmp_path):
     prepare(
         tmp_path, image=tfds.features.Image(shape=(1, 1, 1), dtype=np.uint16), train=2500, test=9
@@ -36,6 +37,7 @@ def test_more_images_than_a_batch_are_read_in_the_same_order(prepare, tmp_path):
     np.testing.assert_array_equal(np.sort(np.rint(pixels * 65535)), np.arange(2500))
 
 
+@pytest.mark.thorough
 def test_directories_are_searched_in_order(prepare, tiny, tmp_path, home, monkeypatch):
     default = home / "tensorflow_datasets"
     by_environment, given = tmp_path / "environment", tmp_path / "given"

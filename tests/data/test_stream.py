@@ -63,6 +63,7 @@ def write_examples(frame, path):
             writer.write(example.SerializeToString())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["csv", "parquet", "tfrecord"])
 def test_a_streamed_table_has_the_rows_of_the_same_table_in_memory(table, tmp_path, kind):
     for part, rows in enumerate((table[:300], table[300:])):
@@ -103,6 +104,7 @@ def streamed(table, tmp_path):
     return load(tmp_path / "table.csv", label_column="label", stream=True)
 
 
+@pytest.mark.thorough
 def test_batches_show_every_row_once_in_an_order_that_the_seed_fixes(streamed, monkeypatch):
     monkeypatch.setattr(stored_rows, "_BLOCK", 16)
     monkeypatch.setattr(stored_rows, "_BLOCKS", 4)

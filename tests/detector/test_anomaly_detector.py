@@ -47,6 +47,7 @@ def exchangeable(name, count, generator):
     return rows
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
 @pytest.mark.parametrize("name", ["gaussian", "heavy", "mixed"])
 def test_normal_rows_are_called_anomalies_as_often_as_asked(name, rate):
@@ -98,6 +99,7 @@ def test_a_calibration_row_is_as_likely_as_its_rank():
     assert (p_values >= 2 / 201 - 1e-6).sum() >= 200
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_fit_trains_on_one_part_and_calibrates_on_the_other():
     detector = AnomalyDetector(build(), 0.1, held_out=0.25, epochs=1, batch_size=100, seed=3)
@@ -156,6 +158,7 @@ def test_enormous_values_are_anomalies_with_finite_scores():
     assert scores["is_anomaly"] == [1] and scores["p_value"] == np.float32(1 / 201)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_clone_and_pipeline_of_scikit_learn():
     detector = AnomalyDetector(build(), false_alarm_rate=0.1, epochs=1, held_out=0.5)
@@ -174,6 +177,7 @@ def test_clone_and_pipeline_of_scikit_learn():
     )
 
 
+@pytest.mark.thorough
 def test_pickled_detector_answers_alike():
     detector = calibrated()
     expected = detector.drift_monitor_.test(detector.model.encode(ROWS[:60]))
@@ -206,6 +210,7 @@ def test_saved_detector_answers_alike(tmp_path):
         AnomalyDetector.load(tmp_path / "detector")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["SemiSupervisedAAE mmd mmd", "VAE kl", "EmbeddingAAE mmd mmd"])
 def test_any_variant_with_an_encoder_is_a_detector(name):
     images = np.random.default_rng(0).random((60, 8, 8, 1), dtype="float32")

@@ -24,6 +24,7 @@ def fitted(num_features=None):
     return DriftMonitor(PRIOR, 0.05, num_features=num_features, seed=1).fit(codes(6000, 0))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("num_features", [None, 64])
 def test_windows_without_drift_alarm_as_often_as_asked(num_features):
     monitor, count = fitted(num_features), 300
@@ -34,6 +35,7 @@ def test_windows_without_drift_alarm_as_often_as_asked(num_features):
     assert abs(np.mean(p_values <= 0.5) - 0.5) < 0.1
 
 
+@pytest.mark.thorough
 def test_moments_are_those_of_the_statistic():
     monitor, n = fitted(), 200
     statistics = np.array([monitor.test(codes(n, seed)).statistic for seed in range(1000, 1250)])

@@ -63,6 +63,7 @@ def check(found, expected):
         np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("loader", [export.SavedModelSession, export.CApiSession])
 def test_both_loaders_answer_as_python(root, expected, loader):
     with loader(root / "autoencoder" / "1") as session:
@@ -76,6 +77,7 @@ def test_both_loaders_answer_as_python(root, expected, loader):
         np.testing.assert_array_equal(np.delete(scores["is_anomaly"], 2), others)
 
 
+@pytest.mark.thorough
 def test_grpc_and_rest_answer_as_python(root, expected):
     with ModelServer(root, grpc_port=0, rest_port=0) as server:
         for ports in ({"grpc_port": server.grpc_port}, {"rest_port": server.rest_port}):

@@ -18,6 +18,7 @@ def detector():
     )
 
 
+@pytest.mark.thorough
 def test_scores_by_column(detector):
     assert detector.column_names == small.schema().names
     scores = detector.score(small.COLUMNS)

@@ -254,6 +254,7 @@ def test_a_divergence_belongs_to_one_code():
         divergence.connect(priors.gaussian(2), seed=0)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("discriminator", "network_width", "units"),
     [

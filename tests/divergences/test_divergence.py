@@ -43,6 +43,7 @@ def test_a_weight_is_a_number_or_a_schedule_and_both_are_saved():
         assert twin.weight.get_config() == ramp.get_config()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("shape", "loss", "factor"),
     [

@@ -54,6 +54,7 @@ def test_linear_estimator_with_a_sampled_prior():
     np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("estimator", ["unbiased", "biased", "linear"])
 @pytest.mark.parametrize("prior", [priors.gaussian(2), priors.ring_mixture(4)])
 def test_closed_posterior_terms_are_the_library_s_and_need_no_codes(prior, estimator):
@@ -119,6 +120,7 @@ def test_default_kernel_follows_the_prior():
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("weighted", [False, True])
 def test_standardized_value_is_in_standard_deviations_of_its_noise(weighted):
     generator = np.random.default_rng(1)

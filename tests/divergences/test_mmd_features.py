@@ -36,6 +36,7 @@ def test_kernels_survive_json(name):
     np.testing.assert_array_equal(again.matrix(CODES, CODES), kernel.matrix(CODES, CODES))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", [*KERNELS, "num_features"])
 def test_divergence_survives_saving(name, tmp_path):
     divergence = (

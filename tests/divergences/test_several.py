@@ -46,6 +46,7 @@ def _change_of_one_step(divergence, schedule: str) -> tuple[list, list]:
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_the_encoder_moves_by_the_sum_and_the_discriminator_as_alone(schedule):
     first, second = {"weight": 0.4}, {"weight": 3.0}
@@ -61,6 +62,7 @@ def test_the_encoder_moves_by_the_sum_and_the_discriminator_as_alone(schedule):
         np.testing.assert_allclose(change, other, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_logs_and_files_have_each_divergence_under_its_key(tmp_path):
     model = _aae({"adversary": _adversary(weight=0.4), "far": "energy", "near": MMD(weight=2.0)},
                  priors.gaussian(2))  # fmt: skip
@@ -95,6 +97,7 @@ def test_logs_and_files_have_each_divergence_under_its_key(tmp_path):
         np.testing.assert_array_equal(trained, other)
 
 
+@pytest.mark.thorough
 def test_labels_reach_every_divergence_of_a_code():
     model = build(
         models.LabelGuidedAAE,

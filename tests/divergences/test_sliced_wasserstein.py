@@ -68,6 +68,7 @@ def test_distance_to_a_rotated_mixture_is_that_to_many_draws():
     assert float(exact) == pytest.approx(((ordered - draws) ** 2).mean(), rel=0.01)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_gradient_is_that_of_differences(jit_compile):
     divergence = _connected(priors.ring_mixture(5))
@@ -115,6 +116,7 @@ def test_no_weight_is_no_distance():
     assert float(divergence.compare(tf.ones([3, 2]), SEED, tf.zeros([3])).encoder_loss) == 0.0
 
 
+@pytest.mark.thorough
 def test_bias_of_small_batches_is_as_documented():
     divergence, prior = _connected(priors.gaussian(2), num_slices=50), priors.gaussian(2)
     for count, low, high in ((100, 0.02, 0.2), (1000, 0.002, 0.02)):

@@ -12,6 +12,7 @@ def largest_singular_values(network):
     return [np.linalg.norm(kernel, 2) for kernel in kernels]
 
 
+@pytest.mark.thorough
 def test_a_training_pass_makes_every_largest_singular_value_one():
     network = spectral_discriminator(3, units=(64, 64), seed=0)
     assert max(largest_singular_values(network)) > 1.2

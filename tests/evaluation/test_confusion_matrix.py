@@ -30,6 +30,7 @@ def test_names_are_text():
     assert not any(label.get_parse_math() for label in axes.get_xticklabels())
 
 
+@pytest.mark.thorough
 def test_many_classes_have_colours_alone(tmp_path):
     figure = evaluation.confusion_matrix(np.arange(100), np.arange(100))
     assert not figure.axes[0].texts

@@ -38,6 +38,7 @@ def unbiased_mmd(x, prior, kernel, num_samples=2000):
     return within - 2.0 * np.asarray(kernel.matrix(x, y), np.float64).mean() + prior_within
 
 
+@pytest.mark.thorough
 def test_measures_an_adversarial_model():
     model = make("adversarial")
     numbers = evaluation.evaluate_model(model, X)
@@ -62,6 +63,7 @@ def test_measures_an_adversarial_model():
     assert json.loads(json.dumps(numbers)) == numbers
 
 
+@pytest.mark.thorough
 def test_measures_a_model_without_discriminator_under_a_prior_without_closed_form():
     prior = tfd.Sample(tfd.Gumbel(0.0, 1.0), 2)
     model = make("mmd", prior)
@@ -72,6 +74,7 @@ def test_measures_a_model_without_discriminator_under_a_prior_without_closed_for
     assert numbers["codes"]["latent"]["mmd_squared"] == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.thorough
 def test_compares_predicted_classes_with_the_class_prior():
     prior = [0.5, 0.3, 0.2]
     model = SemiSupervisedAAE(
@@ -96,6 +99,7 @@ def test_compares_predicted_classes_with_the_class_prior():
     assert json.loads(json.dumps(numbers)) == numbers
 
 
+@pytest.mark.thorough
 def test_mmd_is_noise_where_codes_are_prior_samples():
     # An encoder that ignores its input, and a Gaussian posterior with its prior's parameters.
     model = make("mmd", posterior="gaussian")
@@ -144,6 +148,7 @@ def test_compares_samples_on_the_values_of_rows_without_labels():
     assert "mutual_information_gap" not in numbers
 
 
+@pytest.mark.thorough
 def test_is_a_function_of_the_seed():
     model = make("mmd", posterior="gaussian")
     first = evaluation.evaluate_model(model, X[:50], seed=1)

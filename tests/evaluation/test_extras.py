@@ -35,6 +35,7 @@ def packages(monkeypatch):
     return [importlib.import_module(room) for room in rooms]
 
 
+@pytest.mark.thorough
 def test_numbers_need_no_extra_and_figures_name_theirs(packages, make_aae, images, tmp_path):
     evaluation, callbacks = packages
     model = make_aae(divergence="mmd")

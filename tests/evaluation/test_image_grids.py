@@ -109,6 +109,7 @@ class TestManifold:
         assert ticks == [f"{minus}1.5\n17%", f"{minus}1\n50%", f"{minus}0.5\n83%"]
         assert np.all(np.diff(figure.axes[0].get_yticks()) < 0)
 
+    @pytest.mark.thorough
     def test_what_lies_outside_the_prior_is_greyed(self):
         prior = priors.ring_mixture(10)
         figure = evaluation.manifold(
@@ -120,6 +121,7 @@ class TestManifold:
         assert page[10, 10] == page[0, 0] == page[20, 0] == pytest.approx(0.865)
         assert page[10, 0] == page[10, 20] == page[5, 5] == 1.0
 
+    @pytest.mark.thorough
     def test_where_a_gaussian_has_its_mass_nothing_is_grey(self):
         figure = evaluation.manifold(
             lambda codes: np.ones((len(codes), 1, 1, 1), np.float32), priors.gaussian(2), count=5

@@ -32,6 +32,7 @@ def test_straight_way_is_decoded(model):
     np.testing.assert_allclose(interpolate(model, A, B, steps=4), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_spherical_way_turns_evenly(model):
     angles, radii = np.array([0.0, 45.0, 90.0]) * np.pi / 180.0, np.array([3.0, 2.0, 1.0])
     codes = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
@@ -41,6 +42,7 @@ def test_spherical_way_turns_evenly(model):
     np.testing.assert_allclose(same, interpolate(model, A, 2.0 * A, steps=3), atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_classes_stay_as_they_are(with_classes):
     one = np.eye(NUM_CLASSES, dtype="float32")[1]
     outputs = interpolate(with_classes, A, B, steps=2, class_probabilities=one)
@@ -75,6 +77,7 @@ class _Recorder:
         return self._model.decode(codes, class_probabilities)
 
 
+@pytest.mark.thorough
 def test_a_code_is_drawn_where_none_is_given(with_classes):
     first, again = (traverse(with_classes, count=2, seed=3) for _ in range(2))
     assert first.shape == (2, 2, *with_classes.decoder.output_shape[1:])
@@ -91,6 +94,7 @@ def test_nearest_codes_come_first():
     assert (np.diff(np.linalg.norm(codes[rows] - codes[7], axis=1)) >= 0.0).all()
 
 
+@pytest.mark.thorough
 def test_what_does_not_fit_is_refused(model):
     with pytest.raises(ValueError, match="`a`"):
         interpolate(model, [1.0], B)

@@ -47,6 +47,7 @@ def contour_radii(figure):
     return [np.linalg.norm(path.vertices, axis=1).mean() for path in lines.get_paths()]
 
 
+@pytest.mark.thorough
 def test_draws_every_code_in_its_colour():
     codes = RNG.normal(size=(60, 2)).astype(np.float32)
     labels = np.arange(60) % 3
@@ -82,6 +83,7 @@ def test_drawing_order_is_a_function_of_the_seed():
     assert not np.array_equal(order(1), codes)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("prior", [priors.gaussian(2), Unknown()], ids=["density", "samples"])
 def test_contours_hold_half_four_fifths_and_95_percent(prior):
     figure = evaluation.latent_scatter(RNG.normal(size=(20, 2)), prior=prior)
@@ -90,6 +92,7 @@ def test_contours_hold_half_four_fifths_and_95_percent(prior):
     np.testing.assert_allclose(contour_radii(figure), expected, rtol=0.03)
 
 
+@pytest.mark.thorough
 def test_projects_wide_codes_and_their_prior_onto_principal_components():
     scales = np.array([0.1, 3.0, 0.2, 2.0], np.float32)
     codes = RNG.normal(size=(500, 4)) * scales + 7.0
@@ -159,6 +162,7 @@ def test_class_names_are_text_in_the_legend(tmp_path):
         evaluation.latent_scatter(CODES, LABELS, class_names=["a", "b"])
 
 
+@pytest.mark.thorough
 def test_a_few_codes_far_out_do_not_hide_the_prior():
     prior = priors.gaussian(2)
     codes = np.concatenate([CODES, CODES, CODES, [[40.0, 0.0]]])
@@ -190,6 +194,7 @@ def test_collapsed_codes_can_be_drawn(tmp_path):
         assert low < high
 
 
+@pytest.mark.thorough
 def test_codes_far_from_the_prior_can_be_drawn(tmp_path):
     codes = 1e6 + RNG.normal(size=(20, 2))
     evaluation.latent_scatter(codes, prior=priors.gaussian(2)).savefig(tmp_path / "a.png")
@@ -249,6 +254,7 @@ def distance_to_roll(points, turns, outer_radius):
     return np.sqrt(np.square(points[:, np.newaxis] - curve).sum(axis=2).min(axis=1))
 
 
+@pytest.mark.thorough
 def test_contours_of_a_swiss_roll_follow_it():
     prior = priors.swiss_roll()
     codes = np.asarray(priors.sample_rows(prior, np.arange(100)))
@@ -258,6 +264,7 @@ def test_contours_of_a_swiss_roll_follow_it():
     assert np.median(distance_to_roll(vertices, 2.0, 6.0)) == pytest.approx(0.588, rel=0.05)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("scale", "width"), [(0.04, 0.078), (0.004, 0.1)])
 def test_a_narrow_swiss_roll_is_outlined_and_keeps_its_colours(scale, width):
     prior = priors.swiss_roll(4, turns=1.0, outer_radius=5.0, scale=scale, points_per_component=100)

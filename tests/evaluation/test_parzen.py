@@ -98,6 +98,7 @@ class TestLogLikelihood:
         expected = -0.5 * (x[:, 0] / sigma) ** 2 - np.log(np.sqrt(2 * np.pi) * sigma)
         np.testing.assert_allclose(values, expected, rtol=1e-6)
 
+    @pytest.mark.thorough
     @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="/proc is Linux's")
     def test_memory_does_not_grow_with_the_samples(self):
         resident = []
@@ -131,6 +132,7 @@ class TestLogLikelihood:
 
 
 class TestBandwidth:
+    @pytest.mark.sampled
     @pytest.mark.parametrize(("scale", "dim"), [(1e-3, 1), (1e4, 20)])
     def test_is_the_best_of_all(self, scale, dim):
         samples, x = scale * RNG.normal(size=(200, dim)), scale * RNG.normal(size=(100, dim))

@@ -24,6 +24,7 @@ def test_bars_are_shares_of_their_kind_and_alarms_are_counted(tmp_path):
     figure.savefig(tmp_path / "a.png")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("scores", "scale"),
     [([1.0, 2.0, 3.0], "linear"), ([1.0, 2.0, 1e5], "log"), ([3.0] * 4, "linear")],

@@ -17,6 +17,7 @@ def bands(figure):
     return filled, lines
 
 
+@pytest.mark.thorough
 def test_colours_are_the_witness_centred_on_zero():
     codes = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     kernel = tfp.math.psd_kernels.ExponentiatedQuadratic(length_scale=1.0)
@@ -52,6 +53,7 @@ def test_codes_are_dots_on_a_square_page_with_a_named_colour_bar():
     assert high_x > radius and low_y < -radius
 
 
+@pytest.mark.thorough
 def test_looks_at_two_thousand_codes_at_random(monkeypatch):
     monkeypatch.setattr(sys.modules[evaluation.witness_plot.__module__], "_GRID_SIZE", 10)
     codes = np.random.default_rng(0).normal(size=(3000, 2)).astype(np.float32)
@@ -65,6 +67,7 @@ def test_looks_at_two_thousand_codes_at_random(monkeypatch):
     assert not np.array_equal(shown[0], shown[2])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("offset", [0.0, 50.0])
 def test_collapsed_codes_can_be_drawn(offset, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[evaluation.witness_plot.__module__], "_GRID_SIZE", 40)
@@ -81,6 +84,7 @@ class TestRefusals:
         with pytest.raises(ValueError, match="Expected `codes` to have finite values"):
             evaluation.witness_plot(np.full((5, 2), np.nan), RING)
 
+    @pytest.mark.thorough
     def test_prior_and_kernel(self):
         codes = np.zeros((5, 2))
         with pytest.raises(ValueError, match=r"Expected `prior` to be a distribution with event_s"):

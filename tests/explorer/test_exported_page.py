@@ -178,6 +178,7 @@ def test_rows_of_a_table_are_those_of_the_model(tmp_path):
     assert exported._encoder(model) is None
 
 
+@pytest.mark.thorough
 def test_names_are_text_and_one_script_may_run(pages):
     _, page = pages["SemiSupervisedAAE mmd nothing"]
     content = content_of(page)

@@ -47,6 +47,7 @@ def test_one_dimension_has_a_curve():
     np.testing.assert_allclose(density, stats.norm.pdf(x), atol=0.01)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("prior", [priors.ring_mixture(6), priors.uniform(2, -1.0, 1.0)])
 def test_limits_hold_nearly_all_samples(prior):
     found = prior_contours(prior, [0.0, 0.0], np.eye(2).tolist())

@@ -230,6 +230,7 @@ class TestComparison:
             compare_loaders(path, {"serving_default": Signature(None, spec)})
 
 
+@pytest.mark.thorough
 def test_both_loaders_sample_by_label_and_score(tmp_path):
     """Each row is a function of its seed and label, the same for both loaders and the model."""
     model = MODELS["SupervisedAAE mmd"][0]()

@@ -88,6 +88,7 @@ def test_one_export_serves_every_signature_as_the_model_answers(trained, version
         assert _dtypes(session.signatures["decode"].inputs) == {"latents": LATENTS}
 
 
+@pytest.mark.thorough
 def test_servables_hold_their_own_weights_once(trained, images, tmp_path):
     paths = export.export_servables(trained, tmp_path)
     assert paths == {name: str(tmp_path / name / "1") for name in ("encoder", "decoder")}
@@ -136,6 +137,7 @@ def test_one_seed_one_latent_alone_in_any_batch_order_or_padding(make_aae, tmp_p
         assert latents([]).shape == (0, 2)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "decoded", "own_weights"),
     [
@@ -164,6 +166,7 @@ def test_servables_of_a_model_with_classes(tmp_path, name, decoded, own_weights)
         assert session.num_variable_handles == handles
 
 
+@pytest.mark.thorough
 def test_a_model_without_an_encoder_is_a_decoder_alone(tmp_path):
     model = MODELS["GMMN mmd"][0]()
     paths = export.export_servables(model, tmp_path / "apart", verify=False)
@@ -220,6 +223,7 @@ class ForwardAlone(tfp.bijectors.Bijector):
         return tf.abs(x)
 
 
+@pytest.mark.thorough
 def test_prior_without_density_exports_a_score_without_it(images, make_aae, tmp_path):
     prior = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 2), ForwardAlone())
     model = make_aae(prior=prior)

@@ -37,6 +37,7 @@ def _names(folder):
 
 
 class TestContent:
+    @pytest.mark.thorough
     def test_a_warm_up_request_for_each_signature_and_batch_size(self, exported):
         version = exported / "decoder" / "1"
         seen = []

@@ -43,6 +43,7 @@ def _conv(make_aae, policy, **kwargs):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "policy"),
     [
@@ -64,6 +65,7 @@ def test_no_operation_is_in_half_precision(make_aae, policy, name):
     assert _in_half(_nodes(model, "decode"))
 
 
+@pytest.mark.thorough
 def test_an_export_computes_in_float32(images, tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = MODELS["SemiSupervisedAAE mmd mmd"][0]()
@@ -81,6 +83,7 @@ def test_an_export_computes_in_float32(images, tmp_path):
     np.testing.assert_allclose(served, model.encode(images), rtol=2.0**-5, atol=2.0**-5)
 
 
+@pytest.mark.thorough
 def test_layers_of_any_kind_compute_in_float32(make_aae, images):
     keras.config.set_dtype_policy("mixed_bfloat16")
     x = inputs = keras.Input((8, 8, 1))
@@ -123,6 +126,7 @@ def test_other_formats_are_written_in_float32(make_aae, tmp_path, monkeypatch):
     assert "bfloat16" in _dtypes(model)
 
 
+@pytest.mark.thorough
 def test_other_policies_and_casts_of_the_user_stay(make_aae, images, tmp_path):
     """The two loaders then agree within the roundings of the lower precision."""
     x = inputs = keras.Input((8, 8, 1))

@@ -67,12 +67,14 @@ def _check_operations(model, *names):
 # The table of conformance exports every variant, and an export checks all operations of its graph.
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", PRIORS)
 def test_every_family_of_priors_keeps_to_the_list(make_aae, name):
     # The sampler and the density of the prior; the other signatures know no prior.
     _check_operations(make_aae(prior=PRIORS[name](), divergence="mmd"), "sample", "score")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_networks_keep_to_the_list(name):
     encoder, decoder = NETWORKS[name]()

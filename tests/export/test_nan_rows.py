@@ -93,6 +93,7 @@ class TestVerification:
         for check in checks:
             check(path, {"serve": Signature(function, self.SPEC)})
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize("check", [export.verify_saved_model, compare_loaders])
     @pytest.mark.parametrize(
         ("function", "message"),

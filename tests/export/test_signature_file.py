@@ -43,6 +43,7 @@ class _Onnx:
         return dict(zip(self.outputs, self.session.run(None, inputs), strict=True))
 
 
+@pytest.mark.thorough
 def test_onnx_without_a_name_is_the_call_with_any_batch(tmp_path, capsys):
     model = _aae(priors.gaussian(2))
     model.export(tmp_path / "model.onnx", format="onnx")
@@ -61,6 +62,7 @@ def test_onnx_without_an_encoder_decodes(tmp_path):
     np.testing.assert_allclose(found, model.decode(z), atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_onnx_of_a_classifier(classifier, tmp_path):
     codes = _write(classifier, tmp_path, "encode")(inputs=INPUTS)
     np.testing.assert_allclose(codes["latents"], classifier.encode(INPUTS), atol=1e-6)
@@ -72,6 +74,7 @@ def test_onnx_of_a_classifier(classifier, tmp_path):
     np.testing.assert_allclose(outputs, classifier.reconstruct(INPUTS), atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PRIORS)
 def test_onnx_draws_the_rows_of_a_seed_and_scores(name, tmp_path):
     model = _aae(PRIORS[name])
@@ -84,6 +87,7 @@ def test_onnx_draws_the_rows_of_a_seed_and_scores(name, tmp_path):
         np.testing.assert_allclose(scores[key], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_onnx_draws_the_class_that_a_label_names(classifier, tmp_path):
     labels = np.array([-1, 0, 1, 2])
     drawn = _write(classifier, tmp_path, "sample")(seed=SEEDS, label=labels)
@@ -101,6 +105,7 @@ def test_onnx_answers_a_row_of_nan_with_nan_alone(tmp_path):
     np.testing.assert_allclose(found[[0, 2]], model.encode(INPUTS[[0, 2]]), atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_litert_has_the_signature_by_its_name(tmp_path, classifier):
     path = tmp_path / "model.tflite"
     classifier.export(path, format="litert", signature="encode", verbose=False)
@@ -115,6 +120,7 @@ def test_litert_has_the_signature_by_its_name(tmp_path, classifier):
     assert np.isnan(run(inputs=x)["latents"]).all(axis=1).tolist() == [False, True, False]
 
 
+@pytest.mark.thorough
 def test_litert_of_convolutions_and_its_options(tmp_path):
     model = _aae(
         priors.gaussian(2),
@@ -136,6 +142,7 @@ def _litert(path, signature):
         return tf.lite.Interpreter(model_path=str(path)).get_signature_runner(signature)
 
 
+@pytest.mark.thorough
 def test_what_a_format_has_no_operation_for_is_named_with_nothing_written(tmp_path):
     model = _aae(tfd.Independent(tfd.Gumbel(tf.zeros(2), 1.0), 1))
     with pytest.raises(export.ExportError, match=r"that ONNX has.*'sample'.*StatelessRandom"):

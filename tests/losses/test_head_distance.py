@@ -22,6 +22,7 @@ def _run(heads, eta, jit_compile=False):
     return value.numpy(), tf.convert_to_tensor(gradient).numpy()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("eta", [0.5, 2.0, 10.0])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_value_is_the_sum_of_shortfalls(eta, jit_compile):
@@ -36,6 +37,7 @@ def test_gradient_is_of_unit_length_for_each_pair_that_is_too_near():
     np.testing.assert_allclose(gradient, [[0.6, 0.8], [-0.6, -0.8], [0.0, 0.0]], rtol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("offset", [0.0, 1e-25])
 @pytest.mark.parametrize("dim", [1, 2, 10])
 def test_coincident_heads_have_finite_slopes_and_part(offset, dim):

@@ -31,6 +31,7 @@ def _gaussian_oracle(covariance):
     ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("prior", "covariance"),
     [

@@ -42,6 +42,7 @@ def test_gradient_is_that_of_finite_differences():
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_extreme_logits_give_finite_values_and_gradients(dtype, jit_compile):

@@ -71,6 +71,7 @@ def test_gradient_flows_through_the_last_pass_alone():
         np.testing.assert_allclose(gradient[index], (high - low) / 2e-4, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("rank", "jit_compile"), [(2, False), (3, False), (4, True)])
 def test_any_rank_and_compiler_gives_rows_of_the_radius(rank, jit_compile):
     shape = (3, 6, 2, 5)[:rank]

@@ -88,6 +88,7 @@ def test_images_of_mixtures_are_mixtures_in_every_place_that_asks_for_gaussians(
     np.testing.assert_allclose(*values, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_graph_has_the_values_and_the_gradient():
     kernel = mmd.Energy()
     points = tf.constant(POINTS)

@@ -139,6 +139,7 @@ BAD_KERNELS = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("function", "kernel", "error", "message"), _by_every_function(OF_KERNEL, BAD_KERNELS, [0, 4])
 )

@@ -106,6 +106,7 @@ def test_the_message_names_the_argument():
         check_widths(psd_kernels.MaternOneHalf(length_scale=0.0), argument="base")
 
 
+@pytest.mark.thorough
 def test_variables_are_read_where_they_can_be():
     width = tf.Variable(1.0)
     kernel = GOOD + psd_kernels.MaternOneHalf(length_scale=width)

@@ -18,6 +18,7 @@ POINTS = np.array([[0.0, 0.0], [0.5, -1.0], [3.0, 0.25], [-2.0, 4.0]])
 
 
 # A sum asks the same rules for each of its terms: a single kernel for one case of each rule.
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "terms"),
     [
@@ -65,6 +66,7 @@ def test_one_hot_vectors_under_other_kernels(kernel):
     np.testing.assert_allclose(norm, probs @ pairs @ probs, rtol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("distribution", "density", "low", "high"),
     [
@@ -153,6 +155,7 @@ def test_monte_carlo_in_eight_dimensions(num_components):
     np.testing.assert_array_less(errors, 0.01 * means)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_graph_equals_eager(jit_compile):
     names = [
@@ -174,12 +177,14 @@ def test_graph_equals_eager(jit_compile):
         np.testing.assert_allclose(value, expected, rtol=2e-6, err_msg=name)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CASES)
 def test_gradient_equals_differences(name):
     distribution, kernel = CASES[name].make("float64"), make_kernel(SUM)
     check_gradient(lambda z: tf.reduce_sum(mmd.mean_embedding(distribution, kernel, z)), POINTS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_box_gradient_is_finite_at_any_distance(jit_compile):
     box = tfd.Sample(tfd.Uniform(-1.0, 1.0), 128)

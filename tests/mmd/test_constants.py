@@ -13,6 +13,7 @@ ExponentiatedQuadratic = tfp.math.psd_kernels.ExponentiatedQuadratic
 POINTS = np.random.default_rng(0).normal(size=(5, 2))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_holds_the_prior_as_constants(name):
     distribution, kernel = CASES[name].make("float32"), make_kernel(SUM, "float32")
@@ -56,6 +57,7 @@ def test_variables_of_the_prior_and_the_kernel_are_read_at_every_step():
             np.testing.assert_allclose(gradient, other, rtol=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.parametrize(
     ("build", "parameters"),

@@ -89,6 +89,7 @@ def test_every_test_that_the_table_names_exists():
     assert used - {"a"} <= legend | {"a"} and legend <= used
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("row", range(len(ROWS)))
 def test_cells_say_what_there_is(row):
     assert TABLE[0][1:] == list(COLUMNS) and [cells[0] for cells in TABLE[2:]] == list(ROWS)
@@ -112,6 +113,7 @@ def _sum(kernel, support, probs):
     return values @ probs, probs @ norm @ probs
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize(
     ("row", "support", "probs"),

@@ -127,6 +127,7 @@ def test_nothing_to_average_over_gives_zero(z, estimator, weights):
         np.testing.assert_array_equal(gradient, np.zeros_like(z))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("shift", [0.0, 0.6])
 def test_statistics_over_repetitions(shift):
     # MMD^2 between N(shift, I) and N(0, I) in closed form: see PAPER, N(m, S) against N(m', S').
@@ -185,6 +186,7 @@ def test_gradient_equals_differences(z, weights):
             check_gradient(estimate, z)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dtype", "jit_compile"), [("float64", False), ("float32", True)])
 def test_finite_in_128_dimensions_and_at_coincident_points(dtype, jit_compile):
     rng = np.random.default_rng(0)
@@ -215,6 +217,7 @@ def test_finite_in_128_dimensions_and_at_coincident_points(dtype, jit_compile):
     np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("estimator", "dtype"), [("unbiased", "float32"), ("biased", "float64")])
 def test_eager_graph_and_xla_agree(z, weights, estimator, dtype):
     case = CASES["ring of 10 MultivariateNormalTriL"]
@@ -240,6 +243,7 @@ def test_eager_graph_and_xla_agree(z, weights, estimator, dtype):
     np.testing.assert_allclose(eager[0], exact, atol=tolerance)
 
 
+@pytest.mark.thorough
 def test_gradient_under_xla_with_any_batch_size(z):
     @tf.function(jit_compile=True, autograph=False)
     def gradient(x):

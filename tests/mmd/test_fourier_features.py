@@ -25,6 +25,7 @@ SAMPLES = np.random.default_rng(0).normal(size=(7, 2)) + 0.5
 WEIGHTS = np.array([1.0, 0.0, 2.0, 0.5, 1.0, 3.0, 1.0])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", KERNELS)
 def test_unbiased_with_the_stated_deviation(name):
     kernel, count, seeds = KERNELS[name], 16, 100
@@ -101,6 +102,7 @@ def test_mean_features_are_fourier_integrals(scalar, law):
 _HALVES = tfd.Categorical(probs=np.array([0.3, 0.7]))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "prior",
     [

@@ -70,6 +70,7 @@ def by_quadrature(case, estimator, weights):
     return norm - 2.0 * np.average(mu, weights=weights) + within
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", GAUSSIAN_CASES)
 def test_every_kind_of_prior_by_quadrature(name):
     value = mmd.squared_mmd_of_gaussians(MEANS, VARIANCES, CASES[name].make("float64"), KERNEL)
@@ -196,6 +197,7 @@ def test_gradient_reaches_the_parameters_of_the_prior():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dtype", "jit_compile"), [("float64", False), ("float32", True)])
 def test_finite_in_128_dimensions_and_at_coincident_gaussians(dtype, jit_compile):
     rng = np.random.default_rng(0)
@@ -248,6 +250,7 @@ def test_full_covariances_in_64_dimensions():
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "dtype", "jit_compile"),
     [

@@ -53,6 +53,7 @@ def weights():
     return weights
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", PRIORS)
 @pytest.mark.parametrize(("estimator", "weighted"), [("unbiased", True), ("biased", False)])
 def test_every_group_is_compared_as_if_alone(z, weights, name, estimator, weighted):
@@ -249,6 +250,7 @@ def test_gradient_reaches_the_parameters_of_the_prior(z):
         )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "jit_compile"), [*((name, False) for name in PRIORS), ("nested", True)]
 )
@@ -283,6 +285,7 @@ def test_labels_out_of_range_count_as_unknown_in_a_graph(z):
     np.testing.assert_allclose(estimate([0, 2, -5, 0]), estimate([0, -1, -1, 0]), rtol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_finite_at_coincident_points_under_any_batch(jit_compile):
     prior = priors.ring_mixture(4)

@@ -53,6 +53,7 @@ def test_p_value_is_the_share_of_all_signs():
     assert abs(float(result.p_value) - share) < 5.0 * error
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kernel", [KERNEL, mmd.default_kernel(NORMAL)], ids=["one", "sum"])
 def test_rejects_the_prior_in_five_percent_and_a_shift_almost_always(kernel):
     @tf.function(autograph=False)

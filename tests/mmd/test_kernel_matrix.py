@@ -31,6 +31,7 @@ def test_narrow_kernel_in_float32():
     np.testing.assert_allclose(kernel_matrix(kernel, x, x), exact, rtol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sums_and_other_kernels(dtype):
     rng = np.random.default_rng(2)

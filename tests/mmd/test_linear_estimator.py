@@ -62,6 +62,7 @@ def test_other_kernels_and_sums_with_them():
     np.testing.assert_allclose(both, alone + expected, rtol=1e-9)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("shift", [0.0, 0.6])
 def test_mean_and_variance_over_repetitions(shift):
     # MMD^2 between N(shift, I) and N(0, I) in closed form: see `tests/mmd/test_estimators.py`.
@@ -121,6 +122,7 @@ def test_gradient_equals_differences():
         check_gradient(estimate, Z)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("dtype", "jit_compile"), [("float64", False), ("float32", True)])
 def test_finite_in_128_dimensions_and_at_coincident_points(dtype, jit_compile):
     prior = tfd.MultivariateNormalDiag(np.zeros(128, dtype))
@@ -145,6 +147,7 @@ def test_finite_in_128_dimensions_and_at_coincident_points(dtype, jit_compile):
         assert np.isfinite(gradient).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_batch_size_may_be_unknown(jit_compile):
     @tf.function(

@@ -61,6 +61,7 @@ def test_closed_form_for_the_standard_normal(dimension, s):
     np.testing.assert_allclose(mmd.null_variance(normal, kernel), exact, rtol=1e-11)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", GAUSSIANS)
 def test_gaussians_and_their_mixtures_are_exact(name):
     case = CASES[name]
@@ -68,6 +69,7 @@ def test_gaussians_and_their_mixtures_are_exact(name):
     np.testing.assert_allclose(value, variance_by_quadrature(case, SUM), rtol=1e-8)
 
 
+@pytest.mark.thorough
 def test_other_distributions_average_over_draws():
     case = CASES["mixture of boxes"]
     prior, kernel = case.make("float64"), make_kernel(SUM)
@@ -84,6 +86,7 @@ def test_finite_distributions():
     assert value == pytest.approx(variance_by_sums(case, SUM), rel=0.03)
 
 
+@pytest.mark.thorough
 def test_many_components_average_over_draws(monkeypatch):
     ring, kernel = priors.ring_mixture(5), make_kernel(SUM, "float32")
     exact = mmd.null_variance(ring, kernel)
@@ -119,6 +122,7 @@ def test_other_kernels_and_integer_draws(kernel):
     np.testing.assert_allclose(mmd.null_variance(prior, kernel), (near - far) ** 2 / 4.0, rtol=0.01)
 
 
+@pytest.mark.thorough
 def test_without_a_closed_form_the_kernel_matrix_is_centred():
     # For the linear kernel x'y, h = (x - m)'(y - m): V is the squared norm of the covariance.
     # Exponential of normal variables of variance 1/4: each has variance e^(1/2) - e^(1/4).

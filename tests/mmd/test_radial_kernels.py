@@ -37,6 +37,7 @@ def _distance_to_isotropic(squared_distance, variance, dim):
     return np.sqrt(2.0 * variance) * ratio * kummer
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("dim", [1, 2, 8, 64])
 def test_isotropic_gaussians_have_kummers_function(dim):
     prior = tfd.MultivariateNormalDiag(np.full(dim, CENTRE), np.full(dim, SCALE))
@@ -110,6 +111,7 @@ def _full_mixture(dim, count=5):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "prior",
     [
@@ -148,6 +150,7 @@ def test_squared_mmd_is_the_energy_distance():
         np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_gradient_far_away_has_the_length_two_and_is_finite_for_equal_codes(jit_compile):
     prior, kernel = priors.gaussian(2), mmd.Energy()

@@ -22,6 +22,7 @@ def _vector(family, dtype):
     return tfd.Sample(LAWS[family][0](np.array(LOC, dtype), np.array(SCALE, dtype)), 1)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("family", LAWS)
 def test_quadrature_on_the_line(family):
     law = LAWS[family][1](LOC, SCALE)
@@ -64,6 +65,7 @@ def test_far_points_have_finite_gradients(family):
         assert np.isfinite(values).all() and np.isfinite(gradient).all(), name
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("family", LAWS)
 def test_gradients_reach_points_and_parameters(family):
     def total(points, loc, scale):

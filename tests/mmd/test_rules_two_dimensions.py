@@ -57,6 +57,7 @@ def _check(make, kernel, embedding, norm):
         np.testing.assert_allclose(mmd.mean_embedding_norm(distribution, k), norm, rtol=rtol)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("family", LAWS)
 @pytest.mark.parametrize("name", [*RADIAL, "ExponentiatedQuadratic"])
 def test_independent_coordinates(family, name):
@@ -66,6 +67,7 @@ def test_independent_coordinates(family, name):
     _check(lambda dtype: _vector(family, dtype), make, embedding, norm)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("family", LAWS)
 @pytest.mark.parametrize("name", ["MaternOneHalf", "MaternThreeHalves", "RationalQuadratic", "sum"])
 def test_products_over_coordinates(family, name):
@@ -128,6 +130,7 @@ GAUSSIANS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", RADIAL)
 @pytest.mark.parametrize("case", GAUSSIANS)
 def test_gaussians_and_their_mixtures(case, name):
@@ -147,6 +150,7 @@ def test_gaussians_and_their_mixtures(case, name):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["ExponentiatedQuadratic", *RADIAL])
 def test_multivariate_student_t(name):
     make, function = KERNELS[name]
@@ -290,6 +294,7 @@ def test_cases_use_every_rule_of_the_package(monkeypatch):
 
 
 # XLA on the exact form of normals is a test of `test_matern_average`.
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("family", "name", "jit_compile"),
     [

@@ -72,6 +72,7 @@ def test_the_uniform_law_has_the_confluent_function(dim):
     np.testing.assert_allclose(mmd.mean_embedding_norm(sphere, GAUSSIAN), norm, rtol=1e-8)
 
 
+@pytest.mark.thorough
 def test_the_energy_of_a_sphere_is_that_of_newtons_shell():
     sphere = tfd.SphericalUniform(3, dtype=tf.float64)
     radii = np.array([0.0, 0.4, 1.0, 2.5, 20.0])
@@ -84,6 +85,7 @@ def test_the_energy_of_a_sphere_is_that_of_newtons_shell():
     np.testing.assert_allclose(mmd.mean_embedding_norm(sphere, mmd.Energy()), -4.0 / 3.0, 1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kernel", [GAUSSIAN, mmd.Energy()], ids=["gaussian", "energy"])
 def test_gradients_are_finite_everywhere_and_those_of_differences(kernel):
     sphere, points = priors.sphere(3), tf.constant(POINTS)
@@ -95,6 +97,7 @@ def test_gradients_are_finite_everywhere_and_those_of_differences(kernel):
         assert row[2] == pytest.approx((ahead - behind) / 2e-4, rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_codes_are_matched_to_a_sphere(tmp_path):
     model = build(models.AAE, 3, prior=priors.sphere(3), divergence="energy")

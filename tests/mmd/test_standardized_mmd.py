@@ -16,6 +16,7 @@ def draws(count, rows, seed=0):
     return np.random.default_rng(seed).normal(size=(count, rows, 2)).astype(np.float32)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("kernel", "weights"),
     [(mmd.default_kernel(NORMAL), None), (KERNEL, WEIGHTS)],

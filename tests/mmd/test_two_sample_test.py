@@ -57,6 +57,7 @@ def test_p_value_is_the_share_of_all_splits(pool):
     assert abs(float(result.p_value) - share) < 5.0 * error
 
 
+@pytest.mark.thorough
 def test_rejects_equal_sides_in_five_percent_and_a_shift_almost_always():
     n, m = 40, 60
 

@@ -98,6 +98,7 @@ def frequencies_after_descent(kernel, logits):
     return np.mean(probs, axis=0), 1 - np.mean(np.max(probs, axis=1))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("start", "limit"), [("centre", 0.04), ("corner", 0.12)])
 def test_classes_are_matched_from_the_centre_and_from_a_corner(start, limit):
     noise = np.random.default_rng(0).normal(size=[200, 10]).astype("f4")
@@ -119,6 +120,7 @@ def test_no_moments_are_needed():
     assert 0.5 < float(kernel.length_scale) < 4.0
 
 
+@pytest.mark.thorough
 def test_ring_and_components_are_seen_where_a_single_width_sees_neither():
     ring = CASES["ring of 10 MultivariateNormalTriL"].make("float64")
     even = tfd.MixtureSameFamily(

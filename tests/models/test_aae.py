@@ -25,6 +25,7 @@ def test_methods_agree_with_each_other(make_aae, images):
     np.testing.assert_allclose(model(images), outputs, atol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("rows", [0, 1, 7])
 def test_methods_take_any_number_of_rows_in_any_batches(make_aae, images, rows):
     model = make_aae()
@@ -87,6 +88,7 @@ def test_training_moves_the_codes_to_the_prior_and_the_outputs_to_the_inputs(nam
     assert after < 0.1 * before
 
 
+@pytest.mark.thorough
 def test_any_distribution_serves_as_prior_for_both_divergences(images):
     prior = tfd.Independent(tfd.Laplace(tf.zeros(3), tf.constant([1.0, 2.0, 3.0])), 1)
     for divergence in ("adversarial", "mmd"):

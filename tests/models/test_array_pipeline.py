@@ -48,6 +48,7 @@ def assert_same(left: list[Any], right: list[Any]) -> None:
 
 
 # Keras stops early, too, where steps are more than batches.
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize(
     "arguments",
@@ -116,6 +117,7 @@ def test_orders_follow_the_generator():
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "size", [{}, {"batch_size": 3}, {"steps": 2}, {"steps": 1, "batch_size": 4}]
 )
@@ -146,6 +148,7 @@ def test_what_keras_refuses_is_left_to_it(arguments):
         Recorder().fit(**arguments, verbose=0)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_orders_are_fixed_by_the_seed_and_go_on_in_a_loaded_model(make_aae, images, tmp_path):
     def train(model, epochs, **kwargs):

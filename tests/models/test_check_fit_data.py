@@ -22,6 +22,7 @@ def _model(cls, code_dim, **kwargs):
     )
 
 
+@pytest.mark.thorough
 def test_fit_looks_at_its_data():
     model = _model(AAE, 2)
     model.compile(reconstruction_loss="bernoulli")

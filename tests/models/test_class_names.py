@@ -26,6 +26,7 @@ def model():
     )
 
 
+@pytest.mark.thorough
 def test_labels_may_be_names(model):
     model.compile()
     names = np.array([*NAMES, ""], object)[LABELS]

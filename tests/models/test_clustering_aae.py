@@ -21,6 +21,7 @@ def _model(num_clusters=5, **kwargs):
     return build(ClusteringAAE, 2 + num_clusters, **{**arguments, **kwargs})
 
 
+@pytest.mark.thorough
 def test_labels_beside_the_inputs_are_ignored_whatever_they_are():
     logs = []
     for labels in (None, np.linspace(0.0, 1.0, 40), np.full(40, 99)):

@@ -46,6 +46,7 @@ def _parts(model):
     return dense(model.posterior.mean_layer, features), softmax(dense(model.class_head, features))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("heads", [None, HEADS])
 def test_latents_are_the_style_around_the_heads(heads):
     model = _model(heads=heads)

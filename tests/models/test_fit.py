@@ -61,6 +61,7 @@ def _dataset(x):
     return tf.data.Dataset.from_tensor_slices(x).batch(32)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_every_kind_of_data_trains_alike(make_aae, images):
     labels = np.zeros(len(images))
@@ -95,6 +96,7 @@ def test_weight_zero_is_absence(make_aae, images):
     np.testing.assert_allclose(weighted["latent_divergence"], part["latent_divergence"], rtol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_weights_count_in_validation_with_and_without_labels(make_aae, images):
     weight = np.random.default_rng(1).random(64, dtype="float32")
@@ -156,6 +158,7 @@ def test_evaluating_changes_nothing(make_aae, images):
     assert a["loss"] == second.fit(images, **options).history["loss"]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_callbacks_see_the_losses(make_aae, images, tmp_path):
     model = make_aae()

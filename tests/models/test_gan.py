@@ -139,6 +139,7 @@ def test_sample_weight_counts_rows_of_the_data(make):
             np.testing.assert_allclose(weighted[key], part[key], rtol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("graph_steps")
 def test_generated_data_come_to_look_like_the_data():
     generator = np.random.default_rng(0)

@@ -132,6 +132,7 @@ def test_metrics_need_outputs_and_names_of_their_own():
         model.fit(INPUTS, verbose=0)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("loss", ["half_squared_error", "bernoulli"])
 def test_metrics_compare_outputs_with_inputs(loss, tmp_path):
     model = _aae()
@@ -198,6 +199,7 @@ def test_metrics_compare_outputs_with_targets_that_are_given():
 # Arguments of `fit`.
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("class_weight", [{0: 0.5, 2: 3.0}, {1: 2.0, -1: 0.25}])
 def test_class_weights_of_a_pipeline_are_those_of_arrays(class_weight):
     data = tf.data.Dataset.from_tensor_slices((INPUTS, LABELS)).batch(16)
@@ -234,6 +236,7 @@ def test_batches_of_one_row_name_the_batch_size():
 # Seeds.
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("cls", "code_dim", "clusters"),
     [(SemiSupervisedAAE, 2 + NUM_CLASSES, "num_classes"), (EmbeddingAAE, 2, "num_clusters")],

@@ -173,6 +173,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_named_alike_whichever_way_the_data_come_in(fault):
     make, arrays, error, message = FAULTS[fault]
@@ -194,6 +195,7 @@ def test_a_fault_is_named_alike_whichever_way_the_data_come_in(fault):
     assert model.optimizer.iterations <= 2 * len(PIPELINES)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_the_same_data_train_alike_in_every_container(container):
     model, arrays = _supervised(), (TABLE, LABELS)
@@ -213,6 +215,7 @@ def test_the_same_data_train_alike_in_every_container(container):
 class TestNonFinite:
     BAD = _changed(TABLE, (3, 2), np.nan)
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize("way", WAYS)
     @pytest.mark.parametrize("container", ARRAYS)
     def test_arrays_are_refused(self, way, container):
@@ -225,6 +228,7 @@ class TestNonFinite:
         with pytest.raises(ValueError, match=message):
             WAYS[way](_aae(TABLE), *data)
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize("container", PIPELINES)
     @pytest.mark.usefixtures("graph_steps")
     def test_a_pipeline_is_warned_of_and_its_finite_batches_train(self, container):
@@ -247,6 +251,7 @@ class TestNonFinite:
             _aae(TABLE, guard=None).fit(*PIPELINES[container](self.BAD), verbose=0)
 
 
+@pytest.mark.thorough
 def test_a_label_out_of_range_in_a_later_batch_ends_the_training():
     for labels in (_changed(LABELS, 20, 3), _changed(LABELS, 20, -1)):
         for container in PIPELINES.values():
@@ -254,6 +259,7 @@ def test_a_label_out_of_range_in_a_later_batch_ends_the_training():
                 _supervised().fit(*container(TABLE, labels), verbose=0)
 
 
+@pytest.mark.thorough
 def test_strings_and_categories_say_how_to_number_them():
     names = pd.Series(np.array(["cat", "cow", "dog"])[LABELS])
     for labels in (names, names.astype("category"), list(names), names.to_numpy()):
@@ -282,6 +288,7 @@ def test_missing_numbers_of_a_frame_are_nan():
 class TestTargets:
     CLEAN = np.random.default_rng(2).random((ROWS, 4), dtype="float32")
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize("container", CONTAINERS)
     def test_outputs_are_compared_with_targets(self, container):
         model = _aae(TABLE)
@@ -292,6 +299,7 @@ class TestTargets:
         assert losses["reconstruction_loss"] == pytest.approx(error, rel=1e-5)
         _fit(model, *CONTAINERS[container](TABLE, self.CLEAN))
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize("schedule", ["joint", "alternating"])
     def test_targets_are_learned(self, schedule):
         model = _aae(TABLE, optimizer=keras.optimizers.Adam(0.05), schedule=schedule)
@@ -302,6 +310,7 @@ class TestTargets:
         )
         assert np.abs(model.reconstruct(TABLE) - far).mean() < 0.5 * before
 
+    @pytest.mark.thorough
     def test_targets_come_beside_labels(self):
         model = _supervised()
         y = {"targets": self.CLEAN, "labels": LABELS}
@@ -343,6 +352,7 @@ class TestWhatIsNoData:
         with pytest.raises(TypeError, match="`x` to yield inputs as one tensor"):
             _aae(TABLE).fit(fields, verbose=0)
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize("size", [0, -1, 2.5])
     @pytest.mark.parametrize("name", ["batch_size", "validation_batch_size"])
     def test_batch_sizes_are_positive_integers(self, name, size):
@@ -362,6 +372,7 @@ class TestWhatIsNoData:
         _aae(TABLE).train_on_batch(TABLE[[0, 0]])
 
 
+@pytest.mark.thorough
 def test_a_batch_without_a_known_label_is_one_of_many():
     arguments = {"style_prior": priors.gaussian(2), "style_divergence": "mmd"}
     model = build(SemiSupervisedAAE, 5, class_divergence="mmd", num_classes=3, **arguments)
@@ -391,6 +402,7 @@ def test_a_data_set_is_read_once_in_each_epoch():
 class TestRangeOfOutputs:
     STANDARDIZED = np.random.default_rng(3).standard_normal((ROWS, 4)).astype("float32")
 
+    @pytest.mark.thorough
     def test_values_beyond_a_sigmoid_are_warned_of(self):
         for data in (self.STANDARDIZED,), PIPELINES["tf.data"](self.STANDARDIZED):
             with pytest.warns(UserWarning, match=r"ends in a sigmoid.* output_activation='linear'"):
@@ -452,6 +464,7 @@ class TestOtherMethods:
         for name, values in model.score(TABLE).items():
             np.testing.assert_allclose(scores[name], values, rtol=1e-4)
 
+    @pytest.mark.thorough
     def test_evaluation_takes_pairs(self):
         model = build_classifier((4,))
         model.compile()

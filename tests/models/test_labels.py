@@ -126,6 +126,7 @@ def test_pipelines_without_usable_labels_are_refused_before_a_step(cls, pipeline
     assert model.optimizer.iterations == 0
 
 
+@pytest.mark.thorough
 def test_what_needs_no_label_is_measured_without():
     for cls in (LabelGuidedAAE, SemiSupervisedAAE, EmbeddingAAE):
         model = _untrained(cls)

@@ -62,6 +62,7 @@ VARIANTS = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("cls", VARIANTS)
 def test_a_step_moves_the_averages_by_the_batch_alone_and_codes_have_the_moments(cls):
     model, labels = build(cls)
@@ -106,6 +107,7 @@ def test_sample_weights_have_no_part_in_the_moments():
     np.testing.assert_array_equal(averages(None), averages(np.arange(40) % 2))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("graph_steps")
 def test_batches_of_one_row():
     model, _ = build(models.AAE, posteriors.Deterministic(normalize=True))

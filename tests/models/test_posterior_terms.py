@@ -57,6 +57,7 @@ def _value(model, estimator="unbiased", weight=None):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("make", "labels", "key"),
     [
@@ -80,6 +81,7 @@ def test_sampled_codes_give_another_value():
     assert abs(sampled - float(_value(model))) > 1e-3
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("schedule", "estimator"), [("joint", "biased"), ("alternating", "unbiased")]
 )

@@ -124,6 +124,7 @@ def test_class_prior_is_under_the_same_rule():
         )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "bijector",
     [

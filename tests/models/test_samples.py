@@ -44,6 +44,7 @@ def _model(name):
     return MODELS[name]()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", MODELS)
 def test_the_same_seed_gives_the_same_sample(name):
     model = _model(name)
@@ -82,6 +83,7 @@ def test_a_row_depends_on_its_seed_and_label_alone(name):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["LabelGuidedAAE", "EmbeddingAAE"])
 def test_a_row_of_the_export_depends_on_its_seed_and_label_alone(name, tmp_path):
     model = _model(name)

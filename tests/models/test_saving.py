@@ -26,6 +26,7 @@ def _optimizers(model):
 
 
 # Every class, both divergences and both schedules: see the conformance table.
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("divergence", "schedule"), [("adversarial", "alternating"), ("mmd", "joint")]
 )
@@ -61,6 +62,7 @@ def test_training_goes_on_from_where_it_was(make_aae, images, tmp_path, divergen
     assert _train(model, images) == _train(loaded, images)
 
 
+@pytest.mark.thorough
 def test_weights_alone_are_restored_into_a_new_model(make_aae, images, tmp_path):
     model, other = make_aae(), make_aae(seed=5)
     model.compile()
@@ -112,6 +114,7 @@ def test_hdf5_is_refused_with_nothing_written(make_aae, tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.thorough
 def test_kernels_of_any_shape_are_saved(make_aae, images, tmp_path):
     quadratic = tfp.math.psd_kernels.ExponentiatedQuadratic
     kernel = quadratic(np.float32(0.7), np.float32(2.0)) + quadratic(

@@ -106,6 +106,7 @@ LATE_TERMS = {
 
 
 # The alternating schedule takes the terms of codes in one phase and the others in another.
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("term", "schedule"),
     [
@@ -147,6 +148,7 @@ def test_information_is_what_the_formula_says():
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_consistency_leaves_averages_and_random_states_alone(schedule):
     def trained(consistency):
@@ -178,6 +180,7 @@ def test_consistency_compares_under_the_same_noise():
     assert gradient_step(model, LABELS)["consistency_loss"][0] < 1e-6
 
 
+@pytest.mark.thorough
 def test_class_frequencies_that_contradict_the_prior_are_told_before_training():
     inputs = np.random.default_rng(0).random((120, 4), dtype="float32")
     labels = np.where(np.arange(120) < 100, 0, np.arange(120) % NUM_CLASSES)

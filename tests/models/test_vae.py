@@ -57,6 +57,7 @@ def test_codes_are_drawn_with_the_posterior_s_variance():
     assert (np.abs(codes.mean(axis=0) - mean) < 4.5 * np.sqrt(np.e / 4000)).all()
 
 
+@pytest.mark.thorough
 def test_kl_weight_is_a_schedule_too():
     weights = []
     for kl_weight in (LATE, 0.0, 1.0):
@@ -73,6 +74,7 @@ def test_kl_weight_is_a_schedule_too():
     assert not all(map(np.array_equal, late, always))
 
 
+@pytest.mark.thorough
 def test_any_prior_with_a_density_serves():
     model = _model(prior=priors.ring_mixture(5))
     model.compile(keras.optimizers.Adam(0.05))

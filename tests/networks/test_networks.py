@@ -34,6 +34,7 @@ def test_defaults_are_the_paper_s_two_layers_of_1000_relu():
     assert [layer.activation.__name__ for layer in dense] == ["relu", "relu", "linear"]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "build",
     [

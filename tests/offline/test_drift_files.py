@@ -36,6 +36,7 @@ def files(tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 def test_windows_of_files_are_tested_as_codes_are(detector, export, files):
     found = list(drift_files(export, str(files / "*.npy"), window=200))
     assert [(first, count) for first, count, _ in found] == [(0, 200), (200, 200), (400, 300)]
@@ -46,6 +47,7 @@ def test_windows_of_files_are_tested_as_codes_are(detector, export, files):
     assert [result.is_drift for *_, result in found] == [False, False, True]
 
 
+@pytest.mark.thorough
 def test_reference_rows_stand_for_a_detector(model, files, tmp_path):
     model.export(tmp_path / "1", verbose=False, verify=False)
     np.save(tmp_path / "reference.npy", ROWS[:500])
@@ -58,6 +60,7 @@ def test_reference_rows_stand_for_a_detector(model, files, tmp_path):
     np.testing.assert_allclose(found[2].statistic, expected.statistic, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_bad_files_are_named(export, tmp_path):
     for rows in (ROWS[:9], np.zeros((60, 4), int)):
         np.save(tmp_path / "x.npy", rows)

@@ -37,6 +37,7 @@ def test_the_name_of_before_gives_the_same_objects():
 
 
 class TestAnswers:
+    @pytest.mark.thorough
     def test_are_those_of_the_model(self, model, root, npy, x, tmp_path):
         paths = encode_files(root, npy(x), tmp_path / "out", shards=3, batch_size=7)
         names = {name: [path.name for path in files] for name, files in paths.items()}
@@ -86,6 +87,7 @@ class TestAnswers:
         assert classes.dtype == np.int64 and classes.shape == (50,)
         np.testing.assert_array_equal(classes, load(paths["class_probabilities"]).argmax(axis=1))
 
+    @pytest.mark.thorough
     def test_of_a_combined_export(self, model, root, npy, x, tmp_path):
         copy = shutil.copytree(root, tmp_path / "root")
         export.export_model(model, copy / "autoencoder" / "1", verify=False)
@@ -268,6 +270,7 @@ class TestAnotherJob:
         after = snapshot(tmp_path / "out")
         assert before.pop("manifest.json") != after.pop("manifest.json") and before == after
 
+    @pytest.mark.thorough
     def test_a_model_is_the_same_in_another_copy(self, model, npy, x, tmp_path):
         encode_files(model, npy(x), tmp_path / "out")
         twin = type(model).from_config(model.get_config())
@@ -284,6 +287,7 @@ class TestAnotherJob:
             encode_files(root, npy(x), tmp_path / "out")
         assert (tmp_path / "out" / "a.txt").read_text() == "mine"
 
+    @pytest.mark.sampled
     @pytest.mark.parametrize(
         ("changes", "message"),
         [

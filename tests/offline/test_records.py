@@ -31,6 +31,7 @@ KINDS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "compression"), [*((name, "") for name in KINDS), ("floats", "GZIP")]
 )
@@ -111,6 +112,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", KINDS)
 def test_records_of_another_kind(tfrecord, name):
     _, expected, write = KINDS[name]

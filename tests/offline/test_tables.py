@@ -45,6 +45,7 @@ def model():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kinds", [("csv", "parquet"), ("parquet", "csv")])
 def test_codes_are_those_of_the_model(model, tmp_path, kinds):
     for part, rows in enumerate((TABLE[:300], TABLE[300:])):
@@ -87,6 +88,7 @@ def test_a_value_of_another_kind_is_named_and_nothing_is_written(model, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
 
 
+@pytest.mark.thorough
 def test_other_faults_are_named(model, tmp_path):
     TABLE.drop(columns="zip").to_csv(tmp_path / "x.csv", index=False)
     with pytest.raises(ValueError, match=r"x\.csv to have the columns of the model.*no 'zip'"):
@@ -111,6 +113,7 @@ def test_other_faults_are_named(model, tmp_path):
         encode_tables(arrays, tmp_path / "x.csv", tmp_path / "y.csv")
 
 
+@pytest.mark.thorough
 def test_windows_of_a_table_are_tested_for_drift(model, tmp_path):
     columns = TABLE.columns.drop("id")
     detector = AnomalyDetector(model, false_alarm_rate=0.1).calibrate(TABLE[columns])

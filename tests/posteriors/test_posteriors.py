@@ -53,6 +53,7 @@ def test_gaussian_gradient_reaches_both_heads():
     assert len(gradients) == 4 and all(np.abs(g).max() > 0 for g in gradients)
 
 
+@pytest.mark.thorough
 def test_universal_mean_is_the_average_over_noise():
     few, many = (
         _connected(posteriors.Universal(noise_dim=4, units=(16,), num_mean_samples=n))

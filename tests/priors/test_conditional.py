@@ -84,6 +84,7 @@ def test_log_density_is_that_of_the_component_or_of_the_whole(name):
 
 
 # "logits" takes the path of "gaussians", and XLA compiles "nested" for both.
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "jit_compile"),
     [("gaussians", False), ("logistics", False), ("nested", True), ("logistics", True)],

@@ -65,6 +65,7 @@ def seeds():
     return priors.row_seeds(ROWS, seed=0)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", MIXTURES)
 def test_a_row_is_a_function_of_its_seed_and_label(name, seeds):
     sample = traced(MIXTURES[name][0])

@@ -204,6 +204,7 @@ def drawn(run, seeds):
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CASES)
 def test_a_row_is_the_same_alone_and_in_any_batch_order_and_padding(name, run, drawn, seeds):
     count = 64
@@ -221,6 +222,7 @@ def test_a_row_is_the_same_alone_and_in_any_batch_order_and_padding(name, run, d
     np.testing.assert_array_equal(run(name, padded)[:5], rows[:5])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CASES)
 def test_no_seeds_give_no_rows(name, run):
     dim = CASES[name][0].event_shape[0]
@@ -228,6 +230,7 @@ def test_no_seeds_give_no_rows(name, run):
     assert priors.sample_rows(CASES[name][0], []).shape == (0, dim)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CASES)
 def test_eager_rows_are_those_of_the_signature(name, drawn, seeds):
     rows = priors.sample_rows(CASES[name][0], seeds[:100])

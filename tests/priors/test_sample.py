@@ -18,6 +18,7 @@ CASES = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_samples_follow_the_prior_in_a_step(name, jit_compile):

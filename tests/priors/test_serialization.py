@@ -26,6 +26,7 @@ def round_trip(value):
     return deserialize(json.loads(json.dumps(serialize(value), allow_nan=False)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", CASES)
 def test_densities_are_equal_after_a_round_trip_through_json(name):
     original = CASES[name]()

@@ -83,6 +83,7 @@ def test_neighbouring_turns_are_apart():
     assert 0.02 < distance.mean() < 0.08
 
 
+@pytest.mark.thorough
 def test_has_a_closed_form_and_exact_rows():
     prior = swiss_roll(4)
     kernel = mmd.default_kernel(prior)

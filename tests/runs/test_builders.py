@@ -76,6 +76,7 @@ def test_every_option_of_a_plain_model_reaches_it():
     assert model.seed == 5
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["deterministic", "gaussian", "universal"])
 def test_codes_are_normalised_if_asked(name):
     model = build(posterior=name, normalize_codes=True, prior_scale=3.0)

@@ -52,6 +52,7 @@ class TestMakeRecipe:
 
 @pytest.mark.parametrize("name", RECIPES)
 class TestRecipes:
+    @pytest.mark.sampled
     def test_builds(self, name):
         large = make_recipe({}, name)
         given = {field: getattr(large, field) for field in ("units", "discriminator_units")}

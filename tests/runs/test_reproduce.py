@@ -152,6 +152,7 @@ def reproduced(folder):
 
 
 class TestReproduce:
+    @pytest.mark.thorough
     def test_measures_the_test_split_once(self, reproduced, folder):
         lines, summary, drawn = reproduced
         entry = summary["semi-supervised-100"]["improved"]
@@ -186,6 +187,7 @@ class TestReproduce:
         with pytest.raises(UserError, match="Received: a run of other settings"):
             reproduce([job(code_dim=3)], folder, load, report=lambda line: None)
 
+    @pytest.mark.thorough
     @pytest.mark.usefixtures("no_figures", "eager_steps")
     def test_a_budget_cuts_short_and_more_of_it_resumes(self, tmp_path):
         lines = []

@@ -55,6 +55,7 @@ class TestBestStart:
 
 @pytest.mark.usefixtures("no_figures", "eager_steps")
 class TestTraining:
+    @pytest.mark.thorough
     def test_the_best_goes_on(self, digits, tmp_path, monkeypatch):
         chosen = {}
 

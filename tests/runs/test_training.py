@@ -10,6 +10,7 @@ from aae_tf.runs.errors import UserError
 from tests.runs.conftest import RECIPE
 
 
+@pytest.mark.thorough
 def test_wide_codes_have_no_manifold(whole):
     assert not (whole / "figures" / "manifold.png").exists()
     assert (whole / "figures" / "latent.png").exists()

@@ -33,6 +33,7 @@ def test_models_that_look_at_no_labels_get_none(model):
     assert len(fitted) == 5
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("model", ["label-guided", "supervised", "semi-supervised", "embedding"])
 def test_all_labels_need_no_mixing(model):
     prepared = prepare(model=model, batch_size=250)
@@ -78,6 +79,7 @@ def test_no_labels_are_none():
     assert prepared.class_shares is None
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("options", [{}, {"model": "label-guided", "labels": 50}], ids=str)
 def test_batches_go_on_from_any_step(options):
     def inputs(dataset):

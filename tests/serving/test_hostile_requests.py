@@ -151,6 +151,7 @@ def declared(rows: int, *, model="everything", signature="sample", name="seed") 
     return request
 
 
+@pytest.mark.thorough
 def test_rows_are_counted_before_any_is_made(small_server):
     with grpc.insecure_channel(f"127.0.0.1:{small_server.grpc_port}") as channel:
         stub = PredictionServiceStub(channel)

@@ -170,6 +170,7 @@ def test_gradients_are_finite_where_counts_are_zero_or_infinite():
     assert np.isfinite(tape.gradient(loss, outputs)).all()
 
 
+@pytest.mark.thorough
 def test_the_best_constant_output_loses_one_half_in_every_column():
     schema = small.schema()
     targets = features(schema, small.COLUMNS)

@@ -57,6 +57,7 @@ FORMS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same(model, form):
     np.testing.assert_allclose(model.encode(FORMS[form]()), model.encode(FRAME), atol=1e-6)
@@ -78,6 +79,7 @@ def trained():
     return model
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_trains(trained, form):
     steps = 2 if form == "generator" else None
@@ -89,6 +91,7 @@ def test_every_form_trains(trained, form):
     assert np.isfinite(logs["loss"]).all()
 
 
+@pytest.mark.thorough
 def test_training_lowers_the_loss_of_every_column(trained):
     def losses_of_columns():
         x = trained.table_inputs.features(small.COLUMNS)
@@ -137,6 +140,7 @@ def test_infinite_and_missing_values_get_finite_scores(model):
     assert scores["reconstruction_error"][0] > 1e3 * usual["reconstruction_error"][0]
 
 
+@pytest.mark.thorough
 def test_classifier_of_a_frame_with_few_labels(tmp_path):
     model = small.build_classifier()
     model.compile(keras.optimizers.Adam(0.01))
@@ -155,6 +159,7 @@ def test_classifier_of_a_frame_with_few_labels(tmp_path):
     assert isinstance(again.column_losses, losses.ColumnLosses)
 
 
+@pytest.mark.thorough
 def test_weights_of_columns_are_saved(tmp_path):
     model = small.build_aae()
     model.compile(reconstruction_loss=losses.ColumnLosses(small.schema(), {"port": 5.0}))
@@ -167,6 +172,7 @@ def test_weights_of_columns_are_saved(tmp_path):
     )
 
 
+@pytest.mark.thorough
 def test_targets_may_be_columns(model):
     noisy = {**small.COLUMNS, "packets": small.COLUMNS["packets"] + 1}
     x, clean = (model.table_inputs.features(each) for each in (noisy, FRAME))

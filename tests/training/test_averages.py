@@ -60,6 +60,7 @@ def _fit(model, *callbacks, **kwargs):
     ).history
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 @pytest.mark.parametrize("swap_on_epoch", [False, True])
 def test_averages_of_all_optimizers_are_evaluated_and_left_at_the_end(schedule, swap_on_epoch):
@@ -80,6 +81,7 @@ def test_averages_of_all_optimizers_are_evaluated_and_left_at_the_end(schedule, 
         np.testing.assert_allclose(history[f"val_{name}"][-1], value, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_training_is_that_without_averages_until_it_ends():
     plain, averaged = small.build(AAE, prior=priors.gaussian(2)), _compiled()
     plain.compile(keras.optimizers.SGD(0.5), schedule="alternating")
@@ -89,6 +91,7 @@ def test_training_is_that_without_averages_until_it_ends():
     _assert_equal(follower.last, _weights(plain))
 
 
+@pytest.mark.thorough
 def test_averages_are_saved_and_go_on(tmp_path):
     model = _compiled()
     _fit(model)
@@ -131,6 +134,7 @@ def test_weights_are_overwritten_in_between_as_keras_does():
     _assert_equal(_weights(model), follower.last)
 
 
+@pytest.mark.thorough
 def test_interrupted_evaluation_leaves_the_weights():
     model, follower = _compiled(), Follower()
 

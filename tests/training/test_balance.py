@@ -81,6 +81,7 @@ def test_factors_have_limits():
     np.testing.assert_allclose(balance.follow(slow, measured), slow, rtol=1e-5)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 @pytest.mark.parametrize("objective", ["non_saturating", "least_squares"])
 def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, schedule, objective):
@@ -112,6 +113,7 @@ def test_steepness_is_that_of_the_encoder_loss_at_the_codes(make_aae, images, sc
     np.testing.assert_allclose(logs["latent_rate_factor"], factors, rtol=1e-3)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 @pytest.mark.parametrize("optimizer", [keras.optimizers.Adam, keras.optimizers.SGD])
 def test_discriminator_steps_so_many_times_as_far(make_aae, images, schedule, optimizer):
@@ -149,6 +151,7 @@ def test_factor_finds_what_is_left_to_move(make_aae, images):
     np.testing.assert_allclose(moves[0], expected * moves[1], rtol=1e-3, atol=1e-7)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("graph_steps")
 def test_each_game_has_a_factor_of_its_own_within_a_graph():
     balance = Balance(0.03, 0.03, **QUICK)
@@ -175,6 +178,7 @@ def test_each_game_has_a_factor_of_its_own_within_a_graph():
     np.testing.assert_allclose(steered / plain, expected, rtol=1e-3)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("graph_steps")
 def test_rates_a_hundred_times_apart_come_closer(make_aae, images):
     slow = {}
@@ -200,6 +204,7 @@ def test_batch_that_is_not_finite_teaches_nothing(make_aae, images):
     np.testing.assert_allclose(model.trainer.balance.state.numpy(), np.log([0.5]), rtol=1e-6)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 @pytest.mark.parametrize("balance", ["fixed", "adaptive"])
 def test_discriminator_steps(make_aae, images, schedule, balance):
@@ -225,6 +230,7 @@ def test_further_steps_see_the_same_codes_and_new_prior_samples(make_aae, images
     assert not same(samples[1:], samples[:-1])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_gradient_norms_are_those_of_each_weighted_term(make_aae, images, schedule):
     model = game(make_aae, "fixed", log_gradient_norms=True, schedule=schedule)
@@ -245,6 +251,7 @@ def test_gradient_norms_are_those_of_each_weighted_term(make_aae, images, schedu
         np.testing.assert_allclose(logs[f"{key}_gradient_norm"][0], norm, rtol=1e-4, err_msg=key)
 
 
+@pytest.mark.thorough
 def test_compile_arguments_are_saved(make_aae, images, tmp_path):
     model = game(
         make_aae,

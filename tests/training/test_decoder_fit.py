@@ -27,6 +27,7 @@ def test_nearest_rows_are_those_of_numpy():
 
 
 class TestFit:
+    @pytest.mark.thorough
     def test_samples_come_to_cover_the_data(self):
         rng = np.random.default_rng(0)
         # Two far clusters, which no sample of the new decoder is near to.

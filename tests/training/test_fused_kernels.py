@@ -58,6 +58,7 @@ def run(make, steps=STEPS, fused=True, rate=None, jit_compile=False):
     return [variable.numpy() for variable in (*weights, *kept)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", {**FUSED, **OWN})
 def test_same_steps_as_keras(name):
     make = {**FUSED, **OWN}[name]

@@ -58,6 +58,7 @@ def normalised(make_aae, **kwargs):
     return make_aae(encoder=encoder, posterior=posterior, **kwargs)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("optimizer", "schedule", "factor"),
     [
@@ -150,6 +151,7 @@ def test_spike_is_left_out_and_growth_that_lasts_let_in(make_aae, images, optimi
     assert not same(before, [v.numpy() for v in networks_alone])
 
 
+@pytest.mark.sampled
 @pytest.mark.usefixtures("eager_steps")
 @pytest.mark.parametrize(("schedule", "optimizer"), [("joint", "adam"), ("alternating", "sgd")])
 def test_ordinary_training_is_the_same_without_a_guard(make_aae, images, schedule, optimizer):
@@ -200,6 +202,7 @@ def test_training_stops_after_too_many_with_what_to_change():
     assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights(), strict=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_message_names_the_discriminators(make_aae, images):
     model = make_aae()
@@ -247,6 +250,7 @@ def test_half_precision_finds_its_scale(make_aae, images):
     assert np.isfinite(logs["loss"]).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_saved_training_goes_on_with_its_limits(make_aae, images, tmp_path):
     model = make_aae()
@@ -294,6 +298,7 @@ def test_compile_refuses_another_guard(make_aae):
 
 
 class TestReport:
+    @pytest.mark.thorough
     def test_a_learning_rate_that_is_not_finite_moves_nothing(self, make_aae, images):
         model = make_aae()
         with pytest.raises(ValueError, match=r"`optimizer` to have a finite .*learning_rate=nan"):
@@ -308,6 +313,7 @@ class TestReport:
                 model.fit(images, batch_size=16, verbose=0)
         assert same(before, [v.numpy() for v in networks_alone])
 
+    @pytest.mark.thorough
     def test_inputs_that_are_not_finite_are_located(self, make_aae, images):
         images[21, 3, 4, 0] = np.inf
         model = make_aae()
@@ -319,6 +325,7 @@ class TestReport:
         ):
             model.fit(batches(images), epochs=2, verbose=0)
 
+    @pytest.mark.thorough
     def test_few_batches_are_chance_and_other_causes_have_other_advice(self, make_aae, images):
         model = make_aae()
         model.compile()
@@ -332,6 +339,7 @@ class TestReport:
             warnings.simplefilter("error")
             model.fit(batches(images), verbose=0)
 
+    @pytest.mark.thorough
     def test_a_term_of_no_batch_is_nan(self, make_aae, images):
         model = make_aae()
         model.compile()

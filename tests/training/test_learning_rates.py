@@ -29,6 +29,7 @@ def _rates(model):
     return [float(each.learning_rate) for each in model.trainer.optimizers.values()]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("count", [2, 3])
 def test_scheduler_and_plateau_move_all_rates_in_proportion(count):
     names = list(RATES)[:count]
@@ -51,6 +52,7 @@ def test_scheduler_and_plateau_move_all_rates_in_proportion(count):
     np.testing.assert_allclose(_rates(model), 0.2 * first, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_rate_that_is_a_schedule_or_changed_apart_stays():
     decay = keras.optimizers.schedules.ExponentialDecay(0.3, 1000, 1.0)
     model = _compiled(
@@ -73,6 +75,7 @@ def _halve():
     return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("make", "expected"),
     [

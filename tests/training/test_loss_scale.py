@@ -41,6 +41,7 @@ def half():
     keras.config.set_dtype_policy("mixed_float16")
 
 
+@pytest.mark.sampled
 @pytest.mark.usefixtures("half")
 @pytest.mark.parametrize("player", PLAYERS)
 def test_scale_falls_at_an_overflow_of_its_player_and_grows_again(player, tmp_path):
@@ -93,6 +94,7 @@ def _moves(policy, **kwargs):
     return np.concatenate([move.ravel() for move in moves]), logs
 
 
+@pytest.mark.thorough
 def test_gradients_are_scaled_on_their_way_and_not_where_they_arrive():
     expected, logs = _moves("float32")
     moved, scaled_logs = _moves("mixed_float16")
@@ -107,6 +109,7 @@ def test_gradients_are_scaled_on_their_way_and_not_where_they_arrive():
     assert np.linalg.norm(lost - expected) > 0.1 * np.linalg.norm(expected)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("half")
 def test_the_guard_judges_gradients_that_are_unscaled():
     model = _model()
@@ -118,6 +121,7 @@ def test_the_guard_judges_gradients_that_are_unscaled():
     assert [float(each.dynamic_scale) for each in optimizers] == [2.0**9] * 2
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("half")
 def test_training_without_a_guard_finds_its_scale():
     model = _model()

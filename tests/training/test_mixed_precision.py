@@ -181,6 +181,7 @@ def test_features_reach_the_head_as_they_are(policy):
         np.testing.assert_allclose(found, expected, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("policy", POLICIES)
 def test_activity_of_a_layer_is_a_term_of_the_loss(policy):
     keras.config.set_dtype_policy(policy)
@@ -197,6 +198,7 @@ def test_activity_of_a_layer_is_a_term_of_the_loss(policy):
     assert logs["loss"][0] - terms == pytest.approx(activity, rel=0.02)
 
 
+@pytest.mark.thorough
 def test_layers_keep_policies_of_their_own(tmp_path):
     expected, _, _ = _trained("aae", "float32")
     low = keras.dtype_policies.DTypePolicy("mixed_bfloat16")
@@ -227,6 +229,7 @@ def test_layers_keep_policies_of_their_own(tmp_path):
     assert small.gradient_step(model) == small.gradient_step(loaded)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("policy", POLICIES)
 def test_round_trip_keeps_the_policy_and_goes_on(tmp_path, policy):
     keras.config.set_dtype_policy(policy)

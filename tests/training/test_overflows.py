@@ -48,6 +48,7 @@ def test_looking_for_the_scale_is_no_bad_batch():
     assert np.isfinite(logs["loss"]).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("factor", [np.nan, np.inf])
 def test_a_batch_that_is_not_finite_is_not_the_fault_of_the_scale(factor):
     model = _model()

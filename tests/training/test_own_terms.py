@@ -53,6 +53,7 @@ def _aae(*terms, **kwargs):
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_term_gets_what_it_names(schedule):
     term = Recorder()
@@ -72,6 +73,7 @@ def test_term_gets_what_it_names(schedule):
     assert term.got["labels"] is None and term.got["sample_weight"] is None
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_values_of_examples_are_averaged_weighted_and_lowered(schedule, weighted):
@@ -126,6 +128,7 @@ def test_terms_are_saved_with_the_model(tmp_path):
 CLASSES = {name.split()[0]: name for name in rows.MODELS}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_model_takes_terms(cls):
     build, labels = rows.MODELS[CLASSES[cls]]

@@ -41,6 +41,7 @@ def test_noise_is_the_spread_over_samples_of_the_prior(prior):
     assert np.std(values) == pytest.approx(noise, rel=0.4)
 
 
+@pytest.mark.thorough
 def test_looks_at_two_thousand_codes_at_random():
     prior = priors.gaussian(2)
     # In sorted codes the first 2,000 would be far from the prior.
@@ -98,6 +99,7 @@ def test_rows_are_held_out_ones_where_there_are_such():
         assert held_out_rows(arguments) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("graph_steps")
 def test_fit_ends_with_the_sentence_after_enough_updates_and_is_never_lost(monkeypatch):
     model = build(models.AAE, prior=priors.gaussian(2, scale=50.0), divergence="mmd")

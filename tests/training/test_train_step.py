@@ -249,6 +249,7 @@ class LabelledAAE(AAE):
         return {"origin_loss": ExtraTerm(tf.reduce_mean(lengths), weight=3.0)}
 
 
+@pytest.mark.sampled
 @pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize("schedule", ["joint", "alternating"])
 def test_extra_terms_are_lowered_and_logged_in_both_schedules(images, schedule):

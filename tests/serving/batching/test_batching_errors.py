@@ -8,6 +8,7 @@ from grpc import StatusCode
 from tests.serving.batching.fakes import PATIENCE, ask, ask_for, hold, refused
 
 
+@pytest.mark.thorough
 def test_case_87_and_other_inputs_that_cannot_be_batched(batch_model):
     model = batch_model("linear/1", max_batch_size=4)
     a, b = np.ones([2, 2], np.float32), np.ones([3], np.float32)

@@ -20,6 +20,7 @@ def _pieces(request, monkeypatch):
 pytestmark = pytest.mark.usefixtures("_pieces")
 
 
+@pytest.mark.thorough
 @settings(
     derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
