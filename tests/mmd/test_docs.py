@@ -52,7 +52,7 @@ ROWS = {
     "MultivariateStudentT": tfd.MultivariateStudentTLinearOperator(
         np.float64(5.0), POINTS[0], tf.linalg.LinearOperatorLowerTriangular(np.eye(2))
     ),
-    "Logistic, LogNormal, TruncatedNormal, HalfNormal, Exponential, Weibull": tfd.Sample(
+    "Logistic, Gumbel, LogNormal, TruncatedNormal, HalfNormal, Exponential, Weibull": tfd.Sample(
         tfd.HalfNormal(_ONE), 2
     ),
     "Independent, Sample": tfd.Independent(tfd.Laplace(np.zeros(2), np.ones(2)), 1),

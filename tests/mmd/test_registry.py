@@ -167,13 +167,13 @@ _NORMALS = tfd.MixtureSameFamily(_HALVES, tfd.Normal([0.0, 1.0], 1.0))
 @pytest.mark.parametrize(
     ("distribution", "message"),
     [
-        (tfd.Sample(tfd.Gumbel(0.0, 1.0), 2), "Gumbel and Exp"),
-        (tfd.Independent(tfd.Gumbel([0.0, 1.0], 1.0), 1), "Gumbel and Exp"),
+        (tfd.Sample(tfd.Moyal(0.0, 1.0), 2), "Moyal and Exp"),
+        (tfd.Independent(tfd.Moyal([0.0, 1.0], 1.0), 1), "Moyal and Exp"),
         (
             tfd.MixtureSameFamily(
-                _HALVES, tfd.Independent(tfd.Gumbel([[0.0, 1.0], [2.0, 3.0]], 1.0), 1)
+                _HALVES, tfd.Independent(tfd.Moyal([[0.0, 1.0], [2.0, 3.0]], 1.0), 1)
             ),
-            "Gumbel and Exp",
+            "Moyal and Exp",
         ),
         (tfd.Sample(tfd.QuantizedDistribution(tfd.Normal(0.0, 1.0)), 2), "to be scalars"),
         (tfd.Sample(tfd.Categorical(probs=[0.5, 0.5]), 2), "to be scalars"),

@@ -283,7 +283,8 @@ def test_cases_use_every_rule_of_the_package(monkeypatch):
     copies = tfd.BatchBroadcast(tfd.MultivariateNormalDiag([0.0, 0.0]), [3])
     pairs += [(tfd.MixtureSameFamily(tfd.Categorical(probs=[0.2, 0.3, 0.5]), copies), gaussian)]
     # Those of test_quantile_laws, where many widths would take seconds.
-    laws = [tfd.Logistic(0.0, 1.0), tfd.LogNormal(0.0, 1.0), tfd.Weibull(1.5, 1.0)]
+    laws = [tfd.Logistic(0.0, 1.0), tfd.Gumbel(0.0, 1.0), tfd.LogNormal(0.0, 1.0)]
+    laws += [tfd.Weibull(1.5, 1.0)]
     laws += [tfd.HalfNormal(1.0), tfd.Exponential(1.0), tfd.TruncatedNormal(0.0, 1.0, -1.0, 1.0)]
     few = (gaussian, mmd.CoordinateProduct(gaussian), mmd.FourierFeatures(gaussian, 2, 4))
     pairs += [(tfd.Sample(law, 2), kernel) for law in laws for kernel in few]

@@ -64,7 +64,7 @@ class SimilarEmbedding(MeanEmbedding):
 @RegisterMeanEmbedding(tfd.TransformedDistribution, psd_kernels.ExponentiatedQuadratic)
 def _transformed(distribution: Any, kernel: GaussianKernel) -> MeanEmbedding:
     if distribution.event_shape.rank != 1:
-        # Coordinates of a law such as `tfd.Gumbel`, which is the image of another.
+        # Coordinates of a law such as `tfd.Moyal`, which is the image of another.
         raise missing_rule(distribution, kernel)
     embedding = _of_gaussians(distribution, kernel)
     if embedding is not None:

@@ -122,6 +122,7 @@ def _register(law: Any, *names: str, low: float = -np.inf) -> None:
 
 
 _register(tfd.Logistic, "loc", "scale")
+_register(tfd.Gumbel, "loc", "scale")
 _register(tfd.TruncatedNormal, "loc", "scale", "low", "high")
 _register(tfd.LogNormal, "loc", "scale", low=0.0)
 _register(tfd.HalfNormal, "scale", low=0.0)
