@@ -68,8 +68,8 @@ def _imported_modules(path: Path) -> set[str]:
 IMPORTS = {name: _imported_modules(path) - {name} for name, path in MODULES.items()}
 
 
-def test_package_has_at_most_318_files():
-    assert len(MODULES) <= 318
+def test_package_has_at_most_319_files():
+    assert len(MODULES) <= 319
 
 
 def test_every_file_belongs_to_a_layer():
