@@ -19,7 +19,7 @@ import numpy as np
 from report import table
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
-_MAIN = "import sys; from aae_tf.cli.main import main; sys.argv[0] = 'aae-tf'; main()"
+_MAIN = "import sys; from aae_tf.cli import main; sys.argv[0] = 'aae-tf'; main()"
 
 
 def _waits(model: Path) -> dict[str, list[str]]:
