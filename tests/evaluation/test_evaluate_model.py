@@ -113,6 +113,7 @@ def test_mmd_is_noise_where_codes_are_prior_samples():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_measures_latents_against_labels_and_samples_against_data():
     model = make("mmd")

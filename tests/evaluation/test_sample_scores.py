@@ -17,6 +17,7 @@ X = RNG.normal(size=(400, 4)) * [0.1, 0.3, 0.3, 2.0] + np.outer(Y, [1.0, 0.0, 0.
 REAL, GENERATED, OTHER = RNG.normal(size=(3, 200, 2, 3))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 def test_features_tell_the_classes_apart():
     unknown = np.where(np.arange(400) < 300, Y, -1)

@@ -83,6 +83,7 @@ def test_quadrature_between_quantiles(name):
     assert quadrature(law, lambda x: gaussian(x, 0.9, 0.7), 0.9, 0.7) == pytest.approx(adaptive[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["Logistic", "LogNormal", "Exponential"])
 def test_norm_of_laws_of_two_scales(name):
     # One component is a hundred times narrower, and narrower than the kernel.
@@ -104,6 +105,7 @@ def test_norm_of_laws_of_two_scales(name):
     np.testing.assert_allclose(mmd.mean_embedding_norm(mixture, GAUSSIAN), expected, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_energy_and_products_of_coordinates():
     # E|z - X| and E|X - Y| of an exponential law of mean b, by hand; the others are coordinates.
     exponential, kernel, b = vector("Exponential"), mmd.Energy(), SCALE
@@ -117,6 +119,7 @@ def test_energy_and_products_of_coordinates():
     np.testing.assert_allclose(both, each[0] * each[1], rtol=1e-12)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", LAWS)
 def test_gradients(name):
     def total(points, loc, scale):
