@@ -49,6 +49,7 @@ def windows():
     return data.windows(FRAME[["load", "heat"]], 8, 8).x
 
 
+@pytest.mark.thorough
 def test_the_model_takes_the_units_of_the_file(run):
     model = open_run(run).load_model()
     path, excluded = str(run.parent / "turbine.csv"), ["note", "state"]
@@ -65,6 +66,7 @@ def test_the_model_takes_the_units_of_the_file(run):
     assert mean[1] > 3e4
 
 
+@pytest.mark.thorough
 def test_evaluate_scores_each_step(invoke, run):
     with eager():
         result = invoke("evaluate", run)
@@ -85,6 +87,7 @@ def test_evaluate_scores_each_step(invoke, run):
     assert "Scores of 100 steps" in result.stdout
 
 
+@pytest.mark.thorough
 def test_encode_scores_the_steps_of_a_later_file(invoke, run, tmp_path):
     later, out = tmp_path / "later.csv", tmp_path / "scores.csv"
     shuffled = FRAME[["heat", "time", "load"]][500:].sample(frac=1.0, random_state=0)
@@ -102,11 +105,13 @@ def test_encode_scores_the_steps_of_a_later_file(invoke, run, tmp_path):
     assert "to have the columns ['load', 'heat']" in " ".join(result.output.split())
 
 
+@pytest.mark.thorough
 def test_a_saved_model_takes_windows_and_no_table(invoke, run, table):
     result = invoke("evaluate", run / "model.keras", "--data", table, code=2)
     assert "Expected --data to be arrays, as the model takes them: windows" in result.output
 
 
+@pytest.mark.thorough
 def test_samples_are_windows(invoke, run, tmp_path):
     invoke("sample", run, "--out", tmp_path / "samples.npy", "--count", 3)
     assert np.load(tmp_path / "samples.npy").shape == (3, 8, 2)
