@@ -78,6 +78,11 @@ before = set(sys.modules)
 aae_tf.AAE
 others = {"matplotlib", "grpc", "starlette", "uvicorn", "tensorflow_datasets", "sklearn", "typer"}
 print(sorted(others & (set(sys.modules) - before)))
+# No module makes a tensor, after which threads and devices could not be set any more.
+for name in aae_tf.__all__:
+    getattr(aae_tf, name)
+from tensorflow.python.eager import context
+print(context.context()._initialized)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split("\n")[:2] == ["[]", "[]"]
+    assert run.stdout.split("\n")[:3] == ["[]", "[]", "False"]

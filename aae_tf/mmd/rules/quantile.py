@@ -12,7 +12,7 @@ from aae_tf.mmd.rules.coordinates import Family, register_family
 
 tfd = tfp.distributions
 
-_NODES, _WEIGHTS = (tf.constant(x) for x in np.polynomial.legendre.leggauss(96))
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 # Log odds between which all but a mass of 2e-9 lies.
 _END = 20.0
 # Standard deviations of a Gaussian kernel beyond which it counts as zero; it is 4.5e-9 there.
