@@ -7,8 +7,10 @@ files that are open, as Linux and macOS do; elsewhere such a folder cannot be re
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import re
 import shutil
 import time
 import uuid
@@ -19,6 +21,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _PARTIAL = ".partial"
+# The names of folders of the cache: a key, and what is being written or removed.
+_NAME = re.compile(r"[0-9a-f]{24}(\.[0-9a-f]{32}\.partial)?")
 _LIMIT_GB = 50.0
 # Seconds after which what a killed process was writing is removed.
 _ABANDONED = 86_400.0
@@ -32,7 +36,7 @@ def open_cached(key: str, write: Callable[[Path], None], open: Callable[[Path], 
     are removed until all together have at most AAE_TF_CACHE_GB, by default 50.
 
     Args:
-        key: name of the folder.
+        key: name of the folder, 24 hexadecimal digits.
         write: writes the files into an empty folder.
         open: opens a complete folder.
 
@@ -51,12 +55,14 @@ def open_cached(key: str, write: Callable[[Path], None], open: Callable[[Path], 
             _write_folder(folder, write)
         try:
             opened = open(folder)
-            os.utime(folder)
         except FileNotFoundError:
             if folder.is_dir():
                 raise
             # Another process has removed it meanwhile.
             continue
+        # A cache that may not be written to is read, though not marked as opened.
+        with contextlib.suppress(OSError):
+            os.utime(folder)
         if is_new:
             remove_oldest(root, key, limit)
         return opened
@@ -65,6 +71,8 @@ def open_cached(key: str, write: Callable[[Path], None], open: Callable[[Path], 
 def remove_oldest(root: Path, kept: str, limit: float) -> None:
     """Removes the folders that were opened the longest ago, and what killed processes left.
 
+    What has another name than a folder of the cache is left alone.
+
     Args:
         root: folder of the folders.
         kept: name of the one that stays.
@@ -72,12 +80,18 @@ def remove_oldest(root: Path, kept: str, limit: float) -> None:
     """
     entries = []
     for folder in root.iterdir():
-        try:
-            size = sum(file.stat().st_size for file in folder.iterdir())
-            entries.append((folder.stat().st_mtime, folder, size))
-        except OSError:
-            # Another process is removing it, or it is none of ours.
+        if not _NAME.fullmatch(folder.name):
             continue
+        try:
+            files = [file.stat() for file in folder.iterdir()]
+            opened = folder.stat().st_mtime
+        except OSError:
+            # Another process is removing it.
+            continue
+        if folder.suffix == _PARTIAL:
+            # A process that writes into a file does not change the time of its folder.
+            opened = max([opened, *(file.st_mtime for file in files)])
+        entries.append((opened, folder, sum(file.st_size for file in files)))
     total = sum(size for _, folder, size in entries if folder.suffix != _PARTIAL)
     for opened, folder, size in sorted(entries):
         if folder.suffix == _PARTIAL:
@@ -106,6 +120,9 @@ def _remove(folder: Path) -> bool:
     removed = _partial(folder)
     try:
         folder.rename(removed)
+    except FileNotFoundError:
+        # Another process was faster.
+        return True
     except OSError:
         return False
     shutil.rmtree(removed, ignore_errors=True)

@@ -1,7 +1,9 @@
 """The cache of tables: written once, the least recently opened removed, readers undisturbed."""
 
 import os
+import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from aae_tf.data.table_cache import open_cached
 from aae_tf.tables.schema import TableSchema
 
 SIZE = 1000
+A, B, C, D = (letter * 24 for letter in "abcd")
 
 
 @pytest.fixture(autouse=True)
@@ -36,28 +39,28 @@ def age(root, *names):
 
 
 def test_the_least_recently_opened_is_removed(root):
-    for name in ("a", "b"):
+    for name in (A, B):
         open_cached(name, write, read)
-    age(root, "a", "b")
-    first = open_cached("a", None, read)
-    open_cached("c", write, read)
-    assert {each.name for each in root.iterdir()} == {"a", "c"}
+    age(root, A, B)
+    first = open_cached(A, None, read)
+    open_cached(C, write, read)
+    assert {each.name for each in root.iterdir()} == {A, C}
     # A reader of what is removed reads on.
-    age(root, "a", "c")
-    open_cached("d", write, read)
-    assert {each.name for each in root.iterdir()} == {"c", "d"}
+    age(root, A, C)
+    open_cached(D, write, read)
+    assert {each.name for each in root.iterdir()} == {C, D}
     assert (first == 7).all()
 
 
 def test_one_that_is_larger_than_the_limit_is_kept(root, monkeypatch):
     monkeypatch.setenv("AAE_TF_CACHE_GB", "1e-9")
-    open_cached("a", write, read)
-    open_cached("b", write, read)
-    assert [each.name for each in root.iterdir()] == ["b"]
+    open_cached(A, write, read)
+    open_cached(B, write, read)
+    assert [each.name for each in root.iterdir()] == [B]
 
 
 def test_what_another_process_removes_meanwhile_is_written_again(root):
-    open_cached("a", write, read)
+    open_cached(A, write, read)
     found = []
 
     def remove_and_read(folder):
@@ -67,13 +70,13 @@ def test_what_another_process_removes_meanwhile_is_written_again(root):
             folder.rmdir()
         return read(folder)
 
-    assert len(open_cached("a", write, remove_and_read)) == SIZE
+    assert len(open_cached(A, write, remove_and_read)) == SIZE
 
 
 def test_a_damaged_folder_is_no_endless_loop(root):
-    (root / "a").mkdir(parents=True)
+    (root / A).mkdir(parents=True)
     with pytest.raises(FileNotFoundError):
-        open_cached("a", write, read)
+        open_cached(A, write, read)
 
 
 def test_a_failure_leaves_nothing_and_what_was_abandoned_is_removed(root):
@@ -82,20 +85,60 @@ def test_a_failure_leaves_nothing_and_what_was_abandoned_is_removed(root):
         raise ValueError("a fault")
 
     with pytest.raises(ValueError, match="a fault"):
-        open_cached("a", fail, read)
+        open_cached(A, fail, read)
     assert not list(root.iterdir())
-    for name, days in (("x.1.partial", 2), ("y.2.partial", 0)):
+    partial = [f"{B}.{digit * 32}.partial" for digit in "123"]
+    for name, days in zip(partial, (2, 0, 2), strict=True):
         (root / name).mkdir()
+        if name == partial[2]:
+            # Its process writes into a file that it has made two days ago.
+            write(root / name)
         os.utime(root / name, times=(time.time() - 86_400 * days - 60,) * 2)
-    open_cached("a", write, read)
-    assert {each.name for each in root.iterdir()} == {"a", "y.2.partial"}
+    open_cached(A, write, read)
+    assert {each.name for each in root.iterdir()} == {A, *partial[1:]}
+
+
+def test_what_is_none_of_the_cache_stays(root):
+    for name in ("mine", D[:-1], f"{D}.partial"):
+        (root / name).mkdir(parents=True)
+        write(root / name)
+    age(root, "mine", D[:-1], f"{D}.partial")
+    for name in (A, B, C):
+        open_cached(name, write, read)
+    assert {each.name for each in root.iterdir()} == {"mine", D[:-1], f"{D}.partial", B, C}
+
+
+def test_a_cache_that_may_not_be_written_to_is_read(root, monkeypatch):
+    open_cached(A, write, read)
+
+    def refuse(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert len(open_cached(A, None, read)) == SIZE
+
+
+def test_what_another_process_removes_first_counts_as_removed(root, monkeypatch):
+    for name in (A, B):
+        open_cached(name, write, read)
+    age(root, A, B)
+    rename = Path.rename
+
+    def remove_first(path, target):
+        if path.name == A:
+            shutil.rmtree(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", remove_first)
+    open_cached(C, write, read)
+    assert {each.name for each in root.iterdir()} == {B, C}
 
 
 @pytest.mark.parametrize("limit", ["much", "0", "nan"])
 def test_a_limit_is_a_number(monkeypatch, limit):
     monkeypatch.setenv("AAE_TF_CACHE_GB", limit)
     with pytest.raises(ValueError, match=f"AAE_TF_CACHE_GB to be a number above zero.*'{limit}'"):
-        open_cached("a", write, read)
+        open_cached(A, write, read)
 
 
 def test_reading_a_large_table_whole_is_warned_of(monkeypatch):
