@@ -95,7 +95,7 @@ def array_batches(
 
     takers = tf.nest.map_structure(_taker, arrays)
     first = tf.nest.flatten(arrays)[0]
-    n = len(first)
+    n, permute = len(first), _permutation(first)
     steps = -(-n // batch_size)
     starts = tf.data.Dataset.range(0, n, batch_size)
 
@@ -108,7 +108,7 @@ def array_batches(
 
     def order(epoch: int) -> np.ndarray:
         if shuffle != "batch":
-            return _permute(first, generator(epoch))
+            return permute(generator(epoch))
         parts = np.split(np.arange(n), range(batch_size, n, batch_size))
         return np.concatenate([*map(generator(epoch).permutation, parts)])
 
@@ -185,11 +185,11 @@ def mix_labels(
     check_integer("unlabelled", unlabelled, minimum=1, maximum=len(x))
     check_integer("seed", seed)
     check_integer("first_epoch", first_epoch)
-    steps = len(x) // unlabelled
+    steps, permute = len(x) // unlabelled, _permutation(x)
 
     def order(epoch: int) -> np.ndarray:
         rng = _generator(seed, epoch)
-        everything = _permute(x, rng)[: steps * unlabelled].reshape(steps, unlabelled)
+        everything = permute(rng)[: steps * unlabelled].reshape(steps, unlabelled)
         per_round = len(known) // labelled
         rounds = np.tile(known, (-(-steps // per_round), 1))
         dealt = rng.permuted(rounds, axis=1)[:, : per_round * labelled]
@@ -242,9 +242,16 @@ def epoch_orders(
     return tf.data.Dataset.range(1).map(draw)
 
 
-def _permute(x: Any, rng: np.random.Generator) -> np.ndarray:
-    """Draws an order of rows, int64 [n]."""
-    return x.order(rng) if isinstance(x, StoredRows) else rng.permutation(len(x))
+def _permutation(x: Any) -> Callable[[np.random.Generator], np.ndarray]:
+    """Makes a function that draws an order of rows, int64 [n].
+
+    TensorFlow keeps what a `tf.numpy_function` calls while the process lives: of an array, that is
+    the number of rows, and not the rows.
+    """
+    if isinstance(x, StoredRows):
+        return x.order
+    n = len(x)
+    return lambda rng: rng.permutation(n)
 
 
 def _taker(x: Any) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,6 +25,16 @@ def test_an_epoch_shows_every_row_once():
         assert [len(batch) for batch in epoch] == [5, 5, 5, 5, 3]
         assert sorted(np.concatenate(epoch)) == list(range(23))
         assert not np.array_equal(np.concatenate(epoch), np.arange(23))
+
+
+def test_inputs_are_given_back():
+    x = X.copy()
+    known = weakref.ref(x)
+    for batches in (shuffled_batches(x), mix_labels(x, Y, 2, 4)):
+        next(iter(batches))
+    del x, batches
+    gc.collect()
+    assert known() is None
 
 
 def test_labels_come_with_their_rows():
