@@ -53,12 +53,15 @@ class StandardizedError:
 
         Args:
             decoder: built Keras model, whose last layer may be a `keras.layers.Normalization` with
-                `invert=True` along the last axis.
+                `invert=True` along the last axis, or with one scale for all axes.
         """
         layer: Any = decoder
         while isinstance(layer, keras.Model):
             layer = layer.layers[-1] if layer.layers else None
         if not isinstance(layer, keras.layers.Normalization) or not layer.invert:
+            return None
+        last = len(decoder.output_shape) - 1
+        if layer.axis not in ((), (-1,), (last,)):
             return None
         variance = np.ravel(keras.ops.convert_to_numpy(layer.variance))
         # The layer divides by no less either.

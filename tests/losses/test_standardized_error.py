@@ -30,6 +30,18 @@ def test_a_decoder_tells_its_units():
 
 
 @pytest.mark.parametrize(
+    ("axis", "size", "expected"),
+    [(1, 5, None), (-2, 5, None), (2, 3, (2.0, 2.0, 2.0)), (None, 1, (2.0, 2.0, 2.0))],
+)
+def test_units_are_those_of_the_last_axis(axis, size, expected):
+    mean, variance = (value if axis is None else [value] * size for value in (0.0, 4.0))
+    layer = keras.layers.Normalization(axis=axis, mean=mean, variance=variance, invert=True)
+    decoder = keras.Sequential([keras.Input((5, 3)), layer])
+    found = losses.StandardizedError.of_decoder(decoder)
+    assert (None if found is None else found.deviations) == expected
+
+
+@pytest.mark.parametrize(
     ("deviations", "names", "message"),
     [
         ([], None, "`deviations` of one column or more"),
