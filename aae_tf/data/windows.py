@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import itertools
-import re
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def windows(
         length: steps of a window.
         stride: steps from one window to the next.
         time_column: name of the column of times of a frame, which is no input: dates as text or as
-            datetimes, or numbers.
+            datetimes, with or without a zone, or numbers.
         largest_gap: in seconds, or in the units of numbers; by default 1.5 times the median
             distance.
 
@@ -237,11 +237,12 @@ def ends_of_gaps(times: np.ndarray, largest_gap: float | None) -> np.ndarray:
 
 
 def _exact_time(value: Any) -> np.datetime64:
-    """Returns a date with its parts of seconds."""
+    """Returns a date with its parts of seconds, in UTC where it has a zone."""
     if is_missing(value):
         return np.datetime64("NaT", "us")
     if isinstance(value, bytes):
         value = value.decode()
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
     text = value if isinstance(value, str) else value.isoformat()
-    # A zone is left out, as in `strings_of`.
-    return np.datetime64(re.sub(r"(Z|[+-]\d\d:\d\d)$", "", text), "us")
+    return np.datetime64(text.removesuffix("Z"), "us")

@@ -34,6 +34,13 @@ def test_no_window_is_cut_across_a_gap(times):
     assert wide.starts.tolist() == [0, 2, 4, 6]
 
 
+def test_times_with_a_zone_are_compared_in_utc():
+    # The clock goes back by an hour.
+    times = pd.date_range("2024-10-27", periods=10, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"time": times, "a": SERIES[:, 0]})
+    assert data.windows(frame, 3, time_column="time").starts.tolist() == list(range(8))
+
+
 def test_scores_of_steps_are_means_over_windows():
     frame = {"time": [0, 1, 2, 3, 9, 10, 11], "a": np.zeros(7), "b": np.zeros(7)}
     found = data.windows(frame, 3, time_column="time")
