@@ -94,9 +94,11 @@ def main(path: str | None = None, epochs: int = 30, out: str = "runs/time_series
 
     figure, axes = plt.subplots(len(columns), sharex=True, figsize=(10, 2 * len(columns) + 1))
     for axis, name, score in zip(np.atleast_1d(axes), columns, steps.T, strict=True):
-        axis.plot(series[name][second:], linewidth=0.8, label=name)
-        axis.plot(score, linewidth=0.8, label="score, nats")
-        axis.legend(loc="upper left")
+        axis.plot(series[name][second:], linewidth=0.8)
+        axis.set_ylabel(name)
+        scale = axis.twinx()
+        scale.plot(score, linewidth=0.8, color="C1")
+        scale.set_ylabel("score, nats", color="C1")
     figure.savefig(folder / "steps.png")
     plt.close(figure)
     print(f"Written: {folder / 'steps.png'}")

@@ -56,6 +56,10 @@ def load_data(recipe: Recipe) -> Dataset:
 
     given = {"validation": recipe.validation, "test": recipe.test}
     shares: dict[str, Any] = {name: share for name, share in given.items() if share is not None}
+    windows: dict[str, Any] = {}
+    if recipe.time_column is not None:
+        names = ("time_column", "window", "stride", "largest_gap")
+        windows = {name: getattr(recipe, name) for name in names}
     exclude = [] if recipe.exclude_columns is None else recipe.exclude_columns.split(",")
     with as_user_error(ValueError, TypeError, OSError):
         dataset = data.load(
@@ -65,10 +69,7 @@ def load_data(recipe: Recipe) -> Dataset:
             label_column=recipe.label_column,
             kinds=_parse_kinds(recipe.column_kinds),
             exclude=exclude,
-            time_column=recipe.time_column,
-            window=recipe.window,
-            stride=recipe.stride,
-            largest_gap=recipe.largest_gap,
+            **windows,
             **shares,
         )
     return keep_normal(dataset) if recipe.task == "anomaly" else dataset

@@ -56,7 +56,12 @@ def encode(
             help="What is run; classify, or reconstruct and score of a run or a combined export."
         ),
     ] = "encode",
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 1024,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rows at a time. By default 1,024; not of tables of a time series."
+        ),
+    ] = None,
     shards: Annotated[
         int | None,
         typer.Option(min=1, help="Number of files per array. By default one per 65,536 rows."),
@@ -100,13 +105,14 @@ def encode(
     from aae_tf.offline import encode_files, encode_tables
 
     if of_tables and run is not None and run.recipe.time_column is not None:
-        check_encoding(run.recipe, signature, input, output)
+        check_encoding(run.recipe, signature, input, output, batch_size)
         is_detector = run.recipe.task == "anomaly"
         scorer: Any = load_detector(run.path) if is_detector else run.load_model()
         table = score_files(scorer, run.recipe, input[0])
         write_file(output, write_csv(table))
         typer.echo(f"{len(next(iter(table.values()))):,} steps: {output}")
         return
+    batch_size = batch_size or 1024
     if of_tables:
         try:
             with as_user_error(ValueError, TypeError):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SPLITS = ("test", "validation")
 _FILES = {"test": "evaluation.json", "validation": "evaluation-validation.json"}
 _STEPS = "steps.csv"
+# Rows of which there is a variance.
+_FEWEST = 2
 _SUFFIX = ".evaluation.json"
 _MEANINGS = {
     "half_squared_error": "nats per image",
@@ -163,28 +165,40 @@ def report(
         dataset: data set of the recipe, whose test split is measured.
         split: name of that split.
         samples: whether to measure samples, too.
+
+    Raises:
+        UserError: if there are fewer than two rows, and no alarms to measure.
     """
     detection, steps = {}, None
     is_detector = run.recipe.task == "anomaly"
     scorer: Any = load_detector(run.path) if is_detector else model
-    if dataset.steps is not None and split == "test":
+    if dataset.steps is not None and len(dataset.steps) and split == "test":
         steps = score_steps(scorer, run.recipe, dataset.steps, "the test split")
+        write_file(run.path / _STEPS, write_csv(steps))
+        typer.echo(f"Scores of {len(dataset.steps)} steps: {run.path / _STEPS}")
     if is_detector:
         detection = measure_detector(scorer, dataset)
-        if steps is not None and dataset.steps is not None and detection:
-            detection["steps"] = measure_steps(steps, dataset.steps, dataset.y_train[0])
+        if steps is not None and dataset.steps is not None:
+            of_steps = measure_steps(steps, dataset.steps, dataset.y_train[0])
+            if of_steps:
+                detection["steps"] = of_steps
         normal = np.isin(dataset.y_test, [-1, dataset.y_train[0]])
         dataset = dataclasses.replace(
             dataset, x_test=dataset.x_test[normal], y_test=dataset.y_test[normal]
         )
-    numbers = {"images": len(dataset.x_test), **_measure(run.recipe, model, dataset, samples)}
+    count = len(dataset.x_test)
+    numbers: dict[str, Any] = {"images": count}
+    if count >= _FEWEST:
+        numbers |= _measure(run.recipe, model, dataset, samples)
+    elif not detection:
+        what = "normal rows" if is_detector else "rows"
+        raise UserError(
+            f"Expected the {split} split to have {_FEWEST} {what} or more. Received: {count}."
+        )
     if detection:
         numbers["anomalies"] = detection
-    title = f"{len(dataset.x_test)} {split} images of {run.recipe.data}"
+    title = f"{count} {split} images of {run.recipe.data}"
     _write(numbers, run.path / _FILES[split], title)
-    if steps is not None:
-        write_file(run.path / _STEPS, write_csv(steps))
-        typer.echo(f"Scores of {len(next(iter(steps.values())))} steps: {run.path / _STEPS}")
 
 
 def _write(numbers: dict[str, Any], path: Path, title: str) -> None:
@@ -211,8 +225,8 @@ def _evaluate_file(path: Path, name: str | None, label_column: str | None, sampl
             x, y = rows.x, None
             if model.table is None and isinstance(x, Mapping):
                 raise ValueError(
-                    "Expected --data to be arrays, as the model takes them: windows of a time "
-                    f"series are [windows, length, columns] in a .npy file. Received: {name}."
+                    "Expected --data to be arrays or images, as the model takes them; a model of a "
+                    f"time series is measured by `aae-tf evaluate RUN`. Received: {name}."
                 )
             if model.table is not None and isinstance(x, Mapping):
                 # Columns that the model does not know are left out.

@@ -54,6 +54,8 @@ class Dataset:
         steps: the steps of the test split of a time series, whose windows `x_test` are; the train
             split comes before the validation split, and this before the test split. None elsewhere.
         column_names: names of the columns of a time series.
+        normal: the class of most training steps of a time series; None elsewhere, and where no
+            label of a training step is known.
 
     Example:
 
@@ -75,6 +77,7 @@ class Dataset:
     table: TableSchema | None = None
     steps: Steps | None = None
     column_names: tuple[str, ...] = ()
+    normal: int | None = None
 
 
 def load(
@@ -90,8 +93,8 @@ def load(
     exclude: Sequence[str] = (),
     stream: bool | None = None,
     time_column: str | None = None,
-    window: int = 32,
-    stride: int = 1,
+    window: int | None = None,
+    stride: int | None = None,
     largest_gap: float | None = None,
 ) -> Dataset:
     """Loads data: a known data set of images by its name, or your own from files.
@@ -137,8 +140,9 @@ def load(
         stream: whether the training rows of a table stay in a file. By default those of files of
             more than 256 MiB together.
         time_column: name of the column of times of a table: dates, or numbers.
-        window: with a time column, the steps of a window.
-        stride: with a time column, the steps from one training or test window to the next.
+        window: with a time column, the steps of a window; by default 32.
+        stride: with a time column, the steps from one training or test window to the next; by
+            default 1.
         largest_gap: with a time column, see `data.windows`: no window is cut across a gap.
 
     Returns:
@@ -172,7 +176,13 @@ def load(
             "Expected `label_column`, `kinds`, `exclude` and `stream` to be left out but for a "
             f"table, in a CSV or Parquet file. Received: name={name!r}."
         )
+    if time_column is None and any(each is not None for each in (window, stride, largest_gap)):
+        raise ValueError(
+            "Expected `window`, `stride` and `largest_gap` to be left out without `time_column`. "
+            f"Received: window={window}, stride={stride}, largest_gap={largest_gap}."
+        )
     if time_column is not None:
+        window, stride = 32 if window is None else window, 1 if stride is None else stride
         if not tables or kinds or stream:
             raise ValueError(
                 "Expected `time_column` for a table, in a CSV or Parquet file, with `kinds` and "
@@ -228,8 +238,13 @@ def _window_splits(
         part.windows(window, step, largest_gap, f"the {split} split")
         for part, step, split in zip(parts, (stride, window, stride), _SPLITS, strict=True)
     ]
-    known = np.concatenate([part.y[part.y >= 0] for part in parts])
-    frequencies = np.bincount(known, minlength=len(class_names))
+    known = [part.y[part.y >= 0] for part in parts]
+    frequencies = np.bincount(np.concatenate(known), minlength=len(class_names))
+    normal = None
+    if len(known[0]):
+        # Of steps: a few of another class, far apart, are in most of the windows.
+        normal = int(np.bincount(known[0]).argmax())
+        frequencies[normal] = frequencies.max() + 1
     y = [part.window_labels(cut, frequencies) for part, cut in zip(parts, cuts, strict=True)]
     return Dataset(
         name=name,
@@ -243,6 +258,7 @@ def _window_splits(
         class_names=class_names,
         steps=parts[2],
         column_names=parts[2].column_names,
+        normal=normal,
     )
 
 

@@ -22,18 +22,30 @@ _SPLITS = ("train", "validation")
 def keep_normal(dataset: Dataset) -> Dataset:
     """Leaves the largest class in the training and validation splits: its rows are normal.
 
-    Without labels all rows are normal, and nothing is left out. The test split stays as it is.
+    Without labels all rows are normal, and nothing is left out. The test split stays as it is. Of a
+    time series, the normal class is that of most steps: `Dataset.normal`.
 
     Args:
         dataset: data set, whose labels are classes, or -1 where they are unknown.
 
     Returns:
         The data set with fewer rows.
+
+    Raises:
+        UserError: if each training window has a step of another class.
     """
     y = dataset.y_train
     if not (y >= 0).any():
         return dataset
-    normal = np.bincount(y[y >= 0]).argmax()
+    normal = dataset.normal
+    if normal is None:
+        normal = int(np.bincount(y[y >= 0]).argmax())
+    elif not (y == normal).any():
+        raise UserError(
+            f"Expected `window` to be so small that some training window has steps of "
+            f"{dataset.class_names[normal]!r} alone, the label of most steps. "
+            f"Received: window={dataset.x_train.shape[1]}."
+        )
     kept: dict[str, Any] = {}
     for split in _SPLITS:
         rows = np.flatnonzero(getattr(dataset, f"y_{split}") == normal)
@@ -115,7 +127,7 @@ def measure_detector(detector: AnomalyDetector, dataset: Dataset) -> dict[str, A
 
     Returns:
         See `evaluation.anomaly_metrics`; empty where the test split has no anomaly or no normal
-        row whose label is known.
+        row whose label is known. Windows of a time series get no interval, as they overlap.
     """
     from aae_tf.evaluation import anomaly_metrics
 
@@ -124,4 +136,7 @@ def measure_detector(detector: AnomalyDetector, dataset: Dataset) -> dict[str, A
     if dataset.y_train[0] < 0 or len(np.unique(is_anomaly)) < 2:
         return {}
     scores = detector.score(dataset.x_test[known])
-    return anomaly_metrics(is_anomaly, scores["anomaly_score"], scores["is_anomaly"])
+    found = anomaly_metrics(is_anomaly, scores["anomaly_score"], scores["is_anomaly"])
+    if dataset.steps is not None:
+        del found["false_alarm_rate_interval"]
+    return found

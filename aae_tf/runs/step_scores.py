@@ -31,17 +31,19 @@ def score_steps(
 
     Returns:
         A table by column: the times; `step_score` float32 [steps], the sum of
-        `step_score_COLUMN` over the columns: the column's error at the step, in units of its
-        typical error for a detector, else nats, averaged over the windows; and, for a detector,
-        `is_anomaly` int64 [steps], 1 where most of the windows that have the step are anomalies.
-        NaN for a step that no window has, between two gaps that are near.
+        `step_score_COLUMN` over the columns, in nats: the column's error at the step, of a
+        detector over twice its mean in held-out windows, see `Calibration`, averaged over the
+        windows, of which one begins at each step; and, for a detector, `is_anomaly` int64 [steps],
+        1 where most of the windows that have the step are anomalies. NaN for a step that no
+        window has, between two gaps that are near.
 
     Raises:
         ValueError: if there is no window.
     """
     from aae_tf.detector import AnomalyDetector
 
-    windows = steps.windows(recipe.window, recipe.stride, recipe.largest_gap, place)
+    # Whatever the stride of training: the last steps have windows of their own as well.
+    windows = steps.windows(recipe.window, 1, recipe.largest_gap, place)
     shape = windows.x.shape
     alarms = {}
     if isinstance(model, AnomalyDetector):
@@ -60,6 +62,8 @@ def score_steps(
 def measure_steps(table: dict[str, np.ndarray], steps: Steps, normal: int) -> dict[str, Any]:
     """Measures the alarms of steps against their labels, as `measure_detector` those of windows.
 
+    There is no interval of the rate of false alarms, as steps that follow each other share windows.
+
     Args:
         table: what `score_steps` gave, with a detector.
         steps: the same steps.
@@ -75,7 +79,9 @@ def measure_steps(table: dict[str, np.ndarray], steps: Steps, normal: int) -> di
     is_anomaly = (steps.y[known] != normal).astype(np.int64)
     if normal < 0 or len(np.unique(is_anomaly)) < 2:
         return {}
-    return anomaly_metrics(is_anomaly, table[SCORE][known], table[ALARM][known])
+    found = anomaly_metrics(is_anomaly, table[SCORE][known], table[ALARM][known])
+    del found["false_alarm_rate_interval"]
+    return found
 
 
 def score_files(
@@ -109,12 +115,19 @@ def score_files(
         return score_steps(model, recipe, steps, path)
 
 
-def check_encoding(recipe: Recipe, signature: str, inputs: list[str], output: Path) -> None:
+def check_encoding(
+    recipe: Recipe, signature: str, inputs: list[str], output: Path, batch_size: int | None
+) -> None:
     """Checks what `aae-tf encode` is asked for on tables of a run of a time series.
 
     Raises:
-        UserError: if it is not the scores of one file or pattern, as a CSV file.
+        UserError: if it is not the scores of one file or pattern, as a CSV file, or has batches.
     """
+    if batch_size is not None:
+        raise UserError(
+            f"Expected no --batch-size for tables of a run with --time-column {recipe.time_column}"
+            f". Received: --batch-size {batch_size}."
+        )
     if signature != "score" or len(inputs) > 1 or output.suffix != ".csv":
         raise UserError(
             "Expected --signature score, one --input and an --output that ends in .csv for a run "

@@ -68,6 +68,9 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
     Args:
         recipe: recipe, whose model decides which labels are used.
         dataset: data set, with the labels that the recipe keeps.
+
+    Raises:
+        UserError: if a column of a time series has one value in the windows that train.
     """
     n, labels = len(dataset.x_train), used_labels(recipe, dataset)
     validation: Any = dataset.x_validation
@@ -102,10 +105,20 @@ def training_data(recipe: Recipe, dataset: Dataset) -> TrainingData:
 def _window_columns(dataset: Dataset) -> WindowColumns | None:
     if dataset.steps is None:
         return None
+    import keras
+
     x = np.asarray(dataset.x_train)
     mean = x.mean(axis=(0, 1), dtype=np.float64)
     # Not of the squares: a column may be far from zero.
     variance = np.square(x - mean).mean(axis=(0, 1))
+    smallest = keras.backend.epsilon()
+    for name, deviation in zip(dataset.column_names, np.sqrt(variance), strict=True):
+        if deviation < smallest:
+            raise UserError(
+                f"Expected column {name!r} to have a standard deviation of {smallest:g} or more "
+                "in the windows that train, which are the normal ones with task='anomaly'; leave "
+                f"it out, or give it in another unit. Received: {deviation:.3g}."
+            )
     return WindowColumns(dataset.column_names, mean, variance)
 
 

@@ -91,6 +91,12 @@ def test_bad_input_is_named(tmp_path, frame, options, error, message):
         load(write(tmp_path, frame), **options)
 
 
+@pytest.mark.parametrize("option", [{"window": 8}, {"stride": 2}, {"largest_gap": 9.0}])
+def test_windows_without_times_are_refused(option):
+    with pytest.raises(ValueError, match=r"`window`, `stride` and `largest_gap` to be left out"):
+        data.load("digits", **option)
+
+
 def test_other_data_have_no_times():
     with pytest.raises(ValueError, match=r"`time_column` for a table.*name='digits'"):
         data.load("digits", time_column="time")
