@@ -23,7 +23,7 @@ def keep_normal(dataset: Dataset) -> Dataset:
     """Leaves the largest class in the training and validation splits: its rows are normal.
 
     Without labels all rows are normal, and nothing is left out. The test split stays as it is. Of a
-    time series, the normal class is that of most steps: `Dataset.normal`.
+    time series, the normal class is that of most training steps, `Dataset.normal`.
 
     Args:
         dataset: data set, whose labels are classes, or -1 where they are unknown.
