@@ -329,7 +329,11 @@ class RestFront:
                 self._timeout,
                 "predict",
             )
-        return write_outputs(outputs, inputs.row_form)
+        # A signature need not declare how wide its outputs are, or how long strings may be.
+        size = sum(_num_bytes(array) for array in outputs.values())
+        if size <= SMALL:
+            return write_outputs(outputs, inputs.row_form)
+        return await self._workers.run(lambda large: write_outputs(outputs, inputs.row_form), size)
 
     def _predict(self, call: RestCall, document: dict[str, Any], large: bool) -> bytes:
         with use_servable(self._manager, call.spec) as servable:
@@ -487,6 +491,11 @@ def _asks_to_keep(request: Request) -> bool:
 
 def _error_response(status: int, message: str) -> Response:
     return Response(_dump({"error": message}), status, media_type="application/json")
+
+
+def _num_bytes(array: np.ndarray) -> int:
+    """Counts the bytes of an array, those of its strings included."""
+    return sum(map(len, array.flat)) if array.dtype == object else array.nbytes
 
 
 def _dump(value: dict) -> bytes:

@@ -1,13 +1,18 @@
 """REST against a raw HTTP client. The numbers in the ids are the protocol's conformance cases."""
 
+import asyncio
+import contextlib
 import gzip
 import json
 import math
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from types import SimpleNamespace
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 import uvicorn
 from google.protobuf.json_format import MessageToDict
@@ -15,6 +20,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
 from aae_tf.export.saved_model_session import SavedModelSession
 from aae_tf.serving.admission import Workers
+from aae_tf.serving.rest import rest_front
 from aae_tf.serving.rest.rest_front import RestFront
 
 HP2 = "/v1/models/hp2"
@@ -247,3 +253,32 @@ def test_a_server_that_ends_while_it_starts_is_an_error(monkeypatch):
     front = RestFront(None, None, 1, None, None, Workers(1), timeout=math.inf)
     with pytest.raises(RuntimeError, match="Expected the REST server to start, but it ended"):
         front.start(Listener())
+
+
+@pytest.mark.parametrize(
+    ("array", "in_loop"),
+    [
+        (np.zeros([4, 1024], np.float32), True),
+        (np.zeros([4, 1025], np.float32), False),
+        (np.array([b"x" * 2**13] * 2, object), True),
+        (np.array([b"x" * 2**13, b"x" * 2**13, b"x"], object), False),
+    ],
+)
+def test_a_large_answer_to_a_small_request_is_written_in_a_thread(monkeypatch, array, in_loop):
+    async def run(*arguments):
+        return {"y": array}
+
+    def write(outputs, row_form):
+        return threading.current_thread()
+
+    workers = Workers(1)
+    front = RestFront(None, None, 1, None, None, workers, timeout=math.inf)
+    inputs = SimpleNamespace(size=1, arrays={}, signature_name="s", row_form=True)
+    monkeypatch.setattr(front, "_read", lambda *arguments: inputs)
+    monkeypatch.setattr(front._batches, "run", run)
+    monkeypatch.setattr(rest_front, "use_servable", lambda *a: contextlib.nullcontext())
+    monkeypatch.setattr(rest_front, "batching_session", lambda servable: "session")
+    monkeypatch.setattr(rest_front, "write_outputs", write)
+    thread = asyncio.run(front._predict_in_batch(SimpleNamespace(spec=None), {}))
+    workers.close()
+    assert (thread is threading.current_thread()) == in_loop
