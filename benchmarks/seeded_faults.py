@@ -109,8 +109,8 @@ FAULTS = (
     ),
     Fault(
         "the last batch is lost",
-        ("    steps = -(-len(x) // batch_size)",),
-        "    steps = len(x) // batch_size",
+        ("    steps = -(-n // batch_size)",),
+        "    steps = n // batch_size",
         ("test_shuffled_batches.py", "test_batches.py"),
     ),
     Fault(

@@ -399,7 +399,7 @@ def main() -> None:
         f"""# The embedded server under attack
 
 Written by `python benchmarks/server_attack.py --tries {arguments.tries}
---silent {arguments.silent} --clients {arguments.clients}`.
+--silent {arguments.silent} --clients {arguments.clients} --idle {arguments.idle:g}`.
 The encoder and the decoder of 64-256-256-8, `aae-tf serve` in a process of 6 GiB of address
 space, all clients in another on the same cores.
 
