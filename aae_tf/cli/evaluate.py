@@ -116,8 +116,9 @@ def evaluate(
         typer.Option(
             "--samples",
             help="Also measure samples against the data: Frechet distance, KID, precision, "
-            "recall, density and coverage, on features of a small classifier that is trained for "
-            "it. Takes some seconds; not of tables.",
+            "recall, density and coverage: on features of a small classifier of the validation "
+            "split where it has labels, else on the values. Takes some seconds; not of tables, "
+            "nor of models that restore units.",
         ),
     ] = False,
 ) -> None:
@@ -216,6 +217,8 @@ def _evaluate_file(path: Path, name: str | None, label_column: str | None, sampl
     from aae_tf.data.files import is_path, read_rows
 
     model = load_model_file(path)
+    if samples:
+        _check_units(model)
     with as_user_error(ValueError, TypeError, OSError):
         x: Any
         y: np.ndarray | None
@@ -263,7 +266,12 @@ def _renumber(y: np.ndarray, names: Sequence[str], known: Sequence[str], place: 
 
 def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset, samples: bool) -> dict[str, Any]:
     from aae_tf import evaluation
+    from aae_tf.evaluation.sample_scores import check_rows
 
+    if samples:
+        _check_units(model)
+        with as_user_error(ValueError):
+            check_rows("x", dataset.x_test)
     # Normal rows are of one class, of which there is nothing to tell.
     has_classes = recipe.task != "anomaly" and bool(
         (dataset.y_test >= 0).all() and (dataset.y_validation >= 0).all()
@@ -282,6 +290,16 @@ def _measure(recipe: Recipe, model: BaseModel, dataset: Dataset, samples: bool) 
         batch_size=recipe.batch_size,
         samples=samples,
     )
+
+
+def _check_units(model: BaseModel) -> None:
+    """Raises an error if samples of a model have columns of different units."""
+    if model.table is not None or model.restores_units:
+        kind = "a table" if model.table is not None else "a decoder that restores units"
+        raise UserError(
+            "Expected --samples for a model whose values have one unit: distances of others mean "
+            f"little. Received: a model of {kind}."
+        )
 
 
 def _table(numbers: Mapping[str, Any], title: str) -> Table:

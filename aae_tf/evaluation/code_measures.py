@@ -91,7 +91,7 @@ def dci(
         - `informativeness`: share of `test_y` that is predicted correctly. Differs: the source
           reports an error;
         - `importances`: R, code_dim rows of as many numbers as there are factors; columns sum to
-          one.
+          one, or to zero where no coordinate tells the factor.
 
     Raises:
         TypeError: if codes are no floats, or classes no integers.
@@ -136,7 +136,9 @@ def dci(
     rows = importances.sum(axis=1)
     return {
         "disentanglement": (
-            float(rows @ _concentration(importances) / rows.sum()) if len(hits) > 1 else None
+            float(rows @ _concentration(importances) / max(rows.sum(), 1e-12))
+            if len(hits) > 1
+            else None
         ),
         "completeness": float(_concentration(importances.T).mean()),
         "informativeness": float(np.mean(hits)),

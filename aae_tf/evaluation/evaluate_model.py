@@ -16,7 +16,12 @@ from aae_tf.evaluation.class_scores import (
 from aae_tf.evaluation.code_measures import dci, mutual_information_gap, predictability
 from aae_tf.evaluation.linear_probe import linear_probe
 from aae_tf.evaluation.parzen import parzen
-from aae_tf.evaluation.sample_scores import feature_network, sample_scores
+from aae_tf.evaluation.sample_scores import (
+    LEAST_ROWS,
+    check_rows,
+    feature_network,
+    sample_scores,
+)
 from aae_tf.models import BaseAAE, BaseModel, ClassStyleAAE, ClusteringAAE
 from aae_tf.training.prior_mismatch import prior_mismatch, sample_codes
 
@@ -60,9 +65,11 @@ def evaluate_model(
       `p_value`, see `class_frequency_test`; on models with a class prior;
     - `parzen`: log-likelihood under a Parzen window on samples, see `parzen`; with `validation`,
       neither of a table nor of such a decoder;
-    - `samples`: see `sample_scores`: of as many rows of `x` and samples, at most 2,000, on features
-      of a classifier that is trained on `validation`, or on the values themselves where that has
-      no labels; with `samples=True`, and neither of a table nor of such a decoder;
+    - `samples`: see `sample_scores`: of random rows of `x` and of `validation` and of samples, as
+      many of each, at most 2,000. They are compared on features of a classifier of one half of
+      `validation`, whose other half is then the rows to compare, or on the values themselves where
+      it has no labels; with `samples=True`, and neither of a table nor of such a decoder. Fewer
+      than six rows of `validation` are not compared;
     - `mutual_information_gap`: that of classes and latents; with `y`, on models with an encoder
       and two latents or more;
     - `dci`: completeness and informativeness of the latents about the class, see `dci`, of at most
@@ -85,7 +92,8 @@ def evaluate_model(
         batch_size: examples at a time. The divergence is an average over batches and depends on
             their size: compare values of one size only.
         seed: non-negative integer that fixes the codes, the choice of those that enter
-            `mmd_squared`, samples of model and prior, and the classifiers of `samples` and `dci`.
+            `mmd_squared` and `samples`, samples of model and prior, and the classifiers of
+            `samples` and `dci`.
         samples: whether to measure `samples`, which takes some seconds.
 
     Returns:
@@ -94,7 +102,8 @@ def evaluate_model(
     Raises:
         TypeError: if `x` is no array of floats, or labels are no integers.
         ValueError: if `x` is not finite or not of the model's shape, has fewer than two rows, or
-            `batch_size` is no positive integer.
+            `batch_size` is no positive integer; if `samples` are to be measured, and `x` has fewer
+            than six rows.
         ImportError: if there are labels of `x` and of `validation`, and scikit-learn is not
             installed.
 
@@ -118,6 +127,10 @@ def evaluate_model(
     x = data.check_array(x, "x", model.decoder.output_shape[1:])
     if len(x) < 2:
         raise ValueError(f"Expected `x` to have at least two rows. Received: x.shape={x.shape}.")
+    # Distances of samples, and a window of one width, need columns of the same units.
+    same_units = model.table is None and not model.restores_units
+    if samples and same_units:
+        check_rows("x", x)
     validation_x: Any = None
     validation_y: Any = None
     if validation is not None:
@@ -142,8 +155,7 @@ def evaluate_model(
         numbers["codes"] = _code_numbers(model, x, y, seed)
     if isinstance(model, ClassStyleAAE):
         numbers["class_frequencies"] = _frequency_numbers(model, x)
-    # A window has one width for all columns, which must be in the same units.
-    if validation is not None and model.table is None and not model.restores_units:
+    if validation is not None and same_units:
         numbers["parzen"] = parzen(
             lambda n, seed: model.sample(n, seed=seed),
             validation_x[:_BANDWIDTH_ROWS],
@@ -151,7 +163,7 @@ def evaluate_model(
             num_samples,
             seed,
         )
-    if samples and model.table is None and not model.restores_units:
+    if samples and same_units:
         numbers["samples"] = _sample_numbers(model, x, validation_x, validation_y, seed)
     if y is not None and isinstance(model, BaseAAE):
         numbers |= _label_numbers(model, x, y, validation_x, validation_y, clusters, seed)
@@ -166,13 +178,20 @@ def _features(model: BaseModel, x: Any, y: Any = None) -> tuple[Any, Any]:
 def _sample_numbers(
     model: BaseModel, x: np.ndarray, validation_x: Any, validation_y: Any, seed: int
 ) -> dict[str, Any]:
-    network, reference = None, None
-    rows = np.random.default_rng(seed).permutation(len(x))[:_SCORED_ROWS]
+    rng = np.random.default_rng(seed)
+    rows, network, reference = rng.permutation(len(x))[:_SCORED_ROWS], None, None
     if validation_x is not None:
-        reference = validation_x[: len(rows)]
-        labels = None if validation_y is None else np.asarray(validation_y)
-        if labels is not None and len(np.unique(labels[labels >= 0])) > 1:
-            network = feature_network(validation_x, labels, seed=seed)
+        others = rng.permutation(len(validation_x))
+        if validation_y is not None:
+            # Features of a classifier tell the rows that it was trained on from all others.
+            fitted, others = np.array_split(others, 2)
+            labels = np.asarray(validation_y)[fitted]
+            if len(np.unique(labels[labels >= 0])) > 1:
+                network = feature_network(validation_x[fitted], labels, seed=seed)
+        if len(others) >= LEAST_ROWS:
+            # The Frechet distance is biased, by less the more rows there are.
+            rows = rows[: len(others)]
+            reference = validation_x[others[: len(rows)]]
     generated = model.sample(len(rows), seed=seed)
     return sample_scores(x[rows], generated, reference, network, seed)
 

@@ -13,6 +13,8 @@ from aae_tf.evaluation.sample_quality import frechet_distance, kid_interval, prd
 _BATCH_SIZE = 128
 _LEARNING_RATE = 1e-3
 _NUM_SUBSETS = 50
+# What the neighbours of `prdc` need.
+LEAST_ROWS = 6
 
 
 def feature_network(
@@ -90,8 +92,9 @@ def sample_scores(
     Args:
         real: float [n, ...], data, more than five rows.
         generated: float [m, ...], samples of a model, more than five.
-        reference: float [n, ...], other data of the same distribution, to tell what the biased
-            measure gives where nothing is wrong; None leaves that out.
+        reference: float [k, ...], other data of the same distribution, more than five rows, to
+            tell what the biased measure gives where nothing is wrong; k should be m, on which the
+            bias depends, and `features` should not know these rows. None leaves that out.
         features: network from rows to float [batch, d], such as that of `feature_network`; None
             takes the values of the rows themselves.
         seed: non-negative integer that fixes the subsets of `kid_interval`.
@@ -117,13 +120,14 @@ def sample_scores(
     """
     check_integer("seed", seed)
     real = check_entries("real", real)
-    a, b = (
-        _features(data.check_array(rows, name, real.shape[1:]), features)
-        for name, rows in (("real", real), ("generated", generated))
-    )
-    scores: dict[str, Any] = {"frechet_distance": frechet_distance(a, b)}
+    arrays = {"real": real, "generated": data.check_array(generated, "generated", real.shape[1:])}
     if reference is not None:
-        other = _features(data.check_array(reference, "reference", real.shape[1:]), features)
+        arrays["reference"] = data.check_array(reference, "reference", real.shape[1:])
+    for name, rows in arrays.items():
+        check_rows(name, rows)
+    a, b, *others = (_features(rows, features) for rows in arrays.values())
+    scores: dict[str, Any] = {"frechet_distance": frechet_distance(a, b)}
+    for other in others:
         scores["frechet_distance_of_data"] = frechet_distance(a, other)
     value, error = kid_interval(a, b, _NUM_SUBSETS, seed=seed)
     return {
@@ -134,6 +138,15 @@ def sample_scores(
         "num_samples": len(b),
         "num_features": b.shape[1],
     }
+
+
+def check_rows(argument: str, x: np.ndarray) -> None:
+    """Raises a ValueError if there are too few rows to measure."""
+    if len(x) < LEAST_ROWS:
+        raise ValueError(
+            f"Expected `{argument}` to have at least {LEAST_ROWS} rows. "
+            f"Received: {argument}.shape={x.shape}."
+        )
 
 
 def _features(x: np.ndarray, network: keras.Model | None) -> np.ndarray:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -80,6 +81,23 @@ class TestEvaluate:
         dataset = dataclasses.replace(digits, x_validation=few, y_validation=np.zeros(3, int))
         with pytest.raises(UserError, match=r"four validation rows or more.*Received: 3 rows"):
             halve_validation(dataset)
+
+    @pytest.mark.parametrize(
+        ("table", "restores_units", "message"),
+        [
+            (object(), False, "--samples for a model whose.* Received: a model of a table"),
+            (None, True, "--samples for a model whose.* a decoder that restores units"),
+            (None, False, r"`x` to have at least 6 rows. Received: x.shape=\(5, 8, 8, 1\)"),
+        ],
+    )
+    def test_refuses_samples_that_it_cannot_measure(self, table, restores_units, message):
+        from aae_tf.cli.evaluate import _measure
+
+        model = SimpleNamespace(table=table, restores_units=restores_units)
+        digits = data.load("digits")
+        dataset = dataclasses.replace(digits, x_test=digits.x_test[:5], y_test=digits.y_test[:5])
+        with pytest.raises(UserError, match=message):
+            _measure(None, model, dataset, True)
 
 
 class TestSample:

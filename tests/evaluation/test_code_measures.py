@@ -59,6 +59,10 @@ def test_dci_of_codes_that_are_the_factors():
     scores = dci(codes[:300, [2, 2]], y[:300], codes[300:, [2, 2]], y[300:])
     assert scores["disentanglement"] is None
     assert scores["completeness"] < 0.1
+    # Codes that tell nothing at all, as those of a model that has collapsed.
+    scores = dci(0.0 * codes[:300], FACTORS[:300], 0.0 * codes[300:], FACTORS[300:], trees=1)
+    assert scores["disentanglement"] == scores["completeness"] == 0.0
+    np.testing.assert_array_equal(scores["importances"], np.zeros([4, 3]))
 
 
 def test_predictability_is_that_of_regressions_refitted_without_each_row():

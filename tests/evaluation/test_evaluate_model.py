@@ -1,4 +1,5 @@
 import json
+import sys
 
 import keras
 import numpy as np
@@ -38,7 +39,6 @@ def unbiased_mmd(x, prior, kernel, num_samples=2000):
     return within - 2.0 * np.asarray(kernel.matrix(x, y), np.float64).mean() + prior_within
 
 
-@pytest.mark.thorough
 def test_measures_an_adversarial_model():
     model = make("adversarial")
     numbers = evaluation.evaluate_model(model, X)
@@ -133,7 +133,7 @@ def test_measures_latents_against_labels_and_samples_against_data():
     measured = numbers["codes"]["latent"]["predictability"]
     np.testing.assert_allclose(measured, expected, atol=1e-4)
     samples = numbers["samples"]
-    assert samples["num_samples"] == 250
+    assert samples["num_samples"] == 125
     assert samples["num_features"] == 64
     # The samples of an untrained decoder are all alike.
     assert samples["frechet_distance"] > samples["frechet_distance_of_data"]
@@ -147,6 +147,39 @@ def test_compares_samples_on_the_values_of_rows_without_labels():
     rows = X[np.random.default_rng(0).permutation(50)]
     assert numbers["samples"] == evaluation.sample_scores(rows, model.sample(50, seed=0))
     assert "mutual_information_gap" not in numbers
+
+
+def test_rows_of_samples_are_as_many_and_none_trained_the_features(monkeypatch):
+    calls, fitted = [], []
+    module = sys.modules["aae_tf.evaluation.evaluate_model"]
+    monkeypatch.setattr(module, "sample_scores", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(module, "feature_network", lambda x, y, seed: fitted.append((x, y)))
+
+    class Model:
+        def sample(self, n, seed):
+            return X[:n]
+
+    def measure(validation_x, validation_y=None):
+        module._sample_numbers(Model(), X[:50], validation_x, validation_y, 0)
+        real, generated, reference = calls.pop()[:3]
+        assert len(real) == len(generated)
+        assert len(np.unique(real, axis=0)) == len(real)
+        return real, reference
+
+    # Rows in order are not a sample of data that is sorted.
+    real, reference = measure(X[100:130])
+    assert len(real) == len(reference) == 30
+    assert not np.array_equal(reference, X[100:130])
+    real, reference = measure(X[100:130], np.arange(30) % 2)
+    ((x, y),) = fitted
+    assert len(real) == len(reference) == 15
+    both = np.concatenate([x, reference])
+    np.testing.assert_array_equal(np.unique(both, axis=0), np.unique(X[100:130], axis=0))
+    numbers = np.array([np.flatnonzero((X[100:130] == row).all(axis=1))[0] for row in x])
+    np.testing.assert_array_equal(y, numbers % 2)
+    # Where there are too few rows to compare, all others are measured.
+    real, reference = measure(X[100:105])
+    assert len(real) == 50 and reference is None
 
 
 @pytest.mark.thorough
@@ -167,3 +200,5 @@ def test_refuses_arguments():
         evaluation.evaluate_model(model, X * np.nan)
     with pytest.raises(ValueError, match="Expected `batch_size` to be a positive integer"):
         evaluation.evaluate_model(model, X, batch_size=0)
+    with pytest.raises(ValueError, match=r"`x` to have at least 6 rows. Received: x.shape=\(5, 6"):
+        evaluation.evaluate_model(model, X[:5], samples=True)

@@ -59,8 +59,14 @@ def test_arguments_that_do_not_fit_are_refused():
         sample_scores(REAL, GENERATED[:, :1])
     with pytest.raises(ValueError, match="`reference` to have rows of shape"):
         sample_scores(REAL, GENERATED, OTHER[:, :1])
-    with pytest.raises(ValueError, match="`generated` to have at least 6 rows"):
-        sample_scores(REAL, GENERATED[:5])
+    few = np.zeros([5, 2, 3])
+    for arrays, name in (
+        ((few, GENERATED), "real"),
+        ((REAL, few), "generated"),
+        ((REAL, GENERATED, few), "reference"),
+    ):
+        with pytest.raises(ValueError, match=rf"`{name}` to have at least 6 .*: {name}.shape=\(5"):
+            sample_scores(*arrays)
     with pytest.raises(ValueError, match="`seed`"):
         sample_scores(REAL, GENERATED, seed=-1)
     with pytest.raises(ValueError, match=r"`y` to hold at least two classes.* class 4 alone"):
