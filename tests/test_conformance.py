@@ -78,7 +78,6 @@ def _arguments(cls):
     return [p for p in parameters if p.name != "self" and p.kind not in kinds]
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize("name", CONFIGURED)
 def test_config_says_every_argument_and_builds_an_equal_twin(name):
     instance = _built(name)

@@ -63,7 +63,7 @@ def check(found, expected):
         np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.thorough
+@pytest.mark.sampled
 @pytest.mark.parametrize("loader", [export.SavedModelSession, export.CApiSession])
 def test_both_loaders_answer_as_python(root, expected, loader):
     with loader(root / "autoencoder" / "1") as session:

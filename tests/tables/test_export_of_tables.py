@@ -62,7 +62,7 @@ def assert_equal(found, expected):
             np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.thorough
+@pytest.mark.sampled
 @pytest.mark.parametrize("loader", [export.SavedModelSession, export.CApiSession])
 def test_loaders_answer_as_python(model, path, loader):
     with loader(path) as session:
