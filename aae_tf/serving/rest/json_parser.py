@@ -99,6 +99,9 @@ def _parse_short(body: bytes) -> dict[str, Any] | None:
     rows = document.get("instances")
     if isinstance(rows, list):
         members += sum(len(row) for row in rows if isinstance(row, dict))
+    named = document.get("inputs")
+    if isinstance(named, dict):
+        members += len(named)
     # A key given twice has a colon and no member of its own.
     return document if body.count(b":") == members else None
 

@@ -45,6 +45,14 @@ def test_the_first_of_repeated_keys_counts_at_any_depth():
     assert parse_document(b'{"a": {"b": 1, "b": 2}, "a": 3}') == {"a": {"b": 1}}
     rows = b'{"instances": [{"x": 1, "x": 2}, {"x": 3, "y": ":"}]}'
     assert parse_document(rows) == {"instances": [{"x": 1}, {"x": 3, "y": ":"}]}
+    named = b'{"inputs": {"x": 1, "x": 2, "y": 3}, "inputs": {"x": 4}}'
+    assert parse_document(named) == {"inputs": {"x": 1, "y": 3}}
+
+
+def test_short_documents_of_both_forms_are_parsed_at_once():
+    for document in ({"inputs": {"x": [[1.5]], "y": 2}}, {"instances": [{"x": 1}, {"x": 2}]}):
+        assert json_parser._parse_short(json.dumps(document).encode()) == document
+    assert json_parser._parse_short(b'{"inputs": {"x": 1, "x": 2}}') is None
 
 
 def nested(depth: int, value: str = "1") -> bytes:
