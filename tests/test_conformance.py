@@ -157,6 +157,7 @@ def test_every_class_of_models_is_trained_by_the_quick_tests():
 
 
 # Every class in the quick tests, and every divergence of its codes in those of integration.
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "name",
     [

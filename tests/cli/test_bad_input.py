@@ -75,7 +75,7 @@ class TestTrain:
             y_train = y_validation = np.zeros(20, np.int64)
             num_classes = 10
             class_names = ()
-            table = None
+            table = steps = None
 
         monkeypatch.setattr("aae_tf.cli.train.load_data", lambda recipe: Odd)
         line = error(invoke, "train", "--out", tmp_path / "a", "--network", "conv")

@@ -36,6 +36,7 @@ def test_seed_fixes_all_weights_and_starts_as_the_plain_one():
         np.testing.assert_array_equal(v, w.numpy())
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eager_steps")
 @pytest.mark.parametrize(
     "policy", ["float32", pytest.param("mixed_float16", marks=pytest.mark.integration)]

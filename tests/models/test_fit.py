@@ -18,6 +18,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "options",
     [
@@ -198,6 +199,7 @@ def _linear_decoder():
     return networks.mlp_decoder((8, 8, 1), 2, units=(16,), output_activation="linear", seed=0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "divergence",
     [

@@ -103,6 +103,7 @@ def test_averages_are_saved_and_go_on(tmp_path):
     _assert_equal(_weights(loaded), _weights(model))
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:An update was skipped", "ignore:The guard skipped")
 @pytest.mark.usefixtures("graph_steps")
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.integration)])

@@ -85,6 +85,7 @@ def test_batch_that_is_not_finite_changes_nothing(make_aae, images, optimizer, s
     assert not same(after, everything(model))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.integration)])
 def test_a_bad_batch_is_as_if_it_had_not_come(make_aae, images, jit_compile):
     good = images[np.r_[0:32, 48:64]]
@@ -134,6 +135,7 @@ def test_xla_leaves_loss_scaling_to_the_optimizer(make_aae, images, overflows):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("optimizer", [pytest.param("sgd", marks=pytest.mark.integration), "adam"])
 def test_spike_is_left_out_and_growth_that_lasts_let_in(make_aae, images, optimizer):
     # Under a small discriminator, which is found first, the encoder would go on.
@@ -222,6 +224,7 @@ def test_message_names_the_discriminators(make_aae, images):
     assert "`gradient_penalty`" in message
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps_per_execution", [pytest.param(1, marks=pytest.mark.integration), 4])
 def test_training_stops_within_a_compiled_function(make_aae, images, steps_per_execution):
     model = make_aae()

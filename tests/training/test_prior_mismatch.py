@@ -23,6 +23,7 @@ def draws(prior, count, seed):
     return prior.sample(count, seed=[seed, 7]).numpy()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("prior", [priors.gaussian(2), UNKNOWN], ids=["closed", "sampled"])
 def test_noise_is_the_spread_over_samples_of_the_prior(prior):
     kernel = mmd.default_kernel(prior)
