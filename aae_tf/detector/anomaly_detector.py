@@ -21,6 +21,7 @@ from aae_tf.detector.detector_arguments import FEWEST_ROWS, check_arguments, rat
 from aae_tf.detector.detector_file import (
     DETECTOR_FILE,
     MODEL_FILE,
+    StoredDetector,
     read_detector_file,
     write_detector_file,
 )
@@ -343,14 +344,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self, "calibration_")
         names = getattr(self, "feature_names_in_", None)
-        write_detector_file(
-            Path(folder),
-            {n: v for n, v in self.get_params(deep=False).items() if n != "model"},
+        arguments = {n: v for n, v in self.get_params(deep=False).items() if n != "model"}
+        stored = StoredDetector(
+            arguments,
             self.calibration_,
             self.typical_rows_,
             None if names is None else list(names),
-            self._describe_drift(),
+            self.drift_monitor_,
         )
+        write_detector_file(Path(folder), stored)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> AnomalyDetector:
@@ -413,18 +415,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             `anomaly_score` is an anomaly, `false_alarm_rate`, `num_calibration_rows`, `columns`,
             and `drift`, the config of `drift_monitor_`.
         """
+        monitor = self.drift_monitor_
         return {
             **self.model.describe(),
             "threshold": -self.threshold_,
             "false_alarm_rate": self.false_alarm_rate_,
             "num_calibration_rows": self.calibration_.num_rows,
             "columns": list(self.column_names),
-            "drift": self._describe_drift(),
+            "drift": None if monitor is None else monitor.get_config(),
         }
-
-    def _describe_drift(self) -> dict[str, Any] | None:
-        monitor = self.drift_monitor_
-        return None if monitor is None else monitor.get_config()
 
     # Checks.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,30 +33,15 @@ class StoredDetector(NamedTuple):
     drift_monitor: DriftMonitor | None
 
 
-def write_detector_file(
-    folder: Path,
-    arguments: dict[str, Any],
-    calibration: Calibration,
-    typical_rows: TypicalRows,
-    feature_names: Sequence[str] | None,
-    drift: dict[str, Any] | None,
-) -> None:
-    """Writes `detector.json` into a folder, atomically.
-
-    Args:
-        folder: that of `model.keras`.
-        arguments: see `StoredDetector`.
-        calibration: see there.
-        typical_rows: see there.
-        feature_names: see there.
-        drift: config of the drift monitor, or None.
-    """
+def write_detector_file(folder: Path, stored: StoredDetector) -> None:
+    """Writes `detector.json` into the folder of `model.keras`, atomically."""
+    monitor = stored.drift_monitor
     config = {
-        "arguments": arguments,
-        "calibration": calibration.get_config(),
-        "typical_rows": typical_rows.get_config(),
-        "feature_names": feature_names,
-        "drift": drift,
+        "arguments": stored.arguments,
+        "calibration": stored.calibration.get_config(),
+        "typical_rows": stored.typical_rows.get_config(),
+        "feature_names": stored.feature_names,
+        "drift": None if monitor is None else monitor.get_config(),
     }
     write_atomically(folder / DETECTOR_FILE, json.dumps(config).encode())
 
